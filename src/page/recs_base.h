@@ -1,0 +1,62 @@
+
+/*
+ * What every part of the page room shares: spans, memory from the caller,
+ * result codes.  Plain C99: no nginx header, no I/O, no globals.
+ */
+
+
+#ifndef RECS_BASE_H
+#define RECS_BASE_H
+
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+
+/*
+ * A span: len bytes at data, owned by somebody else (the body, a pool, the
+ * configuration).  Not terminated; may hold any byte, NUL too.
+ */
+
+typedef struct {
+    const uint8_t    *data;
+    size_t            len;
+} recs_str_t;
+
+#define recs_string(s)     { (const uint8_t *) (s), sizeof(s) - 1 }
+
+
+/*
+ * Where memory comes from.  Nothing is ever freed here: the caller's arena (an
+ * nginx pool, a test's list) goes as a whole.  alloc() gives memory aligned
+ * for any type, or NULL.
+ */
+
+typedef struct {
+    void           *(*alloc)(void *ctx, size_t size);
+    void             *ctx;
+} recs_mem_t;
+
+#define recs_alloc(mem, size)  ((mem)->alloc((mem)->ctx, (size)))
+
+
+typedef enum {
+    RECS_OK = 0,
+    RECS_NOMEM = -1,        /* the caller's alloc() gave NULL */
+    RECS_MALFORMED = -2,    /* not a well-formed document */
+    RECS_NO_SHELF = -3,     /* well formed, but no array where one is looked
+                               for */
+    RECS_TOO_MANY = -4      /* more items than the caller allows */
+} recs_rc_e;
+
+
+static inline int
+recs_str_eq(const recs_str_t *a, const recs_str_t *b)
+{
+    return a->len == b->len
+           && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+
+#endif /* RECS_BASE_H */

@@ -1,0 +1,104 @@
+
+/*
+ * The decision: which items stay, which go and why, what is put in.  A pure
+ * function of the page, the sets' answers and the policy.
+ */
+
+
+#ifndef RECS_DECIDE_H
+#define RECS_DECIDE_H
+
+
+#include "recs_page.h"
+#include "recs_explore.h"
+
+
+/* What a set said about an id. */
+
+typedef enum {
+    RECS_UNKNOWN = 0,               /* it could not be asked, or not in time */
+    RECS_IN,
+    RECS_OUT
+} recs_answer_e;
+
+
+/* A set that items must be in, or must not be in. */
+
+typedef struct {
+    const uint8_t    *answers;      /* recs_answer_e of each id that was asked:
+                                       the candidates', then the draws' */
+    unsigned          exclude:1;    /* must not be in; else must be in */
+    unsigned          drop_unknown:1;   /* a candidate goes if it is unknown */
+} recs_rule_t;
+
+
+/*
+ * The ids that are asked, in this order: those of the page's items that have
+ * one, then those of each draw's order.
+ */
+
+typedef struct {
+    const recs_rule_t     *rules;   /* in the order in which they give reasons:
+                                       required sets first */
+    size_t                 nrules;
+    size_t                 limit;   /* of each shelf; 0: none */
+    unsigned               distinct:1;
+    uint64_t               seed;    /* for hashing ids */
+
+    const recs_explore_t  *explore; /* NULL: nothing is put in */
+    recs_str_t             event;
+    const recs_str_t      *pool;    /* the pool's ids */
+    uint32_t               npool;
+    recs_draw_t           *draws;   /* from recs_explore_plan(); completed */
+} recs_policy_t;
+
+
+typedef enum {
+    RECS_KEPT = 0,
+    RECS_REFUSED,                   /* by a set */
+    RECS_REPEATED,                  /* by distinct */
+    RECS_CUT,                       /* by limit */
+    RECS_DISPLACED                  /* by an exploration item */
+} recs_fate_e;
+
+
+typedef struct {
+    uint8_t           fate;         /* recs_fate_e */
+    uint8_t           rule;         /* RECS_REFUSED: index of the rule */
+} recs_verdict_t;
+
+
+/* An item of the pool that is put on the first shelf. */
+
+typedef struct {
+    const recs_draw_t  *draw;
+    uint32_t            item;       /* index in the pool */
+    size_t              before;     /* the kept item after it, in the page's
+                                       items; or nitems: the shelf's end */
+} recs_insert_t;
+
+
+typedef struct {
+    recs_verdict_t   *verdicts;     /* of each of the page's items */
+
+    recs_insert_t    *inserts;      /* as they stand on the shelf */
+    size_t            ninserts;
+
+    size_t            total;        /* = kept + removed + cut */
+    size_t            kept;         /* candidates that stay */
+    size_t            removed;      /* refused or repeated */
+    size_t            cut;          /* by limit, or displaced */
+    size_t            unidentified; /* candidates without a usable id */
+    size_t           *removed_by;   /* each rule: refused for it */
+    size_t            skipped;      /* slots past the end plus one */
+    size_t            unfilled;     /* slots for which nothing was eligible */
+} recs_decision_t;
+
+
+/* Returns RECS_OK or RECS_NOMEM. */
+
+recs_rc_e recs_decide(const recs_mem_t *mem, const recs_page_t *page,
+    const recs_policy_t *policy, recs_decision_t *decision);
+
+
+#endif /* RECS_DECIDE_H */

@@ -1,0 +1,51 @@
+
+/*
+ * A set of ids (byte strings): open addressing over spans whose bytes stay
+ * with the caller.
+ */
+
+
+#ifndef RECS_IDSET_H
+#define RECS_IDSET_H
+
+
+#include "recs_base.h"
+
+
+typedef struct {
+    uint64_t          hash;
+    recs_str_t        id;       /* data is NULL: the slot is free */
+} recs_idset_slot_t;
+
+
+typedef struct {
+    recs_idset_slot_t  *slots;
+    size_t              mask;   /* number of slots - 1, a power of two - 1 */
+    size_t              n;      /* ids in it */
+    size_t              max;    /* ids it has room for */
+    uint64_t            seed;   /* keys the hash, against crafted ids */
+} recs_idset_t;
+
+
+/*
+ * An empty set with room for max ids (0 is allowed), at most half of its slots
+ * used.  Returns RECS_OK or RECS_NOMEM.
+ */
+
+recs_rc_e recs_idset_init(recs_idset_t *set, const recs_mem_t *mem, size_t max,
+    uint64_t seed);
+
+/*
+ * Adds id, whose bytes must outlive the set; its data must not be NULL, even
+ * if it is empty.  Returns 1 if it is new, 0 if it was there.  An id beyond max
+ * must not be added.
+ */
+
+int recs_idset_add(recs_idset_t *set, const recs_str_t *id);
+
+/* True if id is in the set. */
+
+int recs_idset_has(const recs_idset_t *set, const recs_str_t *id);
+
+
+#endif /* RECS_IDSET_H */

@@ -1,0 +1,171 @@
+
+#include "recs_object.h"
+#include "recs_render.h"
+#include "recs_writer.h"
+
+
+static recs_rc_e recs_object_strip(const recs_mem_t *mem,
+    const recs_page_t *page, recs_object_t *object);
+static int recs_object_number(const recs_str_t *id);
+
+
+const char *
+recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
+    recs_pointer_t *id, recs_object_t *object)
+{
+    size_t             pos;
+    const char        *error;
+    recs_page_t        page;
+    recs_page_spec_t   spec;
+
+    memset(&spec, 0, sizeof(recs_page_spec_t));
+    spec.values = id;
+    spec.nvalues = id ? 1 : 0;
+
+    switch (recs_page_read(mem, &spec, text, &page, &error, &pos)) {
+
+    case RECS_OK:
+        break;
+
+    case RECS_NOMEM:
+        return "out of memory";
+
+    default:
+        return error;
+    }
+
+    if (page.root != RECS_OBJECT) {
+        return "not an object";
+    }
+
+    if (id) {
+        if (page.values[0].span.data == NULL
+            || (page.values[0].type != RECS_STRING
+                && page.values[0].type != RECS_INTEGER))
+        {
+            return "it has no id that is a string or an integer";
+        }
+
+        if (recs_value_text(mem, &page.values[0], &object->id) != RECS_OK) {
+            return "out of memory";
+        }
+    }
+
+    object->empty = page.empty;
+
+    if (recs_object_strip(mem, &page, object) != RECS_OK) {
+        return "out of memory";
+    }
+
+    return NULL;
+}
+
+
+/* The object's bytes without reserved members, as head and tail. */
+
+static recs_rc_e
+recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
+    recs_object_t *object)
+{
+    size_t          i, n;
+    uint8_t        *p;
+    recs_str_t      piece;
+    recs_output_t   out;
+
+    static const recs_str_t  no_tag = recs_string("");
+
+    if (recs_render(mem, page, NULL, NULL, &no_tag, &out) != RECS_OK) {
+        return RECS_NOMEM;
+    }
+
+    p = recs_alloc(mem, out.size);
+    if (p == NULL) {
+        return RECS_NOMEM;
+    }
+
+    object->head.data = p;
+    object->head.len = 0;
+
+    for (i = 0; i < out.npieces; i++) {
+        piece = out.pieces[i];
+
+        if (piece.data < page->tail) {
+            n = page->tail - piece.data;
+            object->head.len += n < piece.len ? n : piece.len;
+        }
+
+        memcpy(p, piece.data, piece.len);
+        p += piece.len;
+    }
+
+    object->tail.data = object->head.data + object->head.len;
+    object->tail.len = out.size - object->head.len;
+
+    return RECS_OK;
+}
+
+
+recs_rc_e
+recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
+    const recs_page_t *page, const recs_str_t *pool, const recs_draw_t *draw,
+    double gate, recs_str_t *text)
+{
+    recs_type_e           type;
+    recs_writer_t         w;
+    const recs_shelf_t   *shelf;
+
+    shelf = &page->shelves[0];
+    type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
+
+    recs_writer_init(&w, mem, object->head.len + object->tail.len + 128);
+
+    if ((type == RECS_INTEGER || type == RECS_NUMBER)
+        && recs_object_number(&object->id))
+    {
+        recs_write_raw(&w, &object->id);
+
+    } else if (type >= RECS_STRING) {
+        recs_write_string(&w, &object->id);
+
+    } else {
+        recs_write_bytes(&w, object->head.data, object->head.len);
+        w.comma = !object->empty;
+
+        recs_write_key(&w, RECS_RESERVED);
+        recs_write_object(&w);
+        recs_write_key(&w, "explore");
+        recs_write_true(&w);
+        recs_write_key(&w, "pool");
+        recs_write_string(&w, pool);
+        recs_write_key(&w, "slot");
+        recs_write_uint(&w, draw->slot);
+        recs_write_key(&w, "p");
+        recs_write_double(&w, draw->p);
+        recs_write_key(&w, "gate");
+        recs_write_double(&w, gate);
+        recs_write_object_end(&w);
+
+        recs_write_bytes(&w, object->tail.data, object->tail.len);
+    }
+
+    text->data = w.data;
+    text->len = w.len;
+
+    return w.failed ? RECS_NOMEM : RECS_OK;
+}
+
+
+/* True if the id, as it is, is a JSON integer (RFC 8259, section 6). */
+
+static int
+recs_object_number(const recs_str_t *id)
+{
+    recs_json_t   rd;
+    recs_value_t  v;
+
+    recs_json_init(&rd, id->data, id->len);
+
+    return recs_json_open(&rd, &v) == 0
+           && v.type == RECS_INTEGER
+           && v.span.len == id->len;
+}

@@ -1,0 +1,639 @@
+
+#include "recs_page.h"
+
+
+/*
+ * The walk descends only where a pointer leads and skips, checked, the rest.
+ * Which pointers lead on is a mask, a bit each: the spec's shelves come first,
+ * then its values, then the items' id.
+ */
+
+typedef struct {
+    recs_shelf_t            *shelves;
+    size_t                   n;
+    size_t                   size;
+} recs_found_t;
+
+
+typedef struct {
+    recs_json_t              rd;
+    const recs_mem_t        *mem;
+    const recs_page_spec_t  *spec;
+    recs_page_t             *page;
+
+    const recs_pointer_t    *pointers[RECS_PAGE_POINTERS_MAX];
+    unsigned                 base[RECS_PAGE_POINTERS_MAX];  /* depth of each
+                                                   pointer's root */
+    uint64_t                 shelf_mask;
+    uint64_t                 id_mask;
+
+    recs_found_t             found[RECS_PAGE_POINTERS_MAX];  /* by each shelf
+                                                   pointer, in document order */
+    recs_item_t             *item;      /* being read */
+    size_t                   items_size;
+    size_t                   cuts_size;
+
+    recs_rc_e                rc;        /* why the walk stopped */
+} recs_walk_t;
+
+
+static int recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth,
+    recs_value_t *v);
+static int recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth);
+static int recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth);
+static int recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth,
+    size_t pointer, const uint8_t *open);
+static int recs_walk_root(recs_walk_t *w, uint64_t mask);
+static int recs_walk_found(recs_walk_t *w, uint64_t ended,
+    const recs_value_t *v);
+static void recs_walk_forget(recs_walk_t *w, uint64_t mask,
+    const size_t *marks);
+static recs_rc_e recs_page_shelves(recs_walk_t *w);
+static recs_rc_e recs_page_items(recs_walk_t *w);
+static void *recs_grow(recs_walk_t *w, void *old, size_t n, size_t *size,
+    size_t each);
+
+
+static inline unsigned
+recs_lowest(uint64_t mask)
+{
+    return (unsigned) __builtin_ctzll(mask);
+}
+
+
+recs_rc_e
+recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
+    const recs_str_t *text, recs_page_t *page, const char **error, size_t *pos)
+{
+    size_t       i, n;
+    uint64_t     mask;
+    recs_walk_t  w;
+
+    memset(page, 0, sizeof(recs_page_t));
+    page->text = *text;
+
+    w.mem = mem;
+    w.spec = spec;
+    w.page = page;
+    w.item = NULL;
+    w.items_size = 0;
+    w.cuts_size = 0;
+    w.rc = RECS_MALFORMED;
+
+    n = 0;
+
+    for (i = 0; i < spec->nshelves; i++) {
+        memset(&w.found[n], 0, sizeof(recs_found_t));
+        w.base[n] = 0;
+        w.pointers[n++] = &spec->shelves[i];
+    }
+
+    w.shelf_mask = ((uint64_t) 1 << n) - 1;
+
+    for (i = 0; i < spec->nvalues; i++) {
+        w.base[n] = 0;
+        w.pointers[n++] = &spec->values[i];
+    }
+
+    mask = ((uint64_t) 1 << n) - 1;
+
+    w.id_mask = (uint64_t) 1 << n;
+    w.base[n] = 0;
+    w.pointers[n] = spec->item_id;
+
+    if (spec->nvalues) {
+        page->values = recs_alloc(mem, spec->nvalues * sizeof(recs_value_t));
+        if (page->values == NULL) {
+            return RECS_NOMEM;
+        }
+
+        memset(page->values, 0, spec->nvalues * sizeof(recs_value_t));
+    }
+
+    recs_json_init(&w.rd, text->data, text->len);
+
+    if (recs_walk_root(&w, mask) < 0) {
+        *error = w.rd.error;
+        *pos = w.rd.pos - text->data;
+        return w.rc;
+    }
+
+    return recs_page_shelves(&w);
+}
+
+
+static int
+recs_walk_root(recs_walk_t *w, uint64_t mask)
+{
+    recs_value_t  v;
+
+    if (recs_walk_value(w, mask, 0, &v) < 0
+        || recs_json_finish(&w->rd) < 0)
+    {
+        return -1;
+    }
+
+    w->page->root = v.type;
+
+    return 0;
+}
+
+
+/*
+ * Reads the value that stands next; v->span is the whole of it.  mask: the
+ * pointers that lead here, depth: how many tokens led here.
+ */
+
+static int
+recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth, recs_value_t *v)
+{
+    int       rc;
+    unsigned  k;
+    uint64_t  m, ended;
+
+    /* the root's members are read in any case, for the reserved ones */
+
+    if (mask == 0 && depth > 0) {
+        return recs_json_skip(&w->rd, v);
+    }
+
+    if (recs_json_open(&w->rd, v) < 0) {
+        return -1;
+    }
+
+    ended = 0;
+
+    for (m = mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+
+        if (w->pointers[k]->ntokens == depth - w->base[k]) {
+            ended |= (uint64_t) 1 << k;
+        }
+    }
+
+    switch (v->type) {
+
+    case RECS_OBJECT:
+        rc = recs_walk_object(w, mask & ~ended, depth);
+        break;
+
+    case RECS_ARRAY:
+        if (ended & w->shelf_mask) {
+            rc = recs_walk_shelf(w, mask & ~ended, depth,
+                                 recs_lowest(ended & w->shelf_mask),
+                                 v->span.data);
+            break;
+        }
+
+        rc = recs_walk_array(w, mask & ~ended, depth);
+        break;
+
+    default:
+        return ended ? recs_walk_found(w, ended, v) : 0;
+    }
+
+    v->span.len = w->rd.pos - v->span.data;
+
+    return rc;
+}
+
+
+/* The pointers of mask that go on through the member named key. */
+
+static uint64_t
+recs_walk_member(recs_walk_t *w, uint64_t mask, unsigned depth,
+    const recs_value_t *key)
+{
+    unsigned      k;
+    uint64_t      m, next;
+    const recs_token_t  *token;
+
+    next = 0;
+
+    for (m = mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+        token = &w->pointers[k]->tokens[depth - w->base[k]];
+
+        if (recs_json_text_is(key, &token->text)) {
+            next |= (uint64_t) 1 << k;
+        }
+    }
+
+    return next;
+}
+
+
+/*
+ * Notes what the root object's member that ends here means for the reserved
+ * ones: lead is the start of reserved members that no other stands before.
+ */
+
+static int
+recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
+    const uint8_t **lead)
+{
+    recs_cut_t         *cut;
+    recs_page_t        *page;
+    const uint8_t      *from;
+
+    static const recs_str_t  reserved = recs_string(RECS_RESERVED);
+
+    page = w->page;
+
+    if (!recs_json_text_is(key, &reserved)) {
+
+        if (*lead) {
+            page->cuts[page->ncuts - 1].to = key->span.data;
+            *lead = NULL;
+        }
+
+        page->tail = w->rd.pos;
+        page->empty = 0;
+
+        return 0;
+    }
+
+    if (page->empty && *lead == NULL) {
+        *lead = key->span.data;
+    }
+
+    from = page->empty ? *lead : page->tail;
+
+    /* reserved members in a row are one cut */
+
+    cut = page->ncuts ? &page->cuts[page->ncuts - 1] : NULL;
+
+    if (cut == NULL || cut->from != from) {
+        page->cuts = recs_grow(w, page->cuts, page->ncuts, &w->cuts_size,
+                               sizeof(recs_cut_t));
+        if (page->cuts == NULL) {
+            return -1;
+        }
+
+        cut = &page->cuts[page->ncuts++];
+        cut->from = from;
+    }
+
+    cut->to = w->rd.pos;
+
+    return 0;
+}
+
+
+static int
+recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth)
+{
+    int             rc, first;
+    size_t          marks[RECS_PAGE_POINTERS_MAX];
+    uint64_t        m, next;
+    recs_value_t    key, v;
+    const uint8_t  *lead;
+
+    first = 1;
+    lead = NULL;
+
+    for (m = mask & w->shelf_mask; m; m &= m - 1) {
+        marks[recs_lowest(m)] = w->found[recs_lowest(m)].n;
+    }
+
+    if (depth == 0) {
+        w->page->tail = w->rd.pos;
+        w->page->empty = 1;
+    }
+
+    while ((rc = recs_json_member(&w->rd, &first, &key)) == 1) {
+
+        next = recs_walk_member(w, mask, depth, &key);
+
+        if (next) {
+            /* a name that comes again takes back what was found before */
+            recs_walk_forget(w, next, marks);
+        }
+
+        if (recs_walk_value(w, next, depth + 1, &v) < 0) {
+            return -1;
+        }
+
+        if (depth == 0 && recs_walk_reserved(w, &key, &lead) < 0) {
+            return -1;
+        }
+    }
+
+    return rc;
+}
+
+
+/* The pointers of mask that go on through the element at index. */
+
+static uint64_t
+recs_walk_index(recs_walk_t *w, uint64_t mask, unsigned depth, size_t index)
+{
+    unsigned       k;
+    uint64_t       m, next;
+    const recs_token_t  *token;
+
+    next = 0;
+
+    for (m = mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+        token = &w->pointers[k]->tokens[depth - w->base[k]];
+
+        if (token->star || token->index == index) {
+            next |= (uint64_t) 1 << k;
+        }
+    }
+
+    return next;
+}
+
+
+static int
+recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth)
+{
+    int           rc, first;
+    size_t        index;
+    uint64_t      next;
+    recs_value_t  v;
+
+    first = 1;
+    index = 0;
+
+    while ((rc = recs_json_element(&w->rd, &first)) == 1) {
+
+        next = recs_walk_index(w, mask, depth, index++);
+
+        if (recs_walk_value(w, next, depth + 1, &v) < 0) {
+            return -1;
+        }
+    }
+
+    return rc;
+}
+
+
+static int
+recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
+    const uint8_t *open)
+{
+    int            rc, first;
+    uint64_t       next;
+    recs_item_t   *item;
+    recs_page_t   *page;
+    recs_found_t  *found;
+    recs_shelf_t  *shelf;
+    recs_value_t   v;
+
+    page = w->page;
+    found = &w->found[pointer];
+
+    found->shelves = recs_grow(w, found->shelves, found->n, &found->size,
+                               sizeof(recs_shelf_t));
+    if (found->shelves == NULL) {
+        return -1;
+    }
+
+    shelf = &found->shelves[found->n++];
+    shelf->first = page->nitems;
+    shelf->nitems = 0;
+    shelf->open = open;
+
+    w->base[recs_lowest(w->id_mask)] = depth + 1;
+    first = 1;
+
+    while ((rc = recs_json_element(&w->rd, &first)) == 1) {
+
+        if (page->nitems == w->spec->max_items) {
+            w->rc = RECS_TOO_MANY;
+            return -1;
+        }
+
+        page->items = recs_grow(w, page->items, page->nitems, &w->items_size,
+                                sizeof(recs_item_t));
+        if (page->items == NULL) {
+            return -1;
+        }
+
+        item = &page->items[page->nitems++];
+        item->id.data = NULL;
+        item->id.len = 0;
+        w->item = item;
+
+        next = recs_walk_index(w, mask, depth, shelf->nitems++);
+
+        if (recs_walk_value(w, next | w->id_mask, depth + 1, &v) < 0) {
+            return -1;
+        }
+
+        item->span = v.span;
+        item->type = v.type;
+
+        /* a scalar item is its own id */
+
+        if (v.type >= RECS_STRING
+            && recs_walk_found(w, w->id_mask, &v) < 0)
+        {
+            return -1;
+        }
+    }
+
+    return rc;
+}
+
+
+/* Pointers end at the scalar v. */
+
+static int
+recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
+{
+    uint64_t  m;
+
+    if (ended & w->id_mask) {
+
+        if ((v->type == RECS_STRING || v->type == RECS_INTEGER)
+            && recs_value_text(w->mem, v, &w->item->id) != RECS_OK)
+        {
+            w->rc = RECS_NOMEM;
+            return -1;
+        }
+    }
+
+    for (m = ended & ~w->id_mask & ~w->shelf_mask; m; m &= m - 1) {
+        w->page->values[recs_lowest(m) - w->spec->nshelves] = *v;
+    }
+
+    return 0;
+}
+
+
+/*
+ * Takes back what the pointers of mask found in the object being read, before
+ * which they had found marks shelves.
+ */
+
+static void
+recs_walk_forget(recs_walk_t *w, uint64_t mask, const size_t *marks)
+{
+    unsigned  k;
+    uint64_t  m;
+
+    for (m = mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+
+        if (k < w->spec->nshelves) {
+            w->found[k].n = marks[k];
+
+        } else if (w->id_mask >> k & 1) {
+            w->item->id.data = NULL;
+            w->item->id.len = 0;
+
+        } else {
+            w->page->values[k - w->spec->nshelves].span.data = NULL;
+        }
+    }
+}
+
+
+/* Joins what the pointers found, in their order. */
+
+static recs_rc_e
+recs_page_shelves(recs_walk_t *w)
+{
+    size_t         i, n;
+    recs_page_t   *page;
+    recs_found_t  *found;
+
+    page = w->page;
+    n = 0;
+
+    for (i = 0; i < w->spec->nshelves; i++) {
+        n += w->found[i].n;
+    }
+
+    if (n == 0) {
+        page->nitems = 0;
+        return w->spec->nshelves ? RECS_NO_SHELF : RECS_OK;
+    }
+
+    page->shelves = recs_alloc(w->mem, n * sizeof(recs_shelf_t));
+    if (page->shelves == NULL) {
+        return RECS_NOMEM;
+    }
+
+    for (i = 0; i < w->spec->nshelves; i++) {
+        found = &w->found[i];
+
+        if (found->n) {
+            memcpy(&page->shelves[page->nshelves], found->shelves,
+                   found->n * sizeof(recs_shelf_t));
+            page->nshelves += found->n;
+        }
+    }
+
+    return recs_page_items(w);
+}
+
+
+/*
+ * Items were read as they stand in the document.  Unless they are in the order
+ * of the shelves, with none of a shelf that was taken back, they are now put
+ * so.
+ */
+
+static recs_rc_e
+recs_page_items(recs_walk_t *w)
+{
+    size_t         i, n;
+    recs_item_t   *items;
+    recs_page_t   *page;
+    recs_shelf_t  *shelf;
+
+    page = w->page;
+    n = 0;
+
+    for (i = 0; i < page->nshelves; i++) {
+        if (page->shelves[i].first != n) {
+            break;
+        }
+
+        n += page->shelves[i].nitems;
+    }
+
+    if (i == page->nshelves) {
+        page->nitems = n;
+        return RECS_OK;
+    }
+
+    items = recs_alloc(w->mem, page->nitems * sizeof(recs_item_t));
+    if (items == NULL) {
+        return RECS_NOMEM;
+    }
+
+    n = 0;
+
+    for (i = 0; i < page->nshelves; i++) {
+        shelf = &page->shelves[i];
+
+        if (shelf->nitems) {
+            memcpy(&items[n], &page->items[shelf->first],
+                   shelf->nitems * sizeof(recs_item_t));
+        }
+
+        shelf->first = n;
+        n += shelf->nitems;
+    }
+
+    page->items = items;
+    page->nitems = n;
+
+    return RECS_OK;
+}
+
+
+recs_rc_e
+recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
+{
+    if (v->type == RECS_STRING) {
+        return recs_json_decode(mem, v, text);
+    }
+
+    *text = v->span;
+
+    if (v->type == RECS_INTEGER && text->len == 2
+        && memcmp(text->data, "-0", 2) == 0)
+    {
+        text->data++;
+        text->len = 1;
+    }
+
+    return RECS_OK;
+}
+
+
+/* Room for one more than n elements of each bytes at old. */
+
+static void *
+recs_grow(recs_walk_t *w, void *old, size_t n, size_t *size, size_t each)
+{
+    void    *new;
+    size_t   more;
+
+    if (n < *size) {
+        return old;
+    }
+
+    more = *size ? *size * 4 : 64;
+
+    new = recs_alloc(w->mem, more * each);
+    if (new == NULL) {
+        w->rc = RECS_NOMEM;
+        return NULL;
+    }
+
+    if (n) {
+        memcpy(new, old, n * each);
+    }
+
+    *size = more;
+
+    return new;
+}

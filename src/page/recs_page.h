@@ -1,0 +1,103 @@
+
+/*
+ * A page: the shelves of a document, the items on them, their ids, and the
+ * values (versions, dates) that stand elsewhere in it.  All as spans of the
+ * document's text, found in one pass over it.
+ */
+
+
+#ifndef RECS_PAGE_H
+#define RECS_PAGE_H
+
+
+#include "recs_json.h"
+#include "recs_pointer.h"
+
+
+#define RECS_PAGE_POINTERS_MAX  64
+
+/* The member that is ours: in the root object, and in injected objects. */
+
+#define RECS_RESERVED  "_recs"
+
+
+/* What to look for.  All pointers together: at most RECS_PAGE_POINTERS_MAX. */
+
+typedef struct {
+    recs_pointer_t   *shelves;      /* none overlaps another */
+    size_t            nshelves;     /* 0: none is looked for, none is missed */
+    recs_pointer_t   *item_id;      /* within an item, without "*" */
+    recs_pointer_t   *values;       /* without "*" */
+    size_t            nvalues;
+    size_t            max_items;    /* on all shelves */
+} recs_page_spec_t;
+
+
+typedef struct {
+    recs_str_t        span;         /* its bytes, as they came */
+    recs_str_t        id;           /* decoded; data is NULL: it has no usable
+                                       one */
+    recs_type_e       type;
+} recs_item_t;
+
+
+typedef struct {
+    size_t            first;        /* of its items, in the page's */
+    size_t            nitems;
+    const uint8_t    *open;         /* its "[" */
+} recs_shelf_t;
+
+
+/* Bytes to leave out: [from, to) of the document. */
+
+typedef struct {
+    const uint8_t    *from;
+    const uint8_t    *to;
+} recs_cut_t;
+
+
+typedef struct {
+    recs_str_t        text;         /* the document */
+
+    recs_shelf_t     *shelves;      /* by the spec's pointers, then as they
+                                       stand in the document */
+    size_t            nshelves;
+    recs_item_t      *items;        /* of the first shelf, then of the next */
+    size_t            nitems;
+
+    recs_value_t     *values;       /* one for each of the spec's; span.data is
+                                       NULL: not there, or not a scalar */
+
+    recs_type_e       root;         /* what the document is */
+    const uint8_t    *tail;         /* root object: end of its last member that
+                                       is not reserved, or of its "{" */
+    unsigned          empty:1;      /* root object: it has no such member */
+    recs_cut_t       *cuts;         /* root object: reserved members, commas
+                                       included, as they stand */
+    size_t            ncuts;
+} recs_page_t;
+
+
+/*
+ * Reads the document at text, which the caller keeps as long as the page is
+ * used.  Where a name is repeated in an object the last one counts, for
+ * pointers.  An id is a string's decoded text or an integer's digits.
+ *
+ * Returns RECS_OK; RECS_MALFORMED (*error says what is wrong, *pos where);
+ * RECS_NO_SHELF; RECS_TOO_MANY; RECS_NOMEM.
+ */
+
+recs_rc_e recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
+    const recs_str_t *text, recs_page_t *page, const char **error,
+    size_t *pos);
+
+/*
+ * The text of a scalar value: a string's decoded, an integer's digits ("-0" is
+ * "0"), any other's bytes.  Returns RECS_OK or RECS_NOMEM.
+ */
+
+recs_rc_e recs_value_text(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *text);
+
+
+#endif /* RECS_PAGE_H */

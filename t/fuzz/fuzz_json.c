@@ -1,0 +1,268 @@
+
+/*
+ * A libFuzzer target for the JSON reader and the writer's strings (make fuzz).
+ * What is checked: pulling and skipping agree on what is well formed and where
+ * a value ends; spans lie in the text, one in the other; what was decoded and
+ * written again decodes to the same; recs_json_text_is() agrees.
+ */
+
+
+#include <stdlib.h>
+
+#include "recs_json.h"
+#include "recs_writer.h"
+
+
+/* Below this depth, skipping is compared with pulling at each value. */
+
+#define COMPARE_DEPTH  8
+
+
+typedef struct piece_s  piece_t;
+
+struct piece_s {
+    piece_t          *next;
+    void             *align;
+};
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+static void
+check(int truth)
+{
+    if (!truth) {
+        abort();
+    }
+}
+
+
+static void *
+take(void *ctx, size_t size)
+{
+    piece_t  *piece, **pieces = ctx;
+
+    piece = malloc(sizeof(piece_t) + size);
+    check(piece != NULL);
+
+    piece->next = *pieces;
+    *pieces = piece;
+
+    return piece + 1;
+}
+
+
+static void
+give_back(piece_t *pieces)
+{
+    piece_t  *next;
+
+    for (/* void */; pieces; pieces = next) {
+        next = pieces->next;
+        free(pieces);
+    }
+}
+
+
+/* A text that differs from the string's is told apart. */
+
+static void
+check_difference(const recs_mem_t *mem, const recs_value_t *v,
+    const recs_str_t *text)
+{
+    uint8_t     *bytes;
+    recs_str_t   other;
+
+    bytes = recs_alloc(mem, text->len + 1);
+
+    if (text->len) {
+        memcpy(bytes, text->data, text->len);
+    }
+
+    bytes[text->len] = 'x';
+
+    other.data = bytes;
+    other.len = text->len + 1;
+    check(!recs_json_text_is(v, &other));
+
+    if (text->len) {
+        other.len = text->len - 1;
+        check(!recs_json_text_is(v, &other));
+
+        other.len = text->len;
+        bytes[text->len - 1] ^= 1;
+        check(!recs_json_text_is(v, &other));
+    }
+}
+
+
+static void
+check_string(const recs_value_t *v)
+{
+    piece_t        *pieces;
+    recs_str_t      text, again;
+    recs_mem_t      mem;
+    recs_json_t     rd;
+    recs_value_t    written;
+    recs_writer_t   w;
+
+    pieces = NULL;
+    mem.alloc = take;
+    mem.ctx = &pieces;
+
+    check(v->span.len >= 2);
+    check(v->span.data[0] == '"' && v->span.data[v->span.len - 1] == '"');
+    check(v->escaped == (memchr(v->span.data, '\\', v->span.len) != NULL));
+
+    check(recs_json_decode(&mem, v, &text) == RECS_OK);
+    check(text.len <= v->span.len - 2);
+    check(recs_json_text_is(v, &text));
+    check_difference(&mem, v, &text);
+
+    recs_writer_init(&w, &mem, 1);
+    recs_write_string(&w, &text);
+    check(!w.failed);
+
+    recs_json_init(&rd, w.data, w.len);
+    check(recs_json_skip(&rd, &written) == 0);
+    check(recs_json_finish(&rd) == 0);
+    check(written.type == RECS_STRING);
+    check(recs_json_decode(&mem, &written, &again) == RECS_OK);
+    check(recs_str_eq(&text, &again));
+
+    give_back(pieces);
+}
+
+
+static void
+check_within(const recs_str_t *inner, const uint8_t *start,
+    const uint8_t *end)
+{
+    check(inner->len > 0);
+    check(inner->data >= start);
+    check(inner->data + inner->len <= end);
+}
+
+
+static int pull(recs_json_t *rd, recs_value_t *v);
+
+
+/* What follows the opening bracket, up to the closing one. */
+
+static int
+pull_inside(recs_json_t *rd, const recs_value_t *container)
+{
+    int             rc, first;
+    const uint8_t  *last;
+    recs_value_t    key, v;
+
+    first = 1;
+    last = rd->pos;
+
+    for ( ;; ) {
+        if (container->type == RECS_OBJECT) {
+            rc = recs_json_member(rd, &first, &key);
+
+        } else {
+            rc = recs_json_element(rd, &first);
+        }
+
+        if (rc != 1) {
+            return rc;
+        }
+
+        if (container->type == RECS_OBJECT) {
+            check_within(&key.span, last, rd->pos);
+            check_string(&key);
+            last = key.span.data + key.span.len;
+        }
+
+        rc = pull(rd, &v);
+
+        if (rc < 0) {
+            return rc;
+        }
+
+        check_within(&v.span, last, rd->pos);
+        last = v.span.data + v.span.len;
+    }
+}
+
+
+/* Reads a value piece by piece; v->span is the whole of it. */
+
+static int
+pull(recs_json_t *rd, recs_value_t *v)
+{
+    int            rc, skipped;
+    unsigned       depth;
+    recs_json_t    ahead;
+    recs_value_t   same;
+
+    depth = rd->depth;
+    ahead = *rd;
+    skipped = 0;
+
+    if (depth < COMPARE_DEPTH) {
+        skipped = recs_json_skip(&ahead, &same);
+    }
+
+    rc = recs_json_open(rd, v);
+
+    if (rc == 0 && v->type == RECS_STRING) {
+        check_string(v);
+    }
+
+    if (rc == 0 && (v->type == RECS_OBJECT || v->type == RECS_ARRAY)) {
+        check(v->span.len == 1);
+        check(rd->depth == depth + 1 && rd->depth <= RECS_JSON_MAX_DEPTH);
+
+        rc = pull_inside(rd, v);
+        v->span.len = (size_t) (rd->pos - v->span.data);
+    }
+
+    if (depth < COMPARE_DEPTH) {
+        check((rc < 0) == (skipped < 0));
+        check(rd->pos == ahead.pos);
+        check(rd->error == ahead.error);
+        check(rc < 0 || recs_str_eq(&v->span, &same.span));
+        check(rc < 0 || v->type == same.type);
+    }
+
+    check(rc < 0 || (rd->depth == depth && rd->error == NULL));
+    check(rc == 0 || rd->error != NULL);
+
+    return rc;
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int           pulled, skipped;
+    recs_json_t   rd;
+    recs_value_t  v;
+
+    recs_json_init(&rd, data, size);
+
+    pulled = pull(&rd, &v);
+    check(rd.pos >= data && rd.pos <= data + size);
+
+    if (pulled == 0) {
+        check_within(&v.span, data, data + size);
+        pulled = recs_json_finish(&rd);
+    }
+
+    recs_json_init(&rd, data, size);
+
+    skipped = recs_json_skip(&rd, &v);
+
+    if (skipped == 0) {
+        skipped = recs_json_finish(&rd);
+    }
+
+    check(pulled == skipped);
+
+    return 0;
+}
