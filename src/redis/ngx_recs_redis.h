@@ -1,0 +1,183 @@
+
+/*
+ * A Redis to ask: connections of one worker, each with a pipeline of commands
+ * whose replies are handed out as they are read.  Nothing here blocks, and
+ * nothing here knows what the commands are for.
+ *
+ * Protocol: RESP2 (https://redis.io/docs/latest/develop/reference/
+ * protocol-spec/), read and formatted by hiredis.
+ */
+
+
+#ifndef NGX_RECS_REDIS_H
+#define NGX_RECS_REDIS_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+
+typedef struct ngx_recs_redis_s        ngx_recs_redis_t;
+typedef struct ngx_recs_redis_conn_s   ngx_recs_redis_conn_t;
+typedef struct ngx_recs_redis_query_s  ngx_recs_redis_query_t;
+typedef struct ngx_recs_redis_slot_s   ngx_recs_redis_slot_t;
+
+
+/* Counters of all workers, in shared memory; only ever added to. */
+
+typedef struct {
+    ngx_atomic_t              commands;     /* taken into a pipeline */
+    ngx_atomic_t              errors;       /* answered with an error */
+    ngx_atomic_t              connects;     /* connections made ready */
+    ngx_atomic_t              losses;       /* connections lost, or not made */
+    ngx_atomic_t              refused;      /* commands that send() declined */
+    ngx_atomic_t              discarded;    /* replies that came too late */
+} ngx_recs_redis_counters_t;
+
+
+/*
+ * What one recs_redis block says, and what this worker has of it.  The caller
+ * fills in all but the last part, from memory that lives as long as the cycle.
+ * Log lines show name, server and the addresses' names, never the user or the
+ * password: server must hold neither.
+ */
+
+struct ngx_recs_redis_s {
+    ngx_str_t                 name;
+    ngx_str_t                 server;       /* its URL, for the log */
+
+    ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
+    ngx_uint_t                naddrs;       /* at least 1 */
+    ngx_uint_t                database;
+    ngx_str_t                 user;         /* empty: "default" */
+    ngx_str_t                 password;     /* empty: no AUTH */
+
+    ngx_uint_t                nconns;       /* in each worker, at least 1 */
+    ngx_msec_t                connect_timeout;  /* ms, until it is ready */
+    ngx_msec_t                timeout;      /* ms, for the oldest command */
+
+    ngx_recs_redis_counters_t  *counters;   /* never NULL in a worker */
+
+    /* this room's own; zeroes until init_worker */
+
+    ngx_recs_redis_conn_t    *conns;        /* this worker's */
+    ngx_uint_t                next;         /* where pick() begins to look */
+    ngx_uint_t                down;         /* a bit for each reason that was
+                                               logged; 0: Redis answers */
+    ngx_msec_t                recovered;    /* when it last came back */
+};
+
+
+typedef enum {
+    NGX_RECS_REDIS_NIL = 0,
+    NGX_RECS_REDIS_INTEGER,
+    NGX_RECS_REDIS_STRING,                  /* bulk or status */
+    NGX_RECS_REDIS_ARRAY
+} ngx_recs_redis_type_e;
+
+
+/* One value of a reply, given in the order in which they stand in it. */
+
+typedef struct {
+    ngx_recs_redis_type_e     type;
+    ngx_uint_t                depth;    /* 0: the reply itself; 1: an element
+                                           of it; and so on */
+    ngx_uint_t                index;    /* within its array; 0 at depth 0 */
+    int64_t                   integer;  /* of an array: how many elements */
+    ngx_str_t                 str;      /* valid during the call only */
+} ngx_recs_redis_value_t;
+
+
+/*
+ * A command that waits for its reply.  The memory is the caller's and must
+ * stay until done() was called or the query was forgotten.
+ */
+
+struct ngx_recs_redis_query_s {
+    /*
+     * A value of the reply.  NGX_OK; or NGX_ERROR if this cannot be the reply
+     * to that command: the connection is dropped then, since replies are told
+     * apart by their order alone.
+     * Must neither send nor forget, nor touch anything that may end the query.
+     */
+    ngx_int_t               (*value)(ngx_recs_redis_query_t *q,
+                                     ngx_recs_redis_value_t *v);
+
+    /*
+     * The end, called once and never from within ngx_recs_redis_send():
+     *   NGX_OK     the reply was read to its end;
+     *   NGX_ERROR  Redis answered with an error, or with an array that holds
+     *              one: its text (the first one's, at most 255 bytes of it)
+     *              is in *error, valid during the call only;
+     *   NGX_ABORT  the connection was lost or dropped; values may have been
+     *              given before.
+     * error is NULL unless NGX_ERROR.
+     * The query's memory may go in it, and other queries may be sent or
+     * forgotten.
+     */
+    void                    (*done)(ngx_recs_redis_query_t *q, ngx_int_t rc,
+                                    ngx_str_t *error);
+
+    void                     *data;     /* the caller's */
+
+    ngx_recs_redis_slot_t    *slot;     /* its place in the pipeline; NULL: it
+                                           waits for nothing.  The caller sets
+                                           it to NULL once, before all else */
+};
+
+
+/*
+ * Opens the connections of this worker.  Called in init_process, for each
+ * cycle's Redis; does nothing in a process that serves no requests (the cache
+ * manager).  Afterwards they are kept open, reopened with backoff and jitter:
+ * that Redis cannot be reached is no error here.  NGX_ERROR: out of memory.
+ */
+
+ngx_int_t ngx_recs_redis_init_worker(ngx_recs_redis_t *redis,
+    ngx_cycle_t *cycle);
+
+/*
+ * Closes them all, in exit_process.  No done() is called: what waited waits
+ * for nothing any more.
+ */
+
+void ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis);
+
+/*
+ * The connection to send the next commands on, at once: it may be lost later.
+ * The commands of one response all go to the same one, so that they leave in
+ * one write.  A connection that is only being opened may be given, if none is
+ * ready: its commands leave when it is.
+ * NULL: there is none that could answer soon (Redis is away, or every pipeline
+ * is full).
+ */
+
+ngx_recs_redis_conn_t *ngx_recs_redis_pick(ngx_recs_redis_t *redis);
+
+/*
+ * Appends a command to the connection's pipeline; it leaves at the end of this
+ * turn of the event loop, together with all others.  The arguments are copied
+ * and may hold any byte.  The query must wait for nothing.
+ * NGX_OK: done() will be called.  NGX_DECLINED: the pipeline is full, or the
+ * connection was lost meanwhile.  NGX_ERROR: out of memory.  In these two
+ * cases the query waits for nothing.
+ */
+
+ngx_int_t ngx_recs_redis_send(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_query_t *q, ngx_uint_t argc, const char **argv,
+    const size_t *argvlen);
+
+/*
+ * Nobody waits for this reply any more: it will be read and thrown away, the
+ * query is not touched again.  Does nothing if the query waits for nothing.
+ */
+
+void ngx_recs_redis_forget(ngx_recs_redis_query_t *q);
+
+/* How many of this worker's connections are ready. */
+
+ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
+
+
+#endif /* NGX_RECS_REDIS_H */

@@ -1,0 +1,330 @@
+
+/*
+ * The commands of a connection that wait for their replies, in the order in
+ * which they leave, and the bytes that have not left yet.
+ */
+
+
+#include "ngx_recs_redis_conn.h"
+
+
+/* an empty output buffer of more bytes than this is freed */
+#define NGX_RECS_REDIS_KEEP_OUTPUT  (256 * 1024)
+
+/* what RESP adds to an argument, at most: "$", its length, two line ends */
+#define NGX_RECS_REDIS_ARG_SIZE     (1 + NGX_INT64_LEN + 4)
+
+
+static ngx_recs_redis_slot_t *ngx_recs_redis_slot_get(
+    ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_slot_put(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_slot_t *slot);
+static ngx_int_t ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn,
+    size_t size);
+
+
+ngx_int_t
+ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
+    ngx_uint_t argc, const char **argv, const size_t *argvlen)
+{
+    ngx_int_t  rc;
+
+    if (conn->state == NGX_RECS_REDIS_CLOSED) {
+        rc = NGX_DECLINED;
+
+    } else {
+        rc = ngx_recs_redis_append(conn, NGX_RECS_REDIS_COMMAND, q, argc,
+                                   argv, argvlen);
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_recs_redis_count(conn->redis, refused);
+        return NGX_DECLINED;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_recs_redis_count(conn->redis, commands);
+
+    if (conn->state == NGX_RECS_REDIS_READY) {
+
+        if (!conn->timer.timer_set) {
+            ngx_add_timer(&conn->timer, conn->redis->timeout);
+        }
+
+        ngx_post_event(&conn->flush, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_redis_forget(ngx_recs_redis_query_t *q)
+{
+    if (q->slot == NULL) {
+        return;
+    }
+
+    q->slot->query = NULL;
+    q->slot = NULL;
+}
+
+
+ngx_uint_t
+ngx_recs_redis_full(ngx_recs_redis_conn_t *conn)
+{
+    return conn->waiting >= NGX_RECS_REDIS_MAX_WAITING
+           || conn->out.last - conn->out.pos >= NGX_RECS_REDIS_MAX_OUTPUT;
+}
+
+
+ngx_int_t
+ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
+    ngx_recs_redis_query_t *q, ngx_uint_t argc, const char **argv,
+    const size_t *argvlen)
+{
+    char                   *command;
+    size_t                  size;
+    long long               len;
+    ngx_int_t               rc;
+    ngx_uint_t              i;
+    ngx_recs_redis_slot_t  *slot;
+
+    /* hiredis 0.14 adds up sizes as int, and must not meet a big one */
+
+    size = conn->out.last - conn->out.pos + NGX_RECS_REDIS_ARG_SIZE;
+
+    for (i = 0; i < argc && size <= NGX_RECS_REDIS_MAX_OUTPUT; i++) {
+
+        if (argvlen[i] > NGX_RECS_REDIS_MAX_OUTPUT) {
+            return NGX_DECLINED;
+        }
+
+        size += argvlen[i] + NGX_RECS_REDIS_ARG_SIZE;
+    }
+
+    if (size > NGX_RECS_REDIS_MAX_OUTPUT || ngx_recs_redis_full(conn)) {
+        return NGX_DECLINED;
+    }
+
+    /* int in hiredis 0.14, long long later */
+
+    len = redisFormatCommandArgv(&command, argc, argv, argvlen);
+    if (len < 0) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_recs_redis_output_reserve(conn, len);
+    slot = (rc == NGX_OK) ? ngx_recs_redis_slot_get(conn) : NULL;
+
+    if (slot == NULL) {
+        redisFreeCommand(command);
+        return NGX_ERROR;
+    }
+
+    conn->out.last = ngx_cpymem(conn->out.last, command, len);
+    conn->appended += len;
+
+    redisFreeCommand(command);
+
+    slot->next = NULL;
+    slot->query = q;
+    slot->kind = kind;
+    slot->since = ngx_current_msec;
+    slot->end = conn->appended;
+
+    *conn->tail = slot;
+    conn->tail = &slot->next;
+    conn->waiting++;
+
+    if (q) {
+        q->slot = slot;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_recs_redis_query_t *
+ngx_recs_redis_shift(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_slot_t   *slot;
+    ngx_recs_redis_query_t  *q;
+
+    slot = conn->head;
+    q = slot->query;
+
+    conn->head = slot->next;
+
+    if (conn->head == NULL) {
+        conn->tail = &conn->head;
+    }
+
+    conn->waiting--;
+
+    ngx_recs_redis_slot_put(conn, slot);
+
+    if (q) {
+        q->slot = NULL;
+    }
+
+    return q;
+}
+
+
+void
+ngx_recs_redis_abort(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_query_t  *q;
+
+    /* a closed connection takes no command: the pipeline only shrinks here */
+
+    while (conn->head) {
+        q = ngx_recs_redis_shift(conn);
+
+        if (q) {
+            q->done(q, NGX_ABORT, NULL);
+        }
+    }
+}
+
+
+static ngx_recs_redis_slot_t *
+ngx_recs_redis_slot_get(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_slot_t  *slot;
+
+    slot = conn->free;
+
+    if (slot) {
+        conn->free = slot->next;
+        return slot;
+    }
+
+    return ngx_alloc(sizeof(ngx_recs_redis_slot_t), conn->log);
+}
+
+
+static void
+ngx_recs_redis_slot_put(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_slot_t *slot)
+{
+    slot->next = conn->free;
+    conn->free = slot;
+}
+
+
+size_t
+ngx_recs_redis_output(ngx_recs_redis_conn_t *conn)
+{
+    uint64_t  end;
+
+    end = (conn->state == NGX_RECS_REDIS_READY) ? conn->appended
+                                                : conn->handshake;
+
+    return (size_t) (end - conn->sent);
+}
+
+
+void
+ngx_recs_redis_output_sent(ngx_recs_redis_conn_t *conn, size_t size)
+{
+    conn->out.pos += size;
+    conn->sent += size;
+
+    if (conn->out.pos < conn->out.last) {
+        return;
+    }
+
+    conn->out.pos = conn->out.start;
+    conn->out.last = conn->out.start;
+
+    if (conn->out.end - conn->out.start > NGX_RECS_REDIS_KEEP_OUTPUT) {
+        ngx_free(conn->out.start);
+        ngx_memzero(&conn->out, sizeof(ngx_buf_t));
+    }
+}
+
+
+void
+ngx_recs_redis_output_reset(ngx_recs_redis_conn_t *conn)
+{
+    conn->out.pos = conn->out.start;
+    conn->out.last = conn->out.start;
+
+    conn->appended = 0;
+    conn->sent = 0;
+    conn->handshake = 0;
+}
+
+
+/* Makes room for size bytes after out.last: NGX_OK or NGX_ERROR. */
+
+static ngx_int_t
+ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn, size_t size)
+{
+    size_t      used, all;
+    u_char     *p;
+    ngx_buf_t  *out;
+
+    out = &conn->out;
+
+    if ((size_t) (out->end - out->last) >= size) {
+        return NGX_OK;
+    }
+
+    used = out->last - out->pos;
+    all = out->end - out->start;
+
+    if (all - used >= size) {
+        ngx_memmove(out->start, out->pos, used);
+
+    } else {
+        all = ngx_max(2 * all, used + size);
+        all = ngx_max(all, ngx_pagesize);
+
+        p = ngx_alloc(all, conn->log);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (out->start) {
+            ngx_memcpy(p, out->pos, used);
+            ngx_free(out->start);
+        }
+
+        out->start = p;
+        out->end = p + all;
+    }
+
+    out->pos = out->start;
+    out->last = out->start + used;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_redis_pipeline_free(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_slot_t  *slot;
+
+    while (conn->head) {
+        (void) ngx_recs_redis_shift(conn);
+    }
+
+    while (conn->free) {
+        slot = conn->free;
+        conn->free = slot->next;
+        ngx_free(slot);
+    }
+
+    if (conn->out.start) {
+        ngx_free(conn->out.start);
+    }
+
+    ngx_memzero(&conn->out, sizeof(ngx_buf_t));
+}
