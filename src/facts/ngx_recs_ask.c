@@ -1,0 +1,319 @@
+
+#include "ngx_recs_ask.h"
+#include "ngx_recs_mem.h"
+#include "ngx_recs_zone.h"
+
+
+/* One response's questions to one Redis: they share a connection. */
+
+typedef struct {
+    ngx_recs_redis_t       *redis;
+    ngx_recs_redis_conn_t  *conn;
+} ngx_recs_ask_route_t;
+
+
+static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
+    ngx_recs_question_t *q);
+static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
+static ngx_int_t ngx_recs_ask_send(ngx_recs_question_t *q,
+    ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen);
+static ngx_int_t ngx_recs_ask_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
+static void ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
+    ngx_str_t *error);
+static void ngx_recs_ask_deadline(ngx_event_t *ev);
+
+
+ngx_int_t
+ngx_recs_ask(ngx_recs_ask_t *ask)
+{
+    u_char               *answers;
+    ngx_uint_t            i, nredis;
+    ngx_recs_question_t  *q;
+
+    ask->npending = 0;
+    nredis = 0;
+
+    answers = ngx_pnalloc(ask->pool, ask->nquestions * ask->nids + 1);
+    if (answers == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ask->nquestions; i++) {
+        q = &ask->questions[i];
+
+        q->ask = ask;
+        q->unknown = 0;
+        q->query.slot = NULL;
+        q->answers = answers;
+        answers += ask->nids;
+
+        if (q->skip) {
+            ngx_recs_count(q->set->counters->skipped, 1);
+            continue;
+        }
+
+        ngx_recs_count(q->set->counters->questions, 1);
+
+        if (ask->nids == 0) {
+            continue;
+        }
+
+        if (q->set->source == NGX_RECS_SET_REDIS) {
+            nredis++;
+            continue;
+        }
+
+        if (ngx_recs_ask_local(ask, q) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (nredis && ngx_recs_ask_redis(ask, nredis) != NGX_OK) {
+        ngx_recs_ask_cancel(ask);
+        return NGX_ERROR;
+    }
+
+    if (ask->npending == 0) {
+        return NGX_OK;
+    }
+
+    ask->timer.handler = ngx_recs_ask_deadline;
+    ask->timer.data = ask;
+    ask->timer.log = ask->log;
+
+    ngx_add_timer(&ask->timer, ask->timeout);
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_recs_ask_local(ngx_recs_ask_t *ask, ngx_recs_question_t *q)
+{
+    recs_idset_t         list;
+    const recs_idset_t  *ids;
+
+    ids = &q->set->file;
+
+    if (q->set->source == NGX_RECS_SET_VALUE) {
+
+        if (ngx_recs_set_parse(&list, &q->key, ask->seed, ask->pool)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ids = &list;
+    }
+
+    ngx_recs_set_lookup(ids, ask->ids, ask->nids, q->answers);
+
+    return NGX_OK;
+}
+
+
+/* No answer: all ids are unknown, whatever came before it broke off. */
+
+static void
+ngx_recs_ask_unknown(ngx_recs_question_t *q)
+{
+    q->unknown = 1;
+    ngx_memset(q->answers, RECS_UNKNOWN, q->ask->nids);
+    ngx_recs_count(q->set->counters->unknown, 1);
+}
+
+
+/*
+ * The connection that the questions to this Redis go out on.  A response asks
+ * few of them: a short list will do.
+ */
+
+static ngx_recs_redis_conn_t *
+ngx_recs_ask_conn(ngx_recs_ask_route_t *routes, ngx_uint_t *nroutes,
+    ngx_recs_redis_t *redis)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < *nroutes; i++) {
+        if (routes[i].redis == redis) {
+            return routes[i].conn;
+        }
+    }
+
+    routes[i].redis = redis;
+    routes[i].conn = ngx_recs_redis_pick(redis);
+    (*nroutes)++;
+
+    return routes[i].conn;
+}
+
+
+static ngx_int_t
+ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
+{
+    size_t                 *argvlen;
+    ngx_int_t               rc;
+    ngx_uint_t              i, nroutes;
+    const char            **argv;
+    ngx_recs_question_t    *q;
+    ngx_recs_ask_route_t   *routes;
+    ngx_recs_redis_conn_t  *conn;
+
+    /* all commands have the same arguments, but for the first two */
+
+    argv = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(char *));
+    argvlen = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(size_t));
+    routes = ngx_palloc(ask->pool, n * sizeof(ngx_recs_ask_route_t));
+
+    if (argv == NULL || argvlen == NULL || routes == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ask->nids; i++) {
+        argv[i + 2] = (const char *) ask->ids[i].data;
+        argvlen[i + 2] = ask->ids[i].len;
+    }
+
+    nroutes = 0;
+
+    for (i = 0; i < ask->nquestions; i++) {
+        q = &ask->questions[i];
+
+        if (q->skip || q->set->source != NGX_RECS_SET_REDIS) {
+            continue;
+        }
+
+        conn = ngx_recs_ask_conn(routes, &nroutes, q->set->redis);
+
+        rc = conn ? ngx_recs_ask_send(q, conn, argv, argvlen) : NGX_DECLINED;
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            ngx_recs_ask_unknown(q);
+            continue;
+        }
+
+        ask->npending++;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_recs_ask_send(ngx_recs_question_t *q, ngx_recs_redis_conn_t *conn,
+    const char **argv, size_t *argvlen)
+{
+    const ngx_str_t  *command;
+
+    command = ngx_recs_set_command(q->set);
+
+    argv[0] = (const char *) command->data;
+    argvlen[0] = command->len;
+    argv[1] = (const char *) q->key.data;
+    argvlen[1] = q->key.len;
+
+    q->query.value = ngx_recs_ask_value;
+    q->query.done = ngx_recs_ask_done;
+    q->query.data = q;
+
+    return ngx_recs_redis_send(conn, &q->query, q->ask->nids + 2, argv,
+                               argvlen);
+}
+
+
+static ngx_int_t
+ngx_recs_ask_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
+{
+    ngx_recs_question_t  *q;
+
+    q = query->data;
+
+    if (v->depth == 0) {
+        return v->type == NGX_RECS_REDIS_ARRAY
+               && v->integer == (int64_t) q->ask->nids ? NGX_OK : NGX_ERROR;
+    }
+
+    return ngx_recs_set_answer(q->set, v, &q->answers[v->index]);
+}
+
+
+static void
+ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
+    ngx_str_t *error)
+{
+    ngx_recs_ask_t       *ask;
+    ngx_recs_question_t  *q;
+
+    q = query->data;
+    ask = q->ask;
+
+    if (rc == NGX_OK) {
+        ngx_recs_set_well(q->set, ask->log);
+
+    } else {
+        ngx_recs_ask_unknown(q);
+
+        /* a lost connection was logged as such */
+
+        if (rc == NGX_ERROR) {
+            ngx_recs_set_ill(q->set, &q->key, error, ask->log);
+        }
+    }
+
+    if (--ask->npending) {
+        return;
+    }
+
+    ngx_del_timer(&ask->timer);
+
+    ask->handler(ask);
+}
+
+
+static void
+ngx_recs_ask_deadline(ngx_event_t *ev)
+{
+    ngx_uint_t            i;
+    ngx_recs_ask_t       *ask;
+    ngx_recs_question_t  *q;
+
+    static const ngx_str_t  late = ngx_string("no reply in time");
+
+    ask = ev->data;
+
+    for (i = 0; i < ask->nquestions; i++) {
+        q = &ask->questions[i];
+
+        if (q->query.slot) {
+            ngx_recs_redis_forget(&q->query);
+            ngx_recs_ask_unknown(q);
+            ngx_recs_set_ill(q->set, &q->key, &late, ask->log);
+        }
+    }
+
+    ask->npending = 0;
+
+    ask->handler(ask);
+}
+
+
+void
+ngx_recs_ask_cancel(ngx_recs_ask_t *ask)
+{
+    ngx_uint_t  i;
+
+    if (ask->timer.timer_set) {
+        ngx_del_timer(&ask->timer);
+    }
+
+    for (i = 0; i < ask->nquestions; i++) {
+        ngx_recs_redis_forget(&ask->questions[i].query);
+    }
+
+    ask->npending = 0;
+}

@@ -1,0 +1,69 @@
+
+/*
+ * Asks several sets about the ids of one response, each wherever it is
+ * answered from; all answers come within one deadline.
+ */
+
+
+#ifndef NGX_RECS_ASK_H
+#define NGX_RECS_ASK_H
+
+
+#include "ngx_recs_set.h"
+
+
+typedef struct ngx_recs_ask_s  ngx_recs_ask_t;
+
+
+typedef struct {
+    ngx_recs_set_t           *set;
+    ngx_str_t                 key;      /* Redis: its key; value=: the list */
+    unsigned                  skip:1;   /* the key is incomplete: it is not
+                                           asked, and applies to nothing */
+
+    /* the answer */
+
+    unsigned                  unknown:1;    /* there is none */
+    u_char                   *answers;  /* recs_answer_e of each id */
+
+    ngx_recs_ask_t           *ask;
+    ngx_recs_redis_query_t    query;
+} ngx_recs_question_t;
+
+
+/* The caller fills in what stands before "private", zeroing the rest. */
+
+struct ngx_recs_ask_s {
+    ngx_pool_t               *pool;     /* outlives the ask */
+    ngx_log_t                *log;
+    const recs_str_t         *ids;
+    ngx_uint_t                nids;
+    ngx_recs_question_t      *questions;
+    ngx_uint_t                nquestions;
+    ngx_msec_t                timeout;
+    uint64_t                  seed;     /* for hashing ids */
+    void                    (*handler)(ngx_recs_ask_t *ask);
+    void                     *data;
+
+    /* private */
+
+    ngx_uint_t                npending;
+    ngx_event_t               timer;
+};
+
+
+/*
+ * NGX_OK: every question has its answer, or none; handler will not be called.
+ * NGX_AGAIN: handler will be called, once, from the event loop, at the
+ * deadline at the latest, unless the ask is cancelled before.
+ * NGX_ERROR: out of memory; nothing is under way.
+ */
+
+ngx_int_t ngx_recs_ask(ngx_recs_ask_t *ask);
+
+/* Nobody waits any more; late answers will touch nothing. */
+
+void ngx_recs_ask_cancel(ngx_recs_ask_t *ask);
+
+
+#endif /* NGX_RECS_ASK_H */

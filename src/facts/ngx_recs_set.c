@@ -1,0 +1,253 @@
+
+#include "ngx_recs_set.h"
+#include "ngx_recs_file.h"
+#include "ngx_recs_mem.h"
+
+
+/*
+ * Answers may fail for one key and not for another.  A set is well again when
+ * none failed for so many seconds, so that this does not fill the log.
+ */
+
+#define NGX_RECS_SET_QUIET  10
+
+
+ngx_int_t
+ngx_recs_set_load(ngx_recs_set_t *set, ngx_str_t *path, uint64_t seed,
+    ngx_pool_t *pool, const char **error)
+{
+    ngx_str_t   content, rest, line;
+    ngx_uint_t  n;
+    recs_mem_t  mem;
+    recs_str_t  id;
+
+    if (ngx_recs_file_read(path, pool, &content, NULL, error) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+    rest = content;
+
+    while (ngx_recs_file_line(&rest, &line)) {
+        n++;
+    }
+
+    ngx_recs_mem(&mem, pool);
+
+    if (recs_idset_init(&set->file, &mem, n, seed) != RECS_OK) {
+        *error = "does not fit into memory";
+        return NGX_ERROR;
+    }
+
+    rest = content;
+
+    while (ngx_recs_file_line(&rest, &line)) {
+
+        if (line.len) {
+            id = ngx_recs_span(&line);
+            (void) recs_idset_add(&set->file, &id);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_set_lookup(const recs_idset_t *ids, const recs_str_t *asked,
+    ngx_uint_t n, u_char *answers)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        answers[i] = recs_idset_has(ids, &asked[i]) ? RECS_IN : RECS_OUT;
+    }
+}
+
+
+ngx_int_t
+ngx_recs_set_parse(recs_idset_t *ids, const ngx_str_t *list, uint64_t seed,
+    ngx_pool_t *pool)
+{
+    u_char      *p, *last, *end;
+    ngx_uint_t   n;
+    recs_mem_t   mem;
+    recs_str_t   id;
+
+    last = list->data + list->len;
+    n = 1;
+
+    for (p = list->data; p < last; p++) {
+        n += (*p == ',');
+    }
+
+    ngx_recs_mem(&mem, pool);
+
+    if (recs_idset_init(ids, &mem, n, seed) != RECS_OK) {
+        return NGX_ERROR;
+    }
+
+    for (p = list->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ',');
+        if (end == NULL) {
+            end = last;
+        }
+
+        id.data = p;
+        id.len = end - p;
+
+        while (id.len && id.data[0] == ' ') {
+            id.data++;
+            id.len--;
+        }
+
+        while (id.len && id.data[id.len - 1] == ' ') {
+            id.len--;
+        }
+
+        if (id.len) {
+            (void) recs_idset_add(ids, &id);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+const ngx_str_t *
+ngx_recs_set_command(const ngx_recs_set_t *set)
+{
+    static const ngx_str_t  commands[] = {
+        ngx_string("SMISMEMBER"),
+        ngx_string("ZMSCORE"),
+        ngx_string("HMGET")
+    };
+
+    return &commands[set->type];
+}
+
+
+/* Redis writes scores as C does, with "inf" and "-inf"; a hash has any text. */
+
+static ngx_int_t
+ngx_recs_set_number(const ngx_str_t *text, double *n)
+{
+    char  buf[64], *end;
+
+    if (text->len == 0 || text->len >= sizeof(buf)
+        || text->data[0] == ' ')
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(buf, text->data, text->len);
+    buf[text->len] = '\0';
+
+    *n = strtod(buf, &end);
+
+    return end == buf + text->len ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_recs_set_answer(const ngx_recs_set_t *set,
+    const ngx_recs_redis_value_t *v, u_char *answer)
+{
+    double      n;
+    ngx_uint_t  in;
+
+    if (set->type == NGX_RECS_SET_PLAIN) {
+
+        if (v->type != NGX_RECS_REDIS_INTEGER) {
+            return NGX_ERROR;
+        }
+
+        *answer = v->integer ? RECS_IN : RECS_OUT;
+
+        return NGX_OK;
+    }
+
+    if (v->type == NGX_RECS_REDIS_NIL) {
+        *answer = RECS_OUT;
+        return NGX_OK;
+    }
+
+    if (v->type != NGX_RECS_REDIS_STRING) {
+        return NGX_ERROR;
+    }
+
+    in = 1;
+
+    if (set->within || set->has_min) {
+
+        if (ngx_recs_set_number(&v->str, &n) != NGX_OK) {
+            in = 0;
+
+        } else if (set->within) {
+            in = n > (double) (ngx_time() - set->within);
+
+        } else {
+            in = n >= set->min;
+        }
+    }
+
+    *answer = in ? RECS_IN : RECS_OUT;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_set_well(ngx_recs_set_t *set, ngx_log_t *log)
+{
+    if (set->failed == 0 || ngx_time() - set->failed < NGX_RECS_SET_QUIET) {
+        return;
+    }
+
+    set->failed = 0;
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "recs_set \"%V\": redis \"%V\" answers again",
+                  &set->name, &set->redis->name);
+}
+
+
+/* A key as the log may show it: bounded, without control characters. */
+
+static ngx_str_t
+ngx_recs_set_printable(const ngx_str_t *key, u_char *buf, size_t size)
+{
+    size_t     i;
+    ngx_str_t  printable;
+
+    printable.data = buf;
+    printable.len = ngx_min(key->len, size);
+
+    for (i = 0; i < printable.len; i++) {
+        buf[i] = key->data[i] < 0x20 || key->data[i] == 0x7f ? '?'
+                                                             : key->data[i];
+    }
+
+    return printable;
+}
+
+
+void
+ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *key,
+    const ngx_str_t *why, ngx_log_t *log)
+{
+    u_char     buf[128];
+    ngx_str_t  printable;
+
+    if (set->failed == 0) {
+        printable = ngx_recs_set_printable(key, buf, sizeof(buf));
+
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "recs_set \"%V\": redis \"%V\" gave no answer for key "
+                      "\"%V\": %V", &set->name, &set->redis->name, &printable,
+                      why);
+    }
+
+    set->failed = ngx_time();
+}

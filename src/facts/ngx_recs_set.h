@@ -1,0 +1,111 @@
+
+/*
+ * A set of ids: what recs_set says, where it is answered from, and what it
+ * says about many ids at once.
+ */
+
+
+#ifndef NGX_RECS_SET_H
+#define NGX_RECS_SET_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_recs_redis.h"
+#include "recs_decide.h"
+#include "recs_idset.h"
+
+
+typedef enum {
+    NGX_RECS_SET_REDIS = 0,
+    NGX_RECS_SET_FILE,
+    NGX_RECS_SET_VALUE
+} ngx_recs_set_source_e;
+
+
+typedef enum {
+    NGX_RECS_SET_PLAIN = 0,             /* SMISMEMBER */
+    NGX_RECS_SET_SORTED,                /* ZMSCORE */
+    NGX_RECS_SET_HASH                   /* HMGET */
+} ngx_recs_set_type_e;
+
+
+/* Counters of all workers, in shared memory. */
+
+typedef struct {
+    ngx_atomic_t              questions;    /* responses it was asked for */
+    ngx_atomic_t              unknown;      /* of these: without an answer */
+    ngx_atomic_t              skipped;      /* its key was incomplete */
+    ngx_atomic_t              removed;      /* items */
+} ngx_recs_set_counters_t;
+
+
+typedef struct {
+    ngx_str_t                 name;
+    ngx_recs_set_source_e     source;
+
+    ngx_recs_redis_t         *redis;
+    ngx_recs_set_type_e       type;
+    time_t                    within;       /* sorted: an id counts if its
+                                               score is a unix time no longer
+                                               ago; 0: any score counts */
+    double                    min;          /* sorted, hash: an id counts if
+                                               its value is at least so */
+    unsigned                  has_min:1;
+    unsigned                  drop_unknown:1;
+
+    recs_idset_t              file;
+
+    ngx_recs_set_counters_t  *counters;
+
+    time_t                    failed;       /* this worker: when it last got no
+                                               answer; 0: it is well */
+} ngx_recs_set_t;
+
+
+/*
+ * Loads the ids of a file=, one a line, into set->file; memory from pool.
+ * Blank lines are passed over, a line's end may be CR LF.  NGX_OK, or
+ * NGX_ERROR and *error says why.
+ */
+
+ngx_int_t ngx_recs_set_load(ngx_recs_set_t *set, ngx_str_t *path,
+    uint64_t seed, ngx_pool_t *pool, const char **error);
+
+/* The answers about ids from a set of ids at hand. */
+
+void ngx_recs_set_lookup(const recs_idset_t *ids, const recs_str_t *asked,
+    ngx_uint_t n, u_char *answers);
+
+/*
+ * The ids of a comma-separated list, spaces around them passed over; the list
+ * must stay.  NGX_OK or NGX_ERROR (out of memory).
+ */
+
+ngx_int_t ngx_recs_set_parse(recs_idset_t *ids, const ngx_str_t *list,
+    uint64_t seed, ngx_pool_t *pool);
+
+/* The Redis command that asks about ids: "SMISMEMBER" and the like. */
+
+const ngx_str_t *ngx_recs_set_command(const ngx_recs_set_t *set);
+
+/*
+ * What an element of that command's reply says.  NGX_ERROR: such an element
+ * can't be in it.
+ */
+
+ngx_int_t ngx_recs_set_answer(const ngx_recs_set_t *set,
+    const ngx_recs_redis_value_t *v, u_char *answer);
+
+/*
+ * Notes that Redis gave an answer, or why it gave none (a literal, or an error
+ * reply's text), and logs when that changes.
+ */
+
+void ngx_recs_set_well(ngx_recs_set_t *set, ngx_log_t *log);
+void ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *key,
+    const ngx_str_t *why, ngx_log_t *log);
+
+
+#endif /* NGX_RECS_SET_H */
