@@ -1,0 +1,322 @@
+
+/*
+ * What the parts of the http room share: the configuration and what the
+ * module knows about one response.
+ */
+
+
+#ifndef NGX_HTTP_RECS_H
+#define NGX_HTTP_RECS_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_recs_ask.h"
+#include "ngx_recs_mem.h"
+#include "ngx_recs_pool.h"
+#include "ngx_recs_zone.h"
+#include "recs_decide.h"
+#include "recs_render.h"
+
+
+/*
+ * The bit of r->buffered that says a response is held back here.  It is
+ * image_filter's (NGX_HTTP_IMAGE_BUFFERED, an internal name), whose responses
+ * are never JSON; all others have users that may meet in one request.
+ */
+
+#define NGX_HTTP_RECS_BUFFERED      0x08
+
+#define NGX_HTTP_RECS_SETS_MAX      32      /* in one location */
+#define NGX_HTTP_RECS_SHELVES_MAX   32      /* pointers in one location */
+#define NGX_HTTP_RECS_HEADER_MAX    128     /* bytes of a version in a header */
+
+
+/* What became of a response: $recs_state. */
+
+typedef enum {
+    NGX_HTTP_RECS_NONE = 0,             /* not decided yet */
+    NGX_HTTP_RECS_FILTERED,
+    NGX_HTTP_RECS_DEGRADED,             /* filtered, but a set gave no answer */
+    NGX_HTTP_RECS_SKEWED,               /* filtered; a version is not accepted */
+    NGX_HTTP_RECS_BYPASSED,             /* nothing that can be filtered */
+    NGX_HTTP_RECS_MALFORMED,            /* not JSON, or without a shelf */
+    NGX_HTTP_RECS_TOO_LARGE,            /* over a limit */
+    NGX_HTTP_RECS_NSTATES
+} ngx_http_recs_state_e;
+
+
+/* What has a version. */
+
+typedef enum {
+    NGX_HTTP_RECS_MODEL = 0,
+    NGX_HTTP_RECS_SCHEMA,
+    NGX_HTTP_RECS_FEATURES,
+    NGX_HTTP_RECS_SNAPSHOT,
+    NGX_HTTP_RECS_NVERSIONS
+} ngx_http_recs_version_e;
+
+
+/* Counters of all workers' responses, in shared memory. */
+
+typedef struct {
+    ngx_atomic_t                states[NGX_HTTP_RECS_NSTATES];
+    ngx_atomic_t                skew[NGX_HTTP_RECS_NVERSIONS];
+    ngx_atomic_t                unsent;     /* versions unfit for a header */
+} ngx_http_recs_responses_t;
+
+typedef struct {
+    ngx_atomic_t                total;
+    ngx_atomic_t                kept;
+    ngx_atomic_t                removed;
+    ngx_atomic_t                unidentified;
+    ngx_atomic_t                explored;
+    ngx_atomic_t                skipped_slots;
+    ngx_atomic_t                unfilled_slots;
+} ngx_http_recs_items_t;
+
+/* The two entries are in the zone under these names. */
+
+#define NGX_HTTP_RECS_RESPONSES_NAME  "responses"
+#define NGX_HTTP_RECS_ITEMS_NAME      "items"
+
+
+/*
+ * Things with a name: they may be used before they are defined; those that
+ * never are stop the configuration.
+ */
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_str_t                   file;       /* where it was first used */
+    ngx_uint_t                  line;
+    ngx_uint_t                  defined;
+} ngx_http_recs_named_t;
+
+typedef struct {
+    ngx_http_recs_named_t       named;
+    ngx_recs_redis_t            redis;
+    ngx_uint_t                  auth;       /* its block has auth */
+} ngx_http_recs_redis_t;
+
+typedef struct {
+    ngx_http_recs_named_t       named;
+    ngx_recs_set_t              set;
+    ngx_http_complex_value_t   *key;        /* Redis: its key; value=: the
+                                               list; file=: NULL */
+} ngx_http_recs_set_t;
+
+typedef struct {
+    ngx_http_recs_named_t       named;
+    ngx_recs_pool_t             pool;
+} ngx_http_recs_pool_t;
+
+
+typedef struct {
+    ngx_array_t                 redis;      /* ngx_http_recs_redis_t * */
+    ngx_array_t                 sets;       /* ngx_http_recs_set_t * */
+    ngx_array_t                 pools;      /* ngx_http_recs_pool_t * */
+
+    size_t                      zone_size;
+    ngx_recs_zone_t            *zone;
+    ngx_http_recs_responses_t  *responses;
+    ngx_http_recs_items_t      *items;
+
+    uint64_t                    seed;       /* for hashing ids */
+    ngx_uint_t                  used;       /* a directive that needs the zone
+                                               was seen */
+} ngx_http_recs_main_conf_t;
+
+
+typedef struct {
+    ngx_http_recs_pool_t       *pool;
+    ngx_http_complex_value_t   *key;        /* NULL: the user */
+    recs_explore_t              policy;
+} ngx_http_recs_explore_t;
+
+
+typedef struct {
+    ngx_uint_t                  set;        /* the location has this one */
+    ngx_http_complex_value_t   *value;      /* NULL: it is in the body */
+    recs_pointer_t              body;
+    ngx_uint_t                  index;      /* in the page's values */
+    ngx_http_complex_value_t   *accept;     /* NULL: any */
+} ngx_http_recs_version_t;
+
+
+#define NGX_HTTP_RECS_TAG_OFF       0
+#define NGX_HTTP_RECS_TAG_HEADERS   1
+#define NGX_HTTP_RECS_TAG_BODY      2
+
+
+typedef struct {
+    ngx_flag_t                  enable;
+
+    ngx_hash_t                  types;
+    ngx_array_t                *types_keys;
+    ngx_uint_t                  json_suffix;    /* "+json" is among them */
+
+    ngx_http_complex_value_t   *user;
+    ngx_http_complex_value_t   *event;
+    ngx_http_complex_value_t   *explain;
+
+    ngx_array_t                *shelves;    /* recs_pointer_t */
+    recs_pointer_t             *item_id;
+    ngx_http_recs_version_t    *versions;   /* NGX_HTTP_RECS_NVERSIONS */
+    recs_page_spec_t            spec;       /* made of the above */
+
+    ngx_array_t                *require;    /* ngx_http_recs_set_t * */
+    ngx_array_t                *exclude;    /* ngx_http_recs_set_t * */
+
+    ngx_flag_t                  distinct;
+    ngx_uint_t                  limit;
+    ngx_http_recs_explore_t    *explore;
+
+    ngx_uint_t                  tag;
+    ngx_uint_t                  on_skew;
+    ngx_uint_t                  on_bad_body;
+    time_t                      bad_body;   /* this worker: when the last one
+                                               came */
+
+    ngx_msec_t                  lookup_timeout;
+    size_t                      max_body_size;
+    ngx_uint_t                  max_items;
+} ngx_http_recs_loc_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_RECS_COLLECT = 0,          /* the body is being received */
+    NGX_HTTP_RECS_WAIT,                 /* the sets are being asked */
+    NGX_HTTP_RECS_READY,                /* the rewritten body may go out */
+    NGX_HTTP_RECS_PASS                  /* nothing (more) to do here */
+} ngx_http_recs_phase_e;
+
+
+typedef struct {
+    ngx_str_t                   text;       /* data is NULL: none was found */
+    unsigned                    skewed:1;   /* it is not accepted */
+} ngx_http_recs_found_t;
+
+
+typedef struct {
+    ngx_http_request_t         *request;
+    ngx_http_recs_loc_conf_t   *conf;
+    recs_mem_t                  mem;        /* the request's pool */
+
+    ngx_http_recs_phase_e       phase;
+    ngx_http_recs_state_e       state;
+    const char                 *why;        /* of bypassed and malformed */
+
+    /* the body as it came */
+
+    ngx_buf_t                  *body;
+    unsigned                    last:1;     /* it is complete */
+
+    /* what is asked and decided */
+
+    recs_page_t                 page;
+    ngx_http_recs_found_t       versions[NGX_HTTP_RECS_NVERSIONS];
+    ngx_str_t                   event;      /* data is NULL: not asked for yet */
+    ngx_recs_ask_t              ask;
+    ngx_msec_t                  asked;      /* ngx_current_msec then */
+    ngx_msec_t                  waited;     /* ms */
+    ngx_recs_pool_items_t      *pool;       /* held; NULL: no exploration */
+    recs_draw_t                *draws;
+    recs_decision_t             decision;
+    uint8_t                    *rules;      /* rule -> question */
+    size_t                     *removed;    /* question -> items */
+    unsigned                    decided:1;
+
+    recs_output_t               output;
+} ngx_http_recs_ctx_t;
+
+
+extern ngx_module_t  ngx_http_recs_module;
+
+
+/* ngx_http_recs_conf.c: the directives that take more than a slot */
+
+char *ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * The thing called name in names (an array of pointers to structs that begin
+ * with ngx_http_recs_named_t), made with size bytes if it is new.
+ * NULL: out of memory.
+ */
+
+void *ngx_http_recs_named(ngx_conf_t *cf, ngx_array_t *names, ngx_str_t *name,
+    size_t size);
+
+/* Compiles a directive's pointer.  NGX_OK, or NGX_ERROR and it was logged. */
+
+ngx_int_t ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source,
+    recs_pointer_t *ptr);
+
+/* ngx_http_recs_redis_conf.c */
+
+char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_recs_filter.c */
+
+ngx_int_t ngx_http_recs_filter_init(ngx_conf_t *cf);
+
+/*
+ * ngx_http_recs_rewrite.c: from a whole body to the rewritten one.
+ *
+ * Starts: NGX_OK, ctx->state says what became of it; NGX_AGAIN: the sets are
+ * being asked, done() is called later; NGX_ERROR: out of memory.
+ */
+
+ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
+    void (*done)(ngx_recs_ask_t *ask));
+
+/* Goes on when the answers are there.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * ngx_http_recs_headers.c: what the response's header says of it, once its
+ * state is known.  NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx);
+
+/* ngx_http_recs_tag.c: the "_recs" member of the body; empty: none. */
+
+ngx_int_t ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag);
+
+/* ngx_http_recs_variables.c */
+
+ngx_int_t ngx_http_recs_add_variables(ngx_conf_t *cf);
+
+/* Every $recs_removed_NAME in use names a set.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_http_recs_check_variables(ngx_conf_t *cf);
+
+/* The event id of this response: the same each time.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_http_recs_event(ngx_http_recs_ctx_t *ctx, ngx_str_t *event);
+
+/* What the exploration gate is keyed by: the user, unless key= says else. */
+
+ngx_int_t ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx, ngx_str_t *key);
+
+extern const ngx_str_t  ngx_http_recs_states[];
+extern const ngx_str_t  ngx_http_recs_versions[];
+
+/* ngx_http_recs_status.c */
+
+char *ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+#endif /* NGX_HTTP_RECS_H */

@@ -1,0 +1,520 @@
+
+/*
+ * The filter: holds a response back until its body is complete and the sets
+ * have answered, then lets the rewritten one go.
+ *
+ * The header filter keeps the header.  The body filter copies the body and,
+ * when it is complete, asks.  While answers are awaited r->buffered keeps the
+ * request alive; the answer wakes it through its write event handler, which
+ * comes back to the body filter.
+ */
+
+
+#include "ngx_http_recs.h"
+
+
+#define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */
+
+
+static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recs_type(ngx_http_request_t *r,
+    ngx_http_recs_loc_conf_t *rlcf);
+static void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data,
+    size_t len);
+static ngx_int_t ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_cleanup(void *data);
+static void ngx_http_recs_answered(ngx_recs_ask_t *ask);
+static ngx_int_t ngx_http_recs_send(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx,
+    ngx_chain_t *rest);
+static ngx_chain_t *ngx_http_recs_output(ngx_http_recs_ctx_t *ctx);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_recs_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_recs_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_recs_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_recs_ctx_t       *ctx;
+    ngx_http_recs_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
+
+    /* the header of an error page, after a filter gave up the response */
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
+
+    if (!rlcf->enable || ctx) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_recs_ctx_t));
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->request = r;
+    ctx->conf = rlcf;
+    ngx_recs_mem(&ctx->mem, r->pool);
+
+    ngx_http_set_ctx(r, ctx, ngx_http_recs_module);
+
+    if (!ngx_http_recs_type(r, rlcf)) {
+        ctx->phase = NGX_HTTP_RECS_PASS;
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        return ngx_http_next_header_filter(r);
+    }
+
+    ngx_http_recs_check(ctx);
+
+    if (ctx->state) {
+        ctx->phase = NGX_HTTP_RECS_PASS;
+
+        if (ngx_http_recs_headers(ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_next_header_filter(r);
+    }
+
+    r->filter_need_in_memory = 1;
+    r->allow_ranges = 0;
+
+    return NGX_OK;
+}
+
+
+/* Is it a type that is looked at? */
+
+static ngx_uint_t
+ngx_http_recs_type(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf)
+{
+    size_t  len;
+
+    if (ngx_http_test_content_type(r, &rlcf->types)) {
+        return 1;
+    }
+
+    len = r->headers_out.content_type_len;
+
+    return rlcf->json_suffix && len > 5
+           && ngx_strncasecmp(r->headers_out.content_type.data + len - 5,
+                              (u_char *) "+json", 5)
+              == 0;
+}
+
+
+/* Sets ctx->state if the header shows that the body can't be filtered. */
+
+static void
+ngx_http_recs_check(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t           *encoding;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (r->headers_out.status != NGX_HTTP_OK) {
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ctx->why = "status";
+        return;
+    }
+
+    if (r->method == NGX_HTTP_HEAD || r->header_only) {
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ctx->why = "no_body";
+        return;
+    }
+
+    if (r->headers_out.content_encoding) {
+        encoding = &r->headers_out.content_encoding->value;
+
+        if (encoding->len
+            && (encoding->len != 8
+                || ngx_strncasecmp(encoding->data, (u_char *) "identity", 8)
+                   != 0))
+        {
+            ctx->state = NGX_HTTP_RECS_BYPASSED;
+            ctx->why = "encoding";
+            return;
+        }
+    }
+
+    if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size) {
+        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
+        ctx->why = "body";
+    }
+}
+
+
+static ngx_int_t
+ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t             rc;
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
+
+    if (ctx == NULL || ctx->phase == NGX_HTTP_RECS_PASS) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (ctx->phase == NGX_HTTP_RECS_COLLECT) {
+
+        rc = ngx_http_recs_collect(ctx, in);
+        if (rc != NGX_OK) {
+            return rc == NGX_AGAIN ? NGX_OK : rc;
+        }
+
+        rc = ngx_http_recs_complete(ctx);
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx->phase == NGX_HTTP_RECS_WAIT) {
+        r->buffered |= NGX_HTTP_RECS_BUFFERED;
+        return NGX_OK;
+    }
+
+    r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
+
+    return ngx_http_recs_send(ctx);
+}
+
+
+/*
+ * Takes in what has come of the body: NGX_OK, it is complete; NGX_AGAIN, it is
+ * not; anything else is the filter's result.
+ */
+
+static ngx_int_t
+ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
+{
+    size_t               n, had;
+    ngx_buf_t           *b;
+    ngx_uint_t           last, flush;
+    ngx_chain_t         *cl;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    last = 0;
+    flush = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+        b = cl->buf;
+
+        n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
+        had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
+
+        if (n > ctx->conf->max_body_size - had) {
+            ctx->state = NGX_HTTP_RECS_TOO_LARGE;
+            ctx->why = "body";
+            return ngx_http_recs_send_original(ctx, cl);
+        }
+
+        if (n && ngx_http_recs_append(ctx, b->pos, n) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        /* a buffer that is not used up would hold back the upstream */
+
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+
+        last |= b->last_buf || (r != r->main && b->last_in_chain);
+        flush |= b->flush;
+    }
+
+    if (last) {
+        return NGX_OK;
+    }
+
+    /*
+     * An upstream that broke off is finalized with a flush instead of the last
+     * buffer: the header can still be another one.
+     */
+
+    if (flush && r->upstream && r->upstream->header_sent
+        && r->upstream->cleanup == NULL)
+    {
+        ctx->phase = NGX_HTTP_RECS_PASS;
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ctx->why = "truncated";
+
+        return ngx_http_filter_finalize_request(r, &ngx_http_recs_module,
+                                                NGX_HTTP_BAD_GATEWAY);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data, size_t len)
+{
+    off_t       announced;
+    size_t      had, size;
+    ngx_buf_t  *old, *body;
+
+    old = ctx->body;
+    had = old ? old->last - old->pos : 0;
+
+    if (old == NULL || (size_t) (old->end - old->last) < len) {
+
+        announced = ctx->request->headers_out.content_length_n;
+
+        size = old ? 2 * (size_t) (old->end - old->start)
+                   : announced > 0 ? (size_t) announced
+                                   : NGX_HTTP_RECS_BODY_SIZE;
+
+        size = ngx_max(size, had + len);
+
+        body = ngx_create_temp_buf(ctx->request->pool, size);
+        if (body == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (old) {
+            body->last = ngx_cpymem(body->last, old->pos, had);
+            (void) ngx_pfree(ctx->request->pool, old->start);
+        }
+
+        ctx->body = body;
+    }
+
+    ctx->body->last = ngx_cpymem(ctx->body->last, data, len);
+
+    return NGX_OK;
+}
+
+
+/* The body is complete: asks.  Sets ctx->phase. */
+
+static ngx_int_t
+ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_http_cleanup_t  *cln;
+
+    ctx->last = 1;
+    ctx->phase = NGX_HTTP_RECS_READY;
+
+    cln = ngx_http_cleanup_add(ctx->request, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_recs_cleanup;
+    cln->data = ctx;
+
+    rc = ngx_http_recs_rewrite(ctx, ngx_http_recs_answered);
+
+    if (rc == NGX_AGAIN) {
+        ctx->phase = NGX_HTTP_RECS_WAIT;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_recs_cleanup(void *data)
+{
+    ngx_http_recs_ctx_t *ctx = data;
+
+    if (ctx->phase == NGX_HTTP_RECS_WAIT) {
+        ngx_recs_ask_cancel(&ctx->ask);
+    }
+
+    if (ctx->pool) {
+        ngx_recs_pool_release(ctx->pool);
+        ctx->pool = NULL;
+    }
+}
+
+
+/* The answers are there, or the deadline has passed: wakes the request. */
+
+static void
+ngx_http_recs_answered(ngx_recs_ask_t *ask)
+{
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ask->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->phase = NGX_HTTP_RECS_READY;
+
+    if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
+        /* redirected internally meanwhile: another response is on its way */
+        return;
+    }
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* Sends what ctx->state says: the rewritten body or the original. */
+
+static ngx_int_t
+ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_chain_t         *out;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ctx->state == NGX_HTTP_RECS_NONE
+        && ngx_http_recs_rewrite_answered(ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!ctx->decided) {
+        return ngx_http_recs_send_original(ctx, NULL);
+    }
+
+    ctx->phase = NGX_HTTP_RECS_PASS;
+
+    if (ngx_http_recs_headers(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    out = ngx_http_recs_output(ctx);
+    if (out == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_next_body_filter(r, out);
+}
+
+
+/*
+ * Sends the body as it came: what was collected of it, then rest, then
+ * whatever comes.
+ */
+
+static ngx_int_t
+ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t         *out;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    ctx->phase = NGX_HTTP_RECS_PASS;
+
+    if (ngx_http_recs_headers(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ctx->body;
+
+    if (b == NULL) {
+
+        if (rest) {
+            return ngx_http_next_body_filter(r, rest);
+        }
+
+        b = ngx_calloc_buf(r->pool);
+        if (b == NULL) {
+            return NGX_ERROR;
+        }
+
+        b->sync = 1;
+    }
+
+    if (ctx->last) {
+        b->last_buf = (r == r->main);
+        b->last_in_chain = 1;
+    }
+
+    out = ngx_alloc_chain_link(r->pool);
+    if (out == NULL) {
+        return NGX_ERROR;
+    }
+
+    out->buf = b;
+    out->next = rest;
+
+    return ngx_http_next_body_filter(r, out);
+}
+
+
+static ngx_chain_t *
+ngx_http_recs_output(ngx_http_recs_ctx_t *ctx)
+{
+    size_t         i, n;
+    ngx_buf_t     *b;
+    ngx_chain_t   *cl;
+    recs_str_t    *piece;
+
+    n = ctx->output.npieces;
+
+    b = ngx_pcalloc(ctx->request->pool, n * sizeof(ngx_buf_t));
+    cl = ngx_palloc(ctx->request->pool, n * sizeof(ngx_chain_t));
+
+    if (b == NULL || cl == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < n; i++) {
+        piece = &ctx->output.pieces[i];
+
+        b[i].pos = (u_char *) piece->data;
+        b[i].last = b[i].pos + piece->len;
+        b[i].memory = 1;
+
+        cl[i].buf = &b[i];
+        cl[i].next = &cl[i + 1];
+    }
+
+    cl[n - 1].next = NULL;
+
+    b[n - 1].last_buf = (ctx->request == ctx->request->main);
+    b[n - 1].last_in_chain = 1;
+
+    return cl;
+}

@@ -1,0 +1,409 @@
+
+/* The block recs_redis NAME { … }. */
+
+
+#include "ngx_http_recs.h"
+#include "ngx_recs_file.h"
+
+
+static char *ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static char *ngx_http_recs_redis_server(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_recs_redis_t *redis);
+static char *ngx_http_recs_redis_connections(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_connect_timeout(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_timeout(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+
+
+typedef struct {
+    ngx_str_t                   name;
+    char                     *(*set)(ngx_conf_t *cf,
+                                     ngx_http_recs_redis_t *rr);
+} ngx_http_recs_redis_line_t;
+
+
+static const ngx_http_recs_redis_line_t  ngx_http_recs_redis_lines[] = {
+    { ngx_string("server"), ngx_http_recs_redis_server },
+    { ngx_string("topology"), ngx_http_recs_redis_topology },
+    { ngx_string("auth"), ngx_http_recs_redis_auth },
+    { ngx_string("connections"), ngx_http_recs_redis_connections },
+    { ngx_string("connect_timeout"), ngx_http_recs_redis_connect_timeout },
+    { ngx_string("timeout"), ngx_http_recs_redis_timeout },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_main_conf_t *rmcf = conf;
+
+    char                   *rv;
+    ngx_str_t              *value;
+    ngx_conf_t              save;
+    ngx_recs_redis_t       *redis;
+    ngx_http_recs_redis_t  *rr;
+
+    value = cf->args->elts;
+    rmcf->used = 1;
+
+    rr = ngx_http_recs_named(cf, &rmcf->redis, &value[1],
+                             sizeof(ngx_http_recs_redis_t));
+    if (rr == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rr->named.defined) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate recs_redis \"%V\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rr->named.defined = 1;
+
+    redis = &rr->redis;
+    redis->name = rr->named.name;
+    redis->connect_timeout = NGX_CONF_UNSET_MSEC;
+    redis->timeout = NGX_CONF_UNSET_MSEC;
+
+    save = *cf;
+    cf->handler = ngx_http_recs_redis_line;
+    cf->handler_conf = (void *) rr;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (redis->naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has no \"server\"",
+                           &redis->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->nconns == 0) {
+        redis->nconns = 1;
+    }
+
+    ngx_conf_init_msec_value(redis->connect_timeout, 500);
+    ngx_conf_init_msec_value(redis->timeout, 1000);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    char                              *rv;
+    ngx_str_t                         *value;
+    const ngx_http_recs_redis_line_t  *line;
+
+    value = cf->args->elts;
+
+    for (line = ngx_http_recs_redis_lines; line->name.len; line++) {
+
+        if (value[0].len == line->name.len
+            && ngx_strncmp(value[0].data, line->name.data, value[0].len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (line->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive \"%V\" in recs_redis",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts < 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = line->set(cf, conf);
+
+    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" in recs_redis %s",
+                           &value[0], rv);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_http_recs_redis_database(ngx_str_t *number, ngx_recs_redis_t *redis)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(number->data, number->len);
+
+    if (n == NGX_ERROR) {
+        return "has an invalid database, it must be a number";
+    }
+
+    redis->database = n;
+
+    return NGX_CONF_OK;
+}
+
+
+/* Splits what follows mark off *rest; NULL: there is no mark. */
+
+static ngx_str_t *
+ngx_http_recs_redis_split(ngx_str_t *rest, u_char mark, ngx_str_t *tail)
+{
+    u_char  *p;
+
+    p = ngx_strlchr(rest->data, rest->data + rest->len, mark);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    tail->data = p + 1;
+    tail->len = rest->data + rest->len - tail->data;
+    rest->len = p - rest->data;
+
+    return tail;
+}
+
+
+/* redis://HOST[:PORT][/DATABASE], unix:PATH[?db=DATABASE] */
+
+static char *
+ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    char       *rv;
+    ngx_str_t  *value, rest, tail;
+    ngx_url_t   u;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts > 2 || rr->redis.naddrs) {
+        return "is given twice, \"topology single\" has one server";
+    }
+
+    rest = value[1];
+    rr->redis.server = value[1];
+    rv = NGX_CONF_OK;
+
+    if (ngx_strncmp(rest.data, "redis://", 8) == 0) {
+        rest.data += 8;
+        rest.len -= 8;
+
+        if (ngx_strlchr(rest.data, rest.data + rest.len, '@')) {
+            return "must not hold a user or a password, "
+                   "\"auth user=... password_file=...\" does";
+        }
+
+        if (ngx_http_recs_redis_split(&rest, '/', &tail) && tail.len) {
+            rv = ngx_http_recs_redis_database(&tail, &rr->redis);
+        }
+
+    } else if (ngx_strncmp(rest.data, "unix:", 5) == 0) {
+
+        if (ngx_http_recs_redis_split(&rest, '?', &tail)) {
+
+            if (tail.len < 3 || ngx_strncmp(tail.data, "db=", 3) != 0) {
+                return "has an invalid parameter, it must be \"?db=N\"";
+            }
+
+            tail.data += 3;
+            tail.len -= 3;
+            rv = ngx_http_recs_redis_database(&tail, &rr->redis);
+        }
+
+    } else {
+        return "has an invalid URL, it must be \"redis://host:port/database\" "
+               "or \"unix:/path?db=database\"";
+    }
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = rest;
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"server %V\" of recs_redis",
+                           u.err ? u.err : "invalid URL", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rr->redis.addrs = u.addrs;
+    rr->redis.naddrs = u.naddrs;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_topology(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts != 2 || ngx_strcmp(value[1].data, "single") != 0) {
+        return "is invalid, it must be \"single\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    char        *rv;
+    ngx_str_t   *value, path;
+    ngx_uint_t   i;
+
+    if (rr->auth) {
+        return "is duplicate";
+    }
+
+    rr->auth = 1;
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "user=", 5) == 0) {
+            rr->redis.user.data = value[i].data + 5;
+            rr->redis.user.len = value[i].len - 5;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "password_file=", 14) == 0) {
+            path.data = value[i].data + 14;
+            path.len = value[i].len - 14;
+
+            rv = ngx_http_recs_redis_password(cf, &path, &rr->redis);
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
+
+            continue;
+        }
+
+        return "has an invalid parameter, it must be \"user=\" or "
+               "\"password_file=\"";
+    }
+
+    return rr->redis.password.len ? NGX_CONF_OK
+                                  : "must have \"password_file=\"";
+}
+
+
+/* The password is the file's first line. */
+
+static char *
+ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_recs_redis_t *redis)
+{
+    ngx_str_t    content;
+    const char  *error;
+
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_recs_file_read(path, cf->pool, &content, NULL, &error) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "password_file \"%V\" %s", path, error);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_recs_file_line(&content, &redis->password)
+        || redis->password.len == 0)
+    {
+        return "has an empty password_file, "
+               "the password must be on its first line";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_connections(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (rr->redis.nconns) {
+        return "is duplicate";
+    }
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (cf->args->nelts != 2 || n == NGX_ERROR || n == 0 || n > 64) {
+        return "is invalid, it must be a number from 1 to 64";
+    }
+
+    rr->redis.nconns = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_msec(ngx_conf_t *cf, ngx_msec_t *msec)
+{
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (*msec != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    n = ngx_parse_time(&value[1], 0);
+
+    if (cf->args->nelts != 2 || n == NGX_ERROR || n == 0) {
+        return "is invalid, it must be a time such as \"500ms\", over 0";
+    }
+
+    *msec = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_connect_timeout(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    return ngx_http_recs_redis_msec(cf, &rr->redis.connect_timeout);
+}
+
+
+static char *
+ngx_http_recs_redis_timeout(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    return ngx_http_recs_redis_msec(cf, &rr->redis.timeout);
+}

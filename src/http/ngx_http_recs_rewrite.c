@@ -1,0 +1,584 @@
+
+/*
+ * From a whole body to the rewritten one: reads the page, checks versions,
+ * draws exploration panels, asks the sets, decides, renders.
+ */
+
+
+#include "ngx_http_recs.h"
+
+
+/* Bad bodies are logged again when none came for so many seconds. */
+
+#define NGX_HTTP_RECS_QUIET  10
+
+
+static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error,
+    size_t pos);
+static ngx_int_t ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_accepted(ngx_str_t *accept,
+    const ngx_str_t *text);
+static ngx_int_t ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_question(ngx_http_recs_ctx_t *ctx,
+    ngx_http_recs_set_t *rs);
+static ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv);
+static ngx_int_t ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_state(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_render(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
+    void (*done)(ngx_recs_ask_t *ask))
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_recs_read(ctx);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+    }
+
+    ctx->ask.pool = ctx->request->pool;
+    ctx->ask.log = ctx->request->connection->log;
+    ctx->ask.timeout = ctx->conf->lookup_timeout;
+    ctx->ask.handler = done;
+    ctx->ask.data = ctx;
+
+    if (ngx_http_recs_read_versions(ctx) != NGX_OK
+        || ngx_http_recs_plan(ctx) != NGX_OK
+        || ngx_http_recs_ids(ctx) != NGX_OK
+        || ngx_http_recs_questions(ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->asked = ngx_current_msec;
+
+    return ngx_recs_ask(&ctx->ask);
+}
+
+
+ngx_int_t
+ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
+{
+    ctx->waited = ngx_current_msec - ctx->asked;
+
+    if (ngx_http_recs_decide(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_recs_state(ctx);
+
+    if (ngx_http_recs_render(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->decided = 1;
+
+    ngx_http_recs_count_items(ctx);
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: the body can't be filtered, ctx->state says so. */
+
+static ngx_int_t
+ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
+{
+    size_t       pos;
+    recs_str_t   text;
+    const char  *error;
+
+    text.data = (u_char *) "";
+    text.len = 0;
+
+    if (ctx->body) {
+        text.data = ctx->body->pos;
+        text.len = ctx->body->last - ctx->body->pos;
+    }
+
+    pos = 0;
+    error = NULL;
+
+    switch (recs_page_read(&ctx->mem, &ctx->conf->spec, &text, &ctx->page,
+                           &error, &pos))
+    {
+    case RECS_OK:
+        return NGX_OK;
+
+    case RECS_MALFORMED:
+        ctx->state = NGX_HTTP_RECS_MALFORMED;
+        ctx->why = "syntax";
+        break;
+
+    case RECS_NO_SHELF:
+        ctx->state = NGX_HTTP_RECS_MALFORMED;
+        ctx->why = "no_shelf";
+        error = "no shelf where recs_items points to";
+        break;
+
+    case RECS_TOO_MANY:
+        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
+        ctx->why = "items";
+        error = "more items than recs_max_items";
+        break;
+
+    default:
+        return NGX_ERROR;
+    }
+
+    ngx_http_recs_bad_body(ctx, error, pos);
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
+{
+    time_t  before;
+
+    before = ctx->conf->bad_body;
+    ctx->conf->bad_body = ngx_time();
+
+    if (before && ngx_time() - before < NGX_HTTP_RECS_QUIET) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                  "recs: body passed as it came: %s, at byte %uz", error, pos);
+}
+
+
+static ngx_int_t
+ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t                 accept;
+    ngx_uint_t                i;
+    recs_str_t                text;
+    recs_value_t             *v;
+    ngx_http_recs_found_t    *found;
+    ngx_http_recs_version_t  *version;
+
+    if (ctx->conf->versions == NULL) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        version = &ctx->conf->versions[i];
+        found = &ctx->versions[i];
+
+        if (!version->set) {
+            continue;
+        }
+
+        if (version->value) {
+
+            if (ngx_http_complex_value(ctx->request, version->value,
+                                       &found->text)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+        } else {
+            v = &ctx->page.values[version->index];
+
+            if (v->span.data && v->type != RECS_NULL) {
+
+                if (recs_value_text(&ctx->mem, v, &text) != RECS_OK) {
+                    return NGX_ERROR;
+                }
+
+                found->text.data = (u_char *) text.data;
+                found->text.len = text.len;
+            }
+        }
+
+        if (found->text.len == 0) {
+            found->text.data = NULL;
+        }
+
+        if (version->accept == NULL) {
+            continue;
+        }
+
+        if (ngx_http_complex_value(ctx->request, version->accept, &accept)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        found->skewed = !ngx_http_recs_accepted(&accept, &found->text);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Is text in the comma-separated list?  An empty list accepts anything. */
+
+static ngx_uint_t
+ngx_http_recs_accepted(ngx_str_t *accept, const ngx_str_t *text)
+{
+    u_char  *p, *last, *end, *next;
+
+    last = accept->data + accept->len;
+
+    if (accept->len == 0) {
+        return 1;
+    }
+
+    for (p = accept->data; p < last; p = next + 1) {
+
+        next = ngx_strlchr(p, last, ',');
+        if (next == NULL) {
+            next = last;
+        }
+
+        end = next;
+
+        while (p < end && *p == ' ') {
+            p++;
+        }
+
+        while (p < end && end[-1] == ' ') {
+            end--;
+        }
+
+        if (text->len && (size_t) (end - p) == text->len
+            && ngx_memcmp(p, text->data, text->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* If the request explores: which items of the pool it may draw. */
+
+static ngx_int_t
+ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t                 key;
+    recs_str_t                span;
+    ngx_http_recs_explore_t  *ex;
+
+    ex = ctx->conf->explore;
+
+    if (ex == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_recs_event(ctx, &ctx->event) != NGX_OK
+        || ngx_http_recs_gate_key(ctx, &key) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    span = ngx_recs_span(&key);
+
+    if (!recs_explore_gate(&ex->policy, &span)) {
+        return NGX_OK;
+    }
+
+    ctx->pool = ngx_recs_pool_hold(&ex->pool->pool);
+    span = ngx_recs_span(&ctx->event);
+
+    return recs_explore_plan(&ctx->mem, &ex->policy, &span,
+                             ctx->pool ? ctx->pool->n : 0, &ctx->draws)
+           == RECS_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+/* What is asked about: the page's ids, then those of the panels. */
+
+static ngx_int_t
+ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
+{
+    size_t        i, n;
+    unsigned      k, s, nslots;
+    recs_str_t   *ids;
+    recs_draw_t  *draw;
+
+    n = ctx->page.nitems;
+    nslots = ctx->draws ? ctx->conf->explore->policy.nslots : 0;
+
+    for (s = 0; s < nslots; s++) {
+        n += ctx->draws[s].norder;
+    }
+
+    ids = ngx_palloc(ctx->request->pool, n * sizeof(recs_str_t) + 1);
+    if (ids == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+
+    for (i = 0; i < ctx->page.nitems; i++) {
+        if (ctx->page.items[i].id.data) {
+            ids[n++] = ctx->page.items[i].id;
+        }
+    }
+
+    for (s = 0; s < nslots; s++) {
+        draw = &ctx->draws[s];
+
+        for (k = 0; k < draw->norder; k++) {
+            ids[n++] = ctx->pool->ids[draw->order[k]];
+        }
+    }
+
+    ctx->ask.ids = ids;
+    ctx->ask.nids = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_uint_t                   i, n;
+    ngx_array_t                 *require, *exclude;
+    ngx_http_recs_set_t        **rs;
+    ngx_http_recs_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
+    ctx->ask.seed = rmcf->seed;
+
+    require = ctx->conf->require;
+    exclude = ctx->conf->exclude;
+
+    n = (require ? require->nelts : 0) + (exclude ? exclude->nelts : 0);
+
+    ctx->ask.questions = ngx_pcalloc(ctx->request->pool,
+                                     n * sizeof(ngx_recs_question_t) + 1);
+    ctx->removed = ngx_pcalloc(ctx->request->pool, n * sizeof(size_t) + 1);
+    ctx->rules = ngx_pnalloc(ctx->request->pool, n + 1);
+
+    if (ctx->ask.questions == NULL || ctx->removed == NULL
+        || ctx->rules == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    rs = require ? require->elts : NULL;
+
+    for (i = 0; require && i < require->nelts; i++) {
+        if (ngx_http_recs_question(ctx, rs[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    rs = exclude ? exclude->elts : NULL;
+
+    for (i = 0; exclude && i < exclude->nelts; i++) {
+        if (ngx_http_recs_question(ctx, rs[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_question(ngx_http_recs_ctx_t *ctx, ngx_http_recs_set_t *rs)
+{
+    ngx_recs_question_t  *q;
+
+    q = &ctx->ask.questions[ctx->ask.nquestions++];
+    q->set = &rs->set;
+
+    if (rs->key == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_recs_incomplete(ctx->request, rs->key)) {
+        q->skip = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_complex_value(ctx->request, rs->key, &q->key);
+}
+
+
+/* Is one of the value's variables empty? */
+
+static ngx_uint_t
+ngx_http_recs_incomplete(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
+{
+    ngx_uint_t                 *index;
+    ngx_http_variable_value_t  *vv;
+
+    if (cv->flushes == NULL) {
+        return 0;
+    }
+
+    for (index = cv->flushes; *index != (ngx_uint_t) -1; index++) {
+
+        vv = ngx_http_get_flushed_variable(r, *index);
+
+        if (vv == NULL || vv->not_found || vv->len == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
+{
+    size_t                i;
+    recs_rule_t           rules[2 * NGX_HTTP_RECS_SETS_MAX];
+    recs_policy_t         policy;
+    ngx_array_t          *require;
+    ngx_recs_question_t  *q;
+
+    ngx_memzero(&policy, sizeof(recs_policy_t));
+
+    require = ctx->conf->require;
+
+    for (i = 0; i < ctx->ask.nquestions; i++) {
+        q = &ctx->ask.questions[i];
+
+        if (q->skip) {
+            continue;
+        }
+
+        rules[policy.nrules].answers = q->answers;
+        rules[policy.nrules].exclude = (require == NULL || i >= require->nelts);
+        rules[policy.nrules].drop_unknown = q->set->drop_unknown;
+
+        ctx->rules[policy.nrules++] = (uint8_t) i;
+    }
+
+    policy.rules = rules;
+    policy.limit = ctx->conf->limit;
+    policy.distinct = ctx->conf->distinct;
+    policy.seed = ctx->ask.seed;
+
+    if (ctx->draws) {
+        policy.explore = &ctx->conf->explore->policy;
+        policy.event = ngx_recs_span(&ctx->event);
+        policy.pool = ctx->pool ? ctx->pool->ids : NULL;
+        policy.npool = ctx->pool ? ctx->pool->n : 0;
+        policy.draws = ctx->draws;
+    }
+
+    if (recs_decide(&ctx->mem, &ctx->page, &policy, &ctx->decision) != RECS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < policy.nrules; i++) {
+        ctx->removed[ctx->rules[i]] = ctx->decision.removed_by[i];
+    }
+
+    return NGX_OK;
+}
+
+
+/* A missing fact weighs more than a skewed version: that has its own tag. */
+
+static void
+ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    ctx->state = NGX_HTTP_RECS_FILTERED;
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        if (ctx->versions[i].skewed) {
+            ctx->state = NGX_HTTP_RECS_SKEWED;
+        }
+    }
+
+    for (i = 0; i < ctx->ask.nquestions; i++) {
+        if (ctx->ask.questions[i].unknown) {
+            ctx->state = NGX_HTTP_RECS_DEGRADED;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_recs_render(ngx_http_recs_ctx_t *ctx)
+{
+    size_t                    i;
+    recs_str_t                tag, pool, inserts[RECS_EXPLORE_SLOTS_MAX];
+    recs_insert_t            *insert;
+    ngx_http_recs_explore_t  *ex;
+
+    ex = ctx->conf->explore;
+
+    for (i = 0; i < ctx->decision.ninserts; i++) {
+        insert = &ctx->decision.inserts[i];
+        pool = ngx_recs_span(&ex->pool->pool.name);
+
+        if (recs_object_explore(&ctx->mem, &ctx->pool->objects[insert->item],
+                                &ctx->page, &pool, insert->draw,
+                                ex->policy.rate, &inserts[i])
+            != RECS_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_http_recs_tag(ctx, &tag) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return recs_render(&ctx->mem, &ctx->page, &ctx->decision, inserts, &tag,
+                       &ctx->output)
+           == RECS_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_uint_t                  i;
+    recs_decision_t            *d;
+    ngx_recs_question_t        *q;
+    ngx_http_recs_items_t      *items;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
+
+    d = &ctx->decision;
+    items = rmcf->items;
+
+    ngx_recs_count(items->total, d->total);
+    ngx_recs_count(items->kept, d->kept);
+    ngx_recs_count(items->removed, d->removed);
+    ngx_recs_count(items->unidentified, d->unidentified);
+
+    for (i = 0; i < ctx->ask.nquestions; i++) {
+        q = &ctx->ask.questions[i];
+
+        if (ctx->removed[i]) {
+            ngx_recs_count(q->set->counters->removed, ctx->removed[i]);
+        }
+    }
+
+    if (ctx->draws) {
+        ngx_recs_count(items->explored, d->ninserts);
+        ngx_recs_count(items->skipped_slots, d->skipped);
+        ngx_recs_count(items->unfilled_slots, d->unfilled);
+        ngx_recs_count(ctx->conf->explore->pool->pool.counters->shown,
+                       d->ninserts);
+    }
+}

@@ -1,0 +1,267 @@
+
+/* The handler recs_status: what all workers have counted. */
+
+
+#include "ngx_http_recs.h"
+#include "recs_writer.h"
+
+
+static ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
+static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+
+
+static void
+ngx_http_recs_write(recs_writer_t *w, const char *name, ngx_atomic_uint_t n)
+{
+    recs_write_key(w, name);
+    recs_write_uint(w, n);
+}
+
+
+/* A member named by a string of the configuration, and its object. */
+
+static void
+ngx_http_recs_write_named(recs_writer_t *w, const ngx_str_t *name)
+{
+    recs_str_t  span;
+
+    span = ngx_recs_span(name);
+
+    recs_write_key_str(w, &span);
+    recs_write_object(w);
+}
+
+
+char *
+ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                  *value;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid format \"%V\" in recs_status, "
+                           "it must be \"json\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_recs_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_status_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_buf_t                  *b;
+    recs_mem_t                  mem;
+    ngx_chain_t                 out;
+    recs_writer_t               w;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
+
+    ngx_recs_mem(&mem, r->pool);
+    recs_writer_init(&w, &mem, 2048);
+
+    recs_write_object(&w);
+    ngx_http_recs_status_responses(rmcf, &w);
+    ngx_http_recs_status_sets(rmcf, &w);
+    ngx_http_recs_status_pools(rmcf, &w);
+    ngx_http_recs_status_redis(rmcf, &w);
+    recs_write_object_end(&w);
+    recs_write_bytes(&w, "\n", 1);
+
+    b = ngx_calloc_buf(r->pool);
+
+    if (b == NULL || w.failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = w.data;
+    b->last = w.data + w.len;
+    b->memory = 1;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = w.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w)
+{
+    ngx_uint_t                  i;
+    ngx_http_recs_items_t      *items;
+    ngx_http_recs_responses_t  *responses;
+
+    responses = rmcf->responses;
+    items = rmcf->items;
+
+    recs_write_key(w, "responses");
+    recs_write_object(w);
+
+    for (i = NGX_HTTP_RECS_FILTERED; i < NGX_HTTP_RECS_NSTATES; i++) {
+        ngx_http_recs_write(w, (char *) ngx_http_recs_states[i].data,
+                            responses->states[i]);
+    }
+
+    recs_write_object_end(w);
+
+    recs_write_key(w, "skew");
+    recs_write_object(w);
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        ngx_http_recs_write(w, (char *) ngx_http_recs_versions[i].data,
+                            responses->skew[i]);
+    }
+
+    recs_write_object_end(w);
+
+    ngx_http_recs_write(w, "unsent_versions", responses->unsent);
+
+    recs_write_key(w, "items");
+    recs_write_object(w);
+    ngx_http_recs_write(w, "total", items->total);
+    ngx_http_recs_write(w, "kept", items->kept);
+    ngx_http_recs_write(w, "removed", items->removed);
+    ngx_http_recs_write(w, "unidentified", items->unidentified);
+    ngx_http_recs_write(w, "explored", items->explored);
+    ngx_http_recs_write(w, "skipped_slots", items->skipped_slots);
+    ngx_http_recs_write(w, "unfilled_slots", items->unfilled_slots);
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+{
+    ngx_uint_t                 i;
+    ngx_http_recs_set_t      **rs;
+    ngx_recs_set_counters_t   *counters;
+
+    recs_write_key(w, "sets");
+    recs_write_object(w);
+
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+        counters = rs[i]->set.counters;
+
+        ngx_http_recs_write_named(w, &rs[i]->named.name);
+        ngx_http_recs_write(w, "questions", counters->questions);
+        ngx_http_recs_write(w, "unknown", counters->unknown);
+        ngx_http_recs_write(w, "skipped", counters->skipped);
+        ngx_http_recs_write(w, "removed", counters->removed);
+        recs_write_object_end(w);
+    }
+
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+{
+    ngx_uint_t                  i;
+    ngx_recs_pool_t            *pool;
+    ngx_http_recs_pool_t      **rp;
+    ngx_recs_pool_counters_t   *counters;
+
+    recs_write_key(w, "pools");
+    recs_write_object(w);
+
+    rp = rmcf->pools.elts;
+
+    for (i = 0; i < rmcf->pools.nelts; i++) {
+        pool = &rp[i]->pool;
+        counters = pool->counters;
+
+        /* size and age are this worker's, which answers */
+
+        ngx_http_recs_write_named(w, &rp[i]->named.name);
+        ngx_http_recs_write(w, "items", pool->items ? pool->items->n : 0);
+        ngx_http_recs_write(w, "refused",
+                            pool->items ? pool->items->refused : 0);
+        ngx_http_recs_write(w, "loaded",
+                            pool->items ? pool->items->loaded : 0);
+        ngx_http_recs_write(w, "refreshes", counters->refreshes);
+        ngx_http_recs_write(w, "failures", counters->failures);
+        ngx_http_recs_write(w, "shown", counters->shown);
+        recs_write_object_end(w);
+    }
+
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+{
+    ngx_uint_t                   i;
+    ngx_http_recs_redis_t      **rr;
+    ngx_recs_redis_counters_t   *counters;
+
+    recs_write_key(w, "redis");
+    recs_write_object(w);
+
+    rr = rmcf->redis.elts;
+
+    for (i = 0; i < rmcf->redis.nelts; i++) {
+        counters = rr[i]->redis.counters;
+
+        ngx_http_recs_write_named(w, &rr[i]->named.name);
+        ngx_http_recs_write(w, "ready", ngx_recs_redis_ready(&rr[i]->redis));
+        ngx_http_recs_write(w, "connections", rr[i]->redis.nconns);
+        ngx_http_recs_write(w, "commands", counters->commands);
+        ngx_http_recs_write(w, "errors", counters->errors);
+        ngx_http_recs_write(w, "connects", counters->connects);
+        ngx_http_recs_write(w, "losses", counters->losses);
+        ngx_http_recs_write(w, "refused", counters->refused);
+        ngx_http_recs_write(w, "discarded", counters->discarded);
+        recs_write_object_end(w);
+    }
+
+    recs_write_object_end(w);
+}

@@ -1,0 +1,225 @@
+
+/*
+ * The body's own tag: the member "_recs" of the root object, with the same
+ * facts as the header's, and with what was removed if that is asked for.
+ */
+
+
+#include "ngx_http_recs.h"
+#include "recs_writer.h"
+
+
+static ngx_int_t ngx_http_recs_explained(ngx_http_recs_ctx_t *ctx,
+    ngx_uint_t *explained);
+static void ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx,
+    recs_writer_t *w);
+static void ngx_http_recs_tag_versions(ngx_http_recs_ctx_t *ctx,
+    recs_writer_t *w);
+static void ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx,
+    recs_writer_t *w);
+
+
+ngx_int_t
+ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
+{
+    recs_str_t        state;
+    ngx_uint_t        explained;
+    recs_writer_t     w;
+    recs_decision_t  *d;
+
+    tag->data = (u_char *) "";
+    tag->len = 0;
+
+    if (ngx_http_recs_explained(ctx, &explained) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->page.root != RECS_OBJECT
+        || (!explained && !(ctx->conf->tag & NGX_HTTP_RECS_TAG_BODY)))
+    {
+        return NGX_OK;
+    }
+
+    d = &ctx->decision;
+    state = ngx_recs_span(&ngx_http_recs_states[ctx->state]);
+
+    recs_writer_init(&w, &ctx->mem, 512);
+
+    recs_write_object(&w);
+    recs_write_key(&w, "state");
+    recs_write_string(&w, &state);
+    recs_write_key(&w, "total");
+    recs_write_uint(&w, d->total);
+    recs_write_key(&w, "kept");
+    recs_write_uint(&w, d->kept);
+    recs_write_key(&w, "removed");
+    recs_write_uint(&w, d->removed);
+    recs_write_key(&w, "explored");
+    recs_write_uint(&w, d->ninserts);
+
+    ngx_http_recs_tag_sets(ctx, &w);
+    ngx_http_recs_tag_versions(ctx, &w);
+
+    if (explained) {
+        ngx_http_recs_tag_removed(ctx, &w);
+    }
+
+    recs_write_object_end(&w);
+
+    tag->data = w.data;
+    tag->len = w.len;
+
+    return w.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_explained(ngx_http_recs_ctx_t *ctx, ngx_uint_t *explained)
+{
+    ngx_str_t  value;
+
+    *explained = 0;
+
+    if (ctx->conf->explain == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(ctx->request, ctx->conf->explain, &value)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *explained = value.len && !(value.len == 1 && value.data[0] == '0');
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
+{
+    recs_str_t            name;
+    ngx_uint_t            i;
+    ngx_recs_question_t  *q;
+
+    recs_write_key(w, "sets");
+    recs_write_object(w);
+
+    for (i = 0; i < ctx->ask.nquestions; i++) {
+        q = &ctx->ask.questions[i];
+        name = ngx_recs_span(&q->set->name);
+
+        recs_write_key_str(w, &name);
+        recs_write_object(w);
+
+        if (q->skip) {
+            recs_write_key(w, "skipped");
+            recs_write_true(w);
+
+        } else {
+
+            if (q->unknown) {
+                recs_write_key(w, "unknown");
+                recs_write_true(w);
+            }
+
+            recs_write_key(w, "removed");
+            recs_write_uint(w, ctx->removed[i]);
+        }
+
+        recs_write_object_end(w);
+    }
+
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_tag_versions(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
+{
+    recs_str_t              name, text;
+    ngx_uint_t              i, skewed;
+    ngx_http_recs_found_t  *found;
+
+    skewed = 0;
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        found = &ctx->versions[i];
+        skewed |= found->skewed;
+
+        if (found->text.data) {
+            name = ngx_recs_span(&ngx_http_recs_versions[i]);
+            text = ngx_recs_span(&found->text);
+
+            recs_write_key_str(w, &name);
+            recs_write_string(w, &text);
+        }
+    }
+
+    if (!skewed) {
+        return;
+    }
+
+    recs_write_key(w, "skew");
+    recs_write_array(w);
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+
+        if (ctx->versions[i].skewed) {
+            name = ngx_recs_span(&ngx_http_recs_versions[i]);
+            recs_write_string(w, &name);
+        }
+    }
+
+    recs_write_array_end(w);
+}
+
+
+/* Each item that went, in order: its id and the set or the rule. */
+
+static void
+ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
+{
+    size_t           i;
+    recs_str_t       set;
+    recs_verdict_t  *verdict;
+
+    static const char  *rules[] = { NULL, NULL, "distinct", "limit", "explore" };
+
+    recs_write_key(w, "items");
+    recs_write_array(w);
+
+    for (i = 0; i < ctx->page.nitems; i++) {
+        verdict = &ctx->decision.verdicts[i];
+
+        if (verdict->fate == RECS_KEPT) {
+            continue;
+        }
+
+        recs_write_object(w);
+        recs_write_key(w, "id");
+
+        if (ctx->page.items[i].id.data) {
+            recs_write_string(w, &ctx->page.items[i].id);
+
+        } else {
+            recs_write_null(w);
+        }
+
+        if (verdict->fate == RECS_REFUSED) {
+            set = ngx_recs_span(&ctx->ask.questions[ctx->rules[verdict->rule]]
+                                 .set->name);
+            recs_write_key(w, "set");
+            recs_write_string(w, &set);
+
+        } else {
+            recs_write_key(w, "rule");
+            recs_write_cstr(w, rules[verdict->fate]);
+        }
+
+        recs_write_object_end(w);
+    }
+
+    recs_write_array_end(w);
+}

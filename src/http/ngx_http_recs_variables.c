@@ -1,0 +1,440 @@
+
+/* The variables $recs_…, for logs and headers. */
+
+
+#include "ngx_http_recs.h"
+
+
+static ngx_int_t ngx_http_recs_user_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_event_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_state_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_count_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_removed_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_version_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
+    ngx_str_t *text);
+
+
+const ngx_str_t  ngx_http_recs_states[] = {
+    ngx_string(""),
+    ngx_string("filtered"),
+    ngx_string("degraded"),
+    ngx_string("skewed"),
+    ngx_string("bypassed"),
+    ngx_string("malformed"),
+    ngx_string("too_large")
+};
+
+
+const ngx_str_t  ngx_http_recs_versions[] = {
+    ngx_string("model"),
+    ngx_string("schema"),
+    ngx_string("features"),
+    ngx_string("snapshot")
+};
+
+
+static ngx_str_t  ngx_http_recs_removed_prefix =
+    ngx_string("recs_removed_");
+
+
+static ngx_http_variable_t  ngx_http_recs_vars[] = {
+
+    { ngx_string("recs_user"), NULL, ngx_http_recs_user_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_event"), NULL, ngx_http_recs_event_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_state"), NULL, ngx_http_recs_state_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_total"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, total), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_kept"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, kept), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_removed"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, removed), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_unidentified"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, unidentified), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_explored"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, ninserts), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
+
+    { ngx_string("recs_model"), NULL, ngx_http_recs_version_variable,
+      NGX_HTTP_RECS_MODEL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_schema"), NULL, ngx_http_recs_version_variable,
+      NGX_HTTP_RECS_SCHEMA, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_features"), NULL, ngx_http_recs_version_variable,
+      NGX_HTTP_RECS_FEATURES, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_snapshot"), NULL, ngx_http_recs_version_variable,
+      NGX_HTTP_RECS_SNAPSHOT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_lookup_time"), NULL, ngx_http_recs_time_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_recs_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_recs_vars; v->name.len; v++) {
+
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_recs_check_variables(ngx_conf_t *cf)
+{
+    ngx_str_t                   *prefix, name;
+    ngx_uint_t                   i, k;
+    ngx_http_variable_t         *v;
+    ngx_http_recs_named_t      **sets;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_recs_main_conf_t   *rmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+
+    v = cmcf->variables.elts;
+    sets = rmcf->sets.elts;
+    prefix = &ngx_http_recs_removed_prefix;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+
+        if (v[i].name.len < prefix->len
+            || ngx_strncmp(v[i].name.data, prefix->data, prefix->len) != 0)
+        {
+            continue;
+        }
+
+        name.data = v[i].name.data + prefix->len;
+        name.len = v[i].name.len - prefix->len;
+
+        for (k = 0; k < rmcf->sets.nelts; k++) {
+
+            /* variables are in lower case */
+
+            if (sets[k]->name.len == name.len
+                && ngx_strncasecmp(sets[k]->name.data, name.data, name.len)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (k == rmcf->sets.nelts) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "no recs_set is defined for variable \"$%V\"",
+                          &v[i].name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_text(ngx_http_variable_value_t *v, ngx_str_t *text)
+{
+    v->data = text->data;
+    v->len = text->len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* The response's context, if its items were decided on. */
+
+static ngx_http_recs_ctx_t *
+ngx_http_recs_decided(ngx_http_request_t *r)
+{
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
+
+    return ctx && ctx->decided ? ctx : NULL;
+}
+
+
+static ngx_int_t
+ngx_http_recs_user_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                  user;
+    ngx_http_recs_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
+
+    if (rlcf->user == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, rlcf->user, &user) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_recs_text(v, &user);
+}
+
+
+/* An empty id would make all views draw alike: then the request's is taken. */
+
+static ngx_int_t
+ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
+    ngx_str_t *event)
+{
+    ngx_uint_t                  key;
+    ngx_http_variable_value_t  *vv;
+
+    static ngx_str_t  name = ngx_string("request_id");
+
+    event->len = 0;
+
+    if (rlcf->event && ngx_http_complex_value(r, rlcf->event, event) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (event->len) {
+        return NGX_OK;
+    }
+
+    key = ngx_hash_key(name.data, name.len);
+
+    vv = ngx_http_get_variable(r, &name, key);
+    if (vv == NULL || vv->not_found) {
+        return NGX_ERROR;
+    }
+
+    event->data = vv->data;
+    event->len = vv->len;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_recs_event(ngx_http_recs_ctx_t *ctx, ngx_str_t *event)
+{
+    if (ctx->event.data == NULL
+        && ngx_http_recs_get_event(ctx->request, ctx->conf, &ctx->event)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *event = ctx->event;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_event_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_int_t                  rc;
+    ngx_str_t                  event;
+    ngx_http_recs_ctx_t       *ctx;
+    ngx_http_recs_loc_conf_t  *rlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
+
+    rc = ctx ? ngx_http_recs_event(ctx, &event)
+             : ngx_http_recs_get_event(r, rlcf, &event);
+
+    return rc == NGX_OK ? ngx_http_recs_text(v, &event) : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx, ngx_str_t *key)
+{
+    ngx_http_complex_value_t  *cv;
+
+    key->len = 0;
+
+    cv = ctx->conf->explore->key ? ctx->conf->explore->key : ctx->conf->user;
+
+    if (cv && ngx_http_complex_value(ctx->request, cv, key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* an empty key would put all who have none on one side of the gate */
+
+    return key->len ? NGX_OK : ngx_http_recs_event(ctx, key);
+}
+
+
+static ngx_int_t
+ngx_http_recs_state_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
+
+    if (ctx == NULL || ctx->state == NGX_HTTP_RECS_NONE) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_text(v,
+                              (ngx_str_t *) &ngx_http_recs_states[ctx->state]);
+}
+
+
+static ngx_int_t
+ngx_http_recs_number(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    size_t n)
+{
+    ngx_str_t  text;
+
+    text.data = ngx_pnalloc(r->pool, NGX_SIZE_T_LEN);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text.len = ngx_sprintf(text.data, "%uz", n) - text.data;
+
+    return ngx_http_recs_text(v, &text);
+}
+
+
+/* data: which of the decision's numbers */
+
+static ngx_int_t
+ngx_http_recs_count_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_recs_decided(r);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_number(r, v,
+                                *(size_t *) ((u_char *) &ctx->decision + data));
+}
+
+
+static ngx_int_t
+ngx_http_recs_removed_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t *name = (ngx_str_t *) data;
+
+    size_t                len;
+    u_char               *set;
+    ngx_uint_t            i;
+    ngx_recs_question_t  *q;
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_recs_decided(r);
+
+    set = name->data + ngx_http_recs_removed_prefix.len;
+    len = name->len - ngx_http_recs_removed_prefix.len;
+
+    for (i = 0; ctx && i < ctx->ask.nquestions; i++) {
+        q = &ctx->ask.questions[i];
+
+        if (q->set->name.len == len
+            && ngx_strncasecmp(q->set->name.data, set, len) == 0)
+        {
+            return ngx_http_recs_number(r, v, ctx->removed[i]);
+        }
+    }
+
+    v->not_found = 1;
+
+    return NGX_OK;
+}
+
+
+/* data: ngx_http_recs_version_e */
+
+static ngx_int_t
+ngx_http_recs_version_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_recs_decided(r);
+
+    if (ctx == NULL || ctx->versions[data].text.data == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_text(v, &ctx->versions[data].text);
+}
+
+
+/* Seconds, with milliseconds, like nginx's own times. */
+
+static ngx_int_t
+ngx_http_recs_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t             text;
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = ngx_http_recs_decided(r);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    text.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + 4);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text.len = ngx_sprintf(text.data, "%M.%03M", ctx->waited / 1000,
+                           ctx->waited % 1000)
+               - text.data;
+
+    return ngx_http_recs_text(v, &text);
+}
