@@ -1,0 +1,30 @@
+# For developers; conf/build.sh and t/run.sh do the work, and need no make.
+
+FUZZ_SECONDS = 60
+
+all:
+	sh conf/build.sh
+
+test:
+	sh t/run.sh
+
+unit:
+	prove t/unit.t
+
+# Needs clang.  One program per target, its seeds beside it.
+fuzz:
+	mkdir -p build/fuzz
+	for f in t/fuzz/fuzz_*.c; do \
+	    n=$$(basename $$f .c); \
+	    clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc/page \
+	        -o build/fuzz/$$n $$f src/page/*.c -lxxhash || exit 1; \
+	    mkdir -p build/fuzz/$${n}.corpus; \
+	    build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) \
+	        -artifact_prefix=build/fuzz/$$n- \
+	        build/fuzz/$${n}.corpus t/fuzz/seeds/$${n#fuzz_} || exit 1; \
+	done
+
+clean:
+	rm -rf build
+
+.PHONY: all test unit fuzz clean

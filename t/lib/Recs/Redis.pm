@@ -1,0 +1,376 @@
+package Recs::Redis;
+
+=head1 NAME
+
+Recs::Redis - a real redis-server, and a client for it
+
+=head1 SYNOPSIS
+
+Made by C<< $t->redis(...) >> of L<Recs::Test>.
+
+    $redis->cmd('SADD', 'in_stock', @ids);         # a reply; dies on an error
+    my @replies = $redis->pipeline(['GET', 'a'], ['GET', 'b']);
+    my $error = $redis->refuse('SADD', 'string', 'x');  # the error's text
+
+    $redis->url;  $redis->tcp_url;  $redis->socket;  $redis->port;
+
+    $redis->stop;                   # SIGTERM; what it held is lost
+    $redis->kill;                   # SIGKILL
+    $redis->start;                  # again, at the same addresses, empty
+    $redis->restart;                # the same data
+    $redis->restart(empty => 1);
+    $redis->freeze;                 # SIGSTOP: accepts, never answers
+    $redis->thaw;
+
+    $redis->calls('smismember');    # how often it was called
+    $redis->reset_calls;
+    my @lines = $redis->watch(sub { ... });     # MONITOR while it runs
+    $redis->clients;                # connections but our own
+
+=head1 DESCRIPTION
+
+Replies: bulk and simple strings are byte strings, integers numbers, arrays
+references, nil C<undef>.  An error inside of an array or of a pipeline is an
+object that says so (C<ref $x eq 'Recs::Redis::Error'>, C<"$x">).
+
+=cut
+
+use strict;
+use warnings;
+
+use File::Path qw(make_path);
+use Recs::Process qw(wait_until slurp spew process_info free_port);
+use Recs::Stream;
+
+
+# Options: dir, unix (default 1), tcp, tcp6, databases, requirepass, config
+# (further lines of redis.conf).
+
+sub new {
+    my ($class, %opt) = @_;
+
+    my $self = bless {
+        dir      => $opt{dir},
+        config   => $opt{config} // '',
+        password => $opt{requirepass},
+        databases => $opt{databases} // 16,
+        bind     => [],
+    }, $class;
+
+    make_path($self->{dir});
+    chmod 0755, $self->{dir};
+
+    $self->{socket} = "$self->{dir}/redis.sock" if $opt{unix} // 1;
+    push @{ $self->{bind} }, '127.0.0.1' if $opt{tcp};
+    push @{ $self->{bind} }, '::1' if $opt{tcp6};
+    $self->{port} = @{ $self->{bind} } ? free_port() : 0;
+
+    $self->write_conf;
+    return $self;
+}
+
+
+sub write_conf {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+    my @lines = (
+        "dir $dir", "port $self->{port}", "databases $self->{databases}",
+        'save ""', 'appendonly no', 'daemonize no', "logfile $dir/redis.log",
+        'dbfilename dump.rdb',
+    );
+
+    push @lines, "bind @{ $self->{bind} }" if $self->{port};
+    push @lines, "unixsocket $self->{socket}", 'unixsocketperm 777'
+        if $self->{socket};
+    push @lines, "requirepass $self->{password}" if defined $self->{password};
+
+    spew("$dir/redis.conf", join("\n", @lines) . "\n$self->{config}\n");
+}
+
+
+sub start {
+    my ($self) = @_;
+
+    return $self if $self->running;
+
+    $self->{process} = Recs::Process->spawn(
+        command => ['redis-server', "$self->{dir}/redis.conf"],
+        output => "$self->{dir}/out");
+
+    my $ready = wait_until(sub {
+        return -1 if !$self->{process}->alive;
+        return eval { $self->connect->ready } ? 1 : 0;
+    }, 20);
+
+    die "redis-server did not start:\n" . slurp("$self->{dir}/out")
+        . eval { slurp("$self->{dir}/redis.log") } if $ready != 1;
+
+    $self->{client} = undef;
+    return $self;
+}
+
+
+sub running { return $_[0]{process} && $_[0]{process}->alive ? 1 : 0 }
+sub pid     { return $_[0]{process}->pid }
+sub socket  { return $_[0]{socket} }
+sub port    { return $_[0]{port} }
+sub url     { return "unix:$_[0]{socket}" }
+
+
+sub tcp_url {
+    my ($self, $database) = @_;
+
+    my $host = $self->{bind}[0] eq '::1' ? '[::1]' : '127.0.0.1';
+    return "redis://$host:$self->{port}"
+        . (defined $database ? "/$database" : '');
+}
+
+
+# A connection of its own: a Recs::Redis::Client.
+
+sub connect {
+    my ($self) = @_;
+
+    return Recs::Redis::Client->new(
+        password => $self->{password},
+        $self->{socket} ? (path => $self->{socket})
+                        : (host => $self->{bind}[0], port => $self->{port}));
+}
+
+
+sub client {
+    my ($self) = @_;
+
+    return $self->{client} //= $self->connect;
+}
+
+
+sub cmd      { my $self = shift; return $self->client->cmd(@_) }
+sub pipeline { my $self = shift; return $self->client->pipeline(@_) }
+sub refuse   { my $self = shift; return $self->client->refuse(@_) }
+
+
+sub stop {
+    my ($self) = @_;
+
+    $self->hang_up;
+    return 1 if !$self->{process};
+
+    $self->{process}->signal('CONT');
+    return $self->{process}->stop('TERM', 10);
+}
+
+
+sub kill {
+    my ($self) = @_;
+
+    $self->hang_up;
+    $self->{process}->stop('KILL', 10);
+    unlink $self->{socket} if $self->{socket};
+}
+
+
+sub restart {
+    my ($self, %opt) = @_;
+
+    if ($opt{empty}) {
+        unlink "$self->{dir}/dump.rdb";
+    } else {
+        $self->cmd('SAVE');
+    }
+
+    $self->stop;
+    $self->start;
+    unlink "$self->{dir}/dump.rdb";
+    return $self;
+}
+
+
+sub freeze {
+    my ($self) = @_;
+
+    $self->{process}->signal('STOP');
+    wait_until(sub { process_info($self->pid)->{state} eq 'T' })
+        or die "redis-server does not stop\n";
+}
+
+
+sub thaw {
+    my ($self) = @_;
+
+    $self->{process}->signal('CONT');
+}
+
+
+sub hang_up {
+    my ($self) = @_;
+
+    $self->{client}->close if $self->{client};
+    $self->{client} = undef;
+}
+
+
+# How often a command was called since the start or reset_calls().
+
+sub calls {
+    my ($self, $name) = @_;
+
+    my $stats = $self->cmd('INFO', 'commandstats');
+    return $stats =~ /^cmdstat_\Q$name\E:calls=(\d+)/mi ? $1 : 0;
+}
+
+
+sub reset_calls {
+    my ($self) = @_;
+
+    $self->cmd('CONFIG', 'RESETSTAT');
+}
+
+
+sub clients {
+    my ($self) = @_;
+
+    my $own = $self->cmd('CLIENT', 'ID');
+    return scalar grep { !/^id=$own / }
+                  split /\n/, $self->cmd('CLIENT', 'LIST');
+}
+
+
+# The commands that came while $code ran, as MONITOR shows them.  A marker
+# that we send ends the listening: no time is involved.
+
+sub watch {
+    my ($self, $code) = @_;
+
+    my $monitor = $self->connect;
+    $monitor->cmd('MONITOR');
+    $code->();
+
+    my $marker = "recs-marker-" . ++$self->{markers};
+    $self->cmd('ECHO', $marker);
+
+    my @lines;
+    while (1) {
+        my $line = $monitor->reply;
+        last if $line =~ /"ECHO" "$marker"/i;
+        push @lines, $line;
+    }
+
+    $monitor->close;
+    return @lines;
+}
+
+
+package Recs::Redis::Client;
+
+use strict;
+use warnings;
+
+use parent -norequire, 'Recs::Stream';
+
+
+sub new {
+    my ($class, %opt) = @_;
+
+    my $password = delete $opt{password};
+    my $self = $class->SUPER::new(%opt);
+
+    $self->cmd('AUTH', $password) if defined $password;
+    return $self;
+}
+
+
+sub ready {
+    my ($self) = @_;
+
+    return $self->cmd('PING') eq 'PONG';
+}
+
+
+sub cmd {
+    my ($self, @args) = @_;
+
+    my ($reply) = $self->pipeline(\@args);
+    die "redis: $args[0]: $reply\n" if ref $reply eq 'Recs::Redis::Error';
+    return $reply;
+}
+
+
+sub refuse {
+    my ($self, @args) = @_;
+
+    my ($reply) = $self->pipeline(\@args);
+    return ref $reply eq 'Recs::Redis::Error' ? "$reply" : undef;
+}
+
+
+# A thousand at a time: a server that isn't read from stops reading.
+
+sub pipeline {
+    my ($self, @commands) = @_;
+
+    my @replies;
+
+    while (my @some = splice @commands, 0, 1000) {
+        $self->write(join '', map { encode(@$_) } @some)
+            or die "redis: the connection is closed\n";
+        push @replies, map { $self->reply } @some;
+    }
+
+    return @replies;
+}
+
+
+sub encode {
+    my (@args) = @_;
+
+    my $out = '*' . @args . "\r\n";
+
+    for my $arg (@args) {
+        my $bytes = "$arg";
+        utf8::downgrade($bytes, 1) or utf8::encode($bytes);
+        $out .= '$' . length($bytes) . "\r\n$bytes\r\n";
+    }
+
+    return $out;
+}
+
+
+sub reply {
+    my ($self) = @_;
+
+    my $line = $self->line(20) // die "redis: no reply\n";
+    my ($type, $rest) = $line =~ /\A(.)(.*)\r\n\z/s
+        or die "redis: not a reply: $line\n";
+
+    return $rest if $type eq '+';
+    return $rest + 0 if $type eq ':';
+    return Recs::Redis::Error->new($rest) if $type eq '-';
+
+    return undef if $rest < 0;
+
+    return [ map { $self->reply } 1 .. $rest ] if $type eq '*';
+
+    if ($type eq '$') {
+        my $bytes = $self->take($rest + 2, 20);
+        die "redis: a reply was cut\n" if length $bytes < $rest + 2;
+        return substr $bytes, 0, $rest;
+    }
+
+    die "redis: not a reply: $line\n";
+}
+
+
+package Recs::Redis::Error;
+
+use overload '""' => sub { return ${ $_[0] } }, fallback => 1;
+
+sub new {
+    my ($class, $text) = @_;
+
+    return bless \$text, $class;
+}
+
+
+1;

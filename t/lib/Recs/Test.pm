@@ -1,0 +1,531 @@
+package Recs::Test;
+
+=head1 NAME
+
+Recs::Test - real nginx, real Redis, scriptable everything else
+
+=head1 SYNOPSIS
+
+    use strict;
+    use warnings;
+
+    use FindBin;
+    use lib "$FindBin::Bin/lib";
+
+    use Test::More;
+    use Recs::Test;
+
+    my $t = Recs::Test->new;
+
+    my $redis = $t->redis;
+    $redis->cmd('SADD', 'in_stock', 'b1', 'b3');
+
+    my $api = $t->upstream('{"items":[{"id":"b1"},{"id":"b2"}]}');
+
+    my $nginx = $t->nginx(<<'HTTP');
+        recs_redis main { server %%REDIS%%; }
+        recs_set in_stock redis=main key=in_stock;
+
+        server {
+            listen %%LISTEN%%;
+            location / {
+                recs on;
+                recs_require in_stock;
+                proxy_pass http://%%API%%;
+            }
+        }
+    HTTP
+
+    my $r = $t->get('/page');
+    is $r->status, 200;
+    is $r->body, '{"items":[{"id":"b1"}]}';
+
+    $t->done;       # in place of done_testing
+
+=head1 WHAT IT MAKES
+
+Each has a name (option C<name>), and by it stands in configurations.
+
+    $t->nginx($http)            the text of the http block, or options:
+    $t->nginx(http => $http,
+        workers => 2,           # 1
+        main => 'user root;',   # further lines of the main level
+        access_log => q('$recs_state'),     # a log_format, or 'off'
+        error_level => 'debug', # info
+        daemon => 1,
+        conf => $text,          # a whole configuration instead
+        start => 0)             # not yet: $nginx->start
+    $t->nginx_test($http)       nginx -t: (exit code, what it said)
+    $t->redis(tcp => 1, tcp6 => 1, unix => 0, requirepass => 'x',
+              databases => 4, config => "maxclients 10")
+    $t->upstream($handler, unix => 1, keepalive => 1)
+    $t->fake_redis($handler, tcp => 1)
+
+See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::Upstream>, L<Recs::FakeRedis>.
+
+=head1 NAMES IN CONFIGURATIONS
+
+    %%TESTDIR%%                 the test's directory (not writable for workers)
+    %%LISTEN%%  %%PORT%%        127.0.0.1:PORT; where $t->get() goes
+    %%LISTEN_B%%  %%PORT_B%%    another port, for any name but B; $t->port('B')
+    %%REDIS%%                   unix:/...; %%REDIS_SOCKET%%: the bare path
+    %%REDIS_TCP%%               redis://127.0.0.1:PORT; %%REDIS_PORT%%
+    %%API%%                     of an upstream, to follow "http://"
+    %%FAKE%%  %%FAKE_TCP%%      of a fake Redis
+    %%NAME%%                    what $t->set(NAME => 'text') said
+
+A second one of a kind gets another name: C<< $t->redis(name => 'stock') >> is
+C<%%STOCK%%>.  In a whole configuration also C<%%MODULES%%> (load_module),
+C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
+
+=head1 CLIENTS
+
+    $t->get('/path', Name => 'value'...)        one request, then closed
+    $t->request('HEAD', '/path', ...)
+    $t->http                    a connection: Recs::HTTP1; port => 'B'
+    $t->http2                   a connection: Recs::HTTP2
+
+=head1 FILES AND WAITING
+
+    $t->dir;  $t->write('sets/a.txt', $bytes);  $t->read('sets/a.txt');
+    $t->data('recs.ndjson');    # lines of t/data (bytes, without newline)
+    $t->root;                   # the repository
+    wait_until(sub { ... }, $seconds)           # exported
+
+No test sleeps for something to happen: it waits until it has, boundedly.
+
+=head1 THE END
+
+C<< $t->done >> closes the clients, stops every nginx by QUIT, then the other
+servers, and checks as tests of this file: nginx ended in time; its logs hold
+no [alert], [crit] or [emerg] (which tells of a worker that died, too, and of
+a socket that leaked), and nothing of a sanitizer or of valgrind; no process is
+left.  A line that a test means to cause is announced:
+C<< $t->expect_log(qr/exited on signal 9/) >>.
+
+The directory goes away, unless C<RECS_KEEP=1> is set.
+
+=cut
+
+use strict;
+use warnings;
+
+use Cwd ();
+use Exporter 'import';
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp ();
+use Scalar::Util qw(weaken);
+use Test::More ();
+
+use Recs::FakeRedis;
+use Recs::HTTP1;
+use Recs::Nginx;
+use Recs::Process qw(wait_until slurp spew free_port has_ipv6);
+use Recs::Redis;
+use Recs::Upstream;
+
+our @EXPORT = qw(wait_until has_ipv6);
+
+my $ROOT = Cwd::abs_path(dirname(__FILE__) . '/../../..');
+my $current;        # the test that END stops if done() was not reached
+
+
+# Options: module (0: nginx alone will do if the module was not built).
+
+sub new {
+    my ($class, %opt) = @_;
+
+    my $dir = File::Temp::tempdir('recs-XXXXXXXX', TMPDIR => 1);
+    chmod 0755, $dir;
+
+    my $module = $ENV{RECS_MODULE} // "$ROOT/build/ngx_http_recs_module.so";
+
+    if ($module ne '' && !-e $module) {
+        die "$module is missing: sh t/run.sh builds it\n"
+            if $opt{module} // 1;
+        $module = '';
+    }
+
+    my $self = bless {
+        dir => $dir, module => $module, owner => $$,
+        values => { TESTDIR => $dir }, ports => {},
+        servers => {}, nginxes => [], clients => [], expected => [],
+    }, $class;
+
+    $current = $self;
+    $SIG{INT} = $SIG{TERM} = sub { exit 130 };
+
+    return $self;
+}
+
+
+sub dir  { return $_[0]{dir} }
+sub root { return $ROOT }
+
+# True if nginx loads the module (or has it built in).
+
+sub has_module {
+    my ($self) = @_;
+
+    return $self->{module} ne '' || defined $ENV{RECS_MODULE} ? 1 : 0;
+}
+
+
+sub set {
+    my ($self, %values) = @_;
+
+    $self->{values}{$_} = $values{$_} for keys %values;
+}
+
+
+sub port {
+    my ($self, $name) = @_;
+
+    return $self->{ports}{ $name // '' } //= free_port();
+}
+
+
+sub fill {
+    my ($self, $text, %more) = @_;
+
+    my $known = { %{ $self->{values} }, %more };
+
+    # What a name stands for may hold names.
+    for (1 .. 3) {
+        $text =~ s/%%([A-Z0-9_]+)%%/$self->value($1, $known)/ge;
+    }
+
+    return $text;
+}
+
+
+sub value {
+    my ($self, $name, $known) = @_;
+
+    return $known->{$name} if exists $known->{$name};
+    return '127.0.0.1:' . $self->port($1) if $name =~ /\ALISTEN(?:_(\w+))?\z/;
+    return $self->port($1) if $name =~ /\APORT(?:_(\w+))?\z/;
+
+    die "%%$name%% is not known\n";
+}
+
+
+sub write {
+    my ($self, $name, $bytes) = @_;
+
+    my $path = "$self->{dir}/$name";
+    make_path(dirname($path));
+    return spew($path, $bytes);
+}
+
+
+sub read {
+    my ($self, $name) = @_;
+
+    return slurp("$self->{dir}/$name");
+}
+
+
+sub data {
+    my ($self, $name) = @_;
+
+    return split /\n/, slurp("$ROOT/t/data/$name");
+}
+
+
+sub nginx {
+    my ($self, @opt) = @_;
+
+    my %opt = @opt % 2 ? (http => @opt) : @opt;
+    my $start = delete $opt{start} // 1;
+    my $nginx = $self->make_nginx(name => 'nginx', %opt);
+
+    push @{ $self->{nginxes} }, $nginx;
+    $nginx->start if $start;
+    return $nginx;
+}
+
+
+sub make_nginx {
+    my ($self, %opt) = @_;
+
+    my $dir = "$self->{dir}/$opt{name}";
+    for (my $n = 2; -e $dir; $n++) {
+        $dir = "$self->{dir}/$opt{name}-$n";
+    }
+
+    return Recs::Nginx->new(
+        %opt, dir => $dir, module => $self->{module},
+        fill => sub { $self->fill(@_) });
+}
+
+
+sub nginx_test {
+    my ($self, @opt) = @_;
+
+    my %opt = @opt % 2 ? (http => @opt) : @opt;
+    return $self->make_nginx(name => 'check', %opt)->check;
+}
+
+
+sub add {
+    my ($self, $name, $server) = @_;
+
+    die "there is a server $name already\n" if $self->{servers}{$name};
+    $self->{servers}{$name} = $server;
+    return $server;
+}
+
+
+sub redis {
+    my ($self, %opt) = @_;
+
+    my $name = delete $opt{name} // 'redis';
+    my $redis = $self->add($name, Recs::Redis->new(
+        %opt, dir => "$self->{dir}/$name"));
+
+    my $NAME = uc $name;
+    $self->set($NAME => $redis->url, "${NAME}_SOCKET" => $redis->socket)
+        if $redis->socket;
+    $self->set("${NAME}_TCP" => $redis->tcp_url, "${NAME}_PORT" => $redis->port)
+        if $redis->port;
+
+    return $opt{start} // 1 ? $redis->start : $redis;
+}
+
+
+sub upstream {
+    my ($self, $handler, %opt) = @_;
+
+    my $name = $opt{name} // 'api';
+    my $api = $self->add($name, Recs::Upstream->new(
+        handler => $handler, keepalive => $opt{keepalive},
+        log => "$self->{dir}/$name.requests",
+        path => $opt{unix} ? "$self->{dir}/$name.sock" : undef));
+
+    $api->start;
+    $self->set(uc $name => $api->address);
+    return $api;
+}
+
+
+sub fake_redis {
+    my ($self, $handler, %opt) = @_;
+
+    my $name = $opt{name} // 'fake';
+    my $fake = $self->add($name, Recs::FakeRedis->new(
+        handler => $handler, greeting => $opt{greeting},
+        hang_up => $opt{hang_up}, log => "$self->{dir}/$name.commands",
+        path => $opt{tcp} ? undef : "$self->{dir}/$name.sock"));
+
+    $fake->start;
+    my $NAME = uc $name;
+    $self->set($opt{tcp} ? ("${NAME}_TCP" => $fake->tcp_url,
+                            "${NAME}_PORT" => $fake->port)
+                         : ($NAME => $fake->url,
+                            "${NAME}_SOCKET" => $fake->socket));
+    return $fake;
+}
+
+
+# Options as Recs::Stream's new; port may be a name of the configuration's.
+
+sub http {
+    my ($self, %opt) = @_;
+
+    return $self->client(Recs::HTTP1->new($self->place(%opt)));
+}
+
+
+sub http2 {
+    my ($self, %opt) = @_;
+
+    require Recs::HTTP2;
+    return $self->client(Recs::HTTP2->new($self->place(%opt)));
+}
+
+
+sub place {
+    my ($self, %opt) = @_;
+
+    if (!defined $opt{path}) {
+        my $port = $opt{port} // '';
+        $opt{port} = $port =~ /\A\d+\z/ ? $port : $self->port($port);
+    }
+
+    return %opt;
+}
+
+
+sub client {
+    my ($self, $client) = @_;
+
+    push @{ $self->{clients} }, $client;
+    weaken($self->{clients}[-1]);
+    return $client;
+}
+
+
+sub get {
+    my ($self, $target, @fields) = @_;
+
+    return $self->request('GET', $target, @fields);
+}
+
+
+sub request {
+    my ($self, $method, $target, @fields) = @_;
+
+    my %opt = ref $fields[0] ? %{ shift @fields } : ();
+    my $c = $self->http(port => delete $opt{port});
+    my $r = $c->request($method, $target, \%opt, Connection => 'close',
+                        @fields);
+    $c->close;
+    return $r;
+}
+
+
+sub expect_log {
+    my ($self, @patterns) = @_;
+
+    push @{ $self->{expected} }, @patterns;
+}
+
+
+sub done {
+    my ($self) = @_;
+
+    my $builder = Test::More->builder;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    $_->close for grep { defined } @{ $self->{clients} };
+
+    for my $nginx (@{ $self->{nginxes} }) {
+        my $name = $nginx->{name};
+
+        if ($nginx->running) {
+            $builder->ok($nginx->quit, "$name quits");
+        }
+
+        $self->check_logs($nginx);
+    }
+
+    my @left = $self->stop_servers;
+    $builder->ok(!@left, 'nothing is left running')
+        or $builder->diag(map { "$_->{pid} $_->{title}\n" } @left);
+
+    $self->show_logs if !$builder->is_passing;
+    $self->{finished} = 1;
+    $builder->done_testing;
+    $self->clean;
+}
+
+
+sub check_logs {
+    my ($self, $nginx) = @_;
+
+    my $builder = Test::More->builder;
+    my $name = $nginx->{name};
+
+    my @lines = split /\n/, $nginx->error_log . $nginx->stderr;
+    my @bad = grep { /\[(?:alert|crit|emerg)\]/ } @lines;
+
+    for my $pattern (@{ $self->{expected} }) {
+        @bad = grep { !/$pattern/ } @bad;
+    }
+
+    $builder->ok(!@bad, "no alert in the log of $name")
+        or $builder->diag(map { "$_\n" } @bad[0 .. min(19, $#bad)]);
+
+    my @dirty = grep {
+        /Sanitizer:|: runtime error:|^==\d+==(?!.*ERROR SUMMARY: 0)/
+    } @lines;
+
+    $builder->ok(!@dirty, "no memory error in the log of $name")
+        or $builder->diag(map { "$_\n" } @dirty[0 .. min(39, $#dirty)]);
+}
+
+
+sub min { return $_[0] < $_[1] ? $_[0] : $_[1] }
+
+
+# Stops the servers; returns what of the processes that we started remains.
+
+sub stop_servers {
+    my ($self) = @_;
+
+    my @left;
+
+    for my $nginx (@{ $self->{nginxes} }) {
+        my $p = $nginx->{process} or next;
+        push @left, $p->group;
+        $p->stop('TERM', 2);
+    }
+
+    for my $name (sort keys %{ $self->{servers} }) {
+        my $server = $self->{servers}{$name};
+        my $p = $server->{process};
+        $server->stop;
+        push @left, $p->group if $p;
+    }
+
+    return @left;
+}
+
+
+sub show_logs {
+    my ($self) = @_;
+
+    for my $nginx (@{ $self->{nginxes} }) {
+        my @lines = split /\n/, $nginx->error_log . $nginx->stderr;
+        splice @lines, 0, @lines - 30 if @lines > 30;
+        Test::More->builder->diag("the end of $nginx->{name}'s error log:\n",
+                                  map { "  $_\n" } @lines);
+    }
+}
+
+
+sub clean {
+    my ($self) = @_;
+
+    Recs::Process::dismiss_warden();
+
+    if ($ENV{RECS_KEEP}) {
+        Test::More->builder->diag("kept: $self->{dir}");
+        return;
+    }
+
+    File::Path::remove_tree($self->{dir});
+}
+
+
+# A test that died, was interrupted, or forgot done().
+
+sub give_up {
+    my ($self) = @_;
+
+    return if $self->{finished} || $self->{owner} != $$;
+
+    my $builder = Test::More->builder;
+    my $ended = $?;
+
+    $self->show_logs;
+    $self->stop_servers;
+    $self->clean;
+
+    if ($ended == 0 && !$builder->{Skip_All}) {
+        $builder->diag('the test file must end with $t->done');
+        $ended = 1;
+    }
+
+    $? = $ended;
+}
+
+
+END {
+    $current->give_up if $current;
+}
+
+
+1;

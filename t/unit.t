@@ -1,0 +1,116 @@
+use strict;
+use warnings;
+
+# The tests of src/page, each a program of its own; one subtest each.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Basename qw(basename);
+use File::Path qw(make_path);
+use Recs::Process qw(slurp);
+use Test::More;
+
+my $root = "$FindBin::Bin/..";
+my $out = "$root/build/unit";
+my @flags = (qw(-std=c99 -Wall -Wextra -Werror -g -O1),
+             '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined');
+
+$ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
+delete $ENV{CMOCKA_XML_FILE};
+
+make_path($out);
+
+my @page = sort glob "$root/src/page/*.c";
+my @tests = sort glob "$root/t/unit/test_*.c";
+
+my @objects = map { compile($_) // () } @page;
+is scalar @objects, scalar @page, 'src/page compiles alone';
+ok scalar @tests, 'there are unit tests';
+
+for my $source (@tests) {
+    subtest basename($source, '.c') => sub { run($source) };
+}
+
+done_testing;
+
+
+sub compile {
+    my ($source) = @_;
+
+    my $object = "$out/" . basename($source, '.c') . '.o';
+    return command('gcc', @flags, "-I$root/src/page", '-c', $source,
+                   '-o', $object) ? $object : undef;
+}
+
+
+sub run {
+    my ($source) = @_;
+
+    my $program = "$out/" . basename($source, '.c');
+    my $object = compile($source);
+
+    ok($object && command('gcc', @flags, $object, @objects, '-o', $program,
+                          '-lcmocka', '-lxxhash'), 'compiles')
+        or return;
+
+    my $log = "$program.log";
+    unlink $log;
+    my $p = Recs::Process->spawn(command => [$program], output => $log);
+    my $status = $p->wait(120);
+    $p->stop('KILL') if !defined $status;
+
+    my $report = slurp($log);
+    my $failed = report($report);
+
+    # A sanitizer ends the program, and so does a crash.
+    ok(defined $status && $status == 0, 'ends well')
+        or diag($failed ? () : $report);
+}
+
+
+# Each "ok" and "not ok" of cmocka becomes one of ours.
+
+sub report {
+    my ($text) = @_;
+
+    my $n = 0;
+    my $failed = 0;
+    my @said;
+
+    for my $line (split /\n/, $text) {
+        if ($line =~ /^(?:not )?ok \d+ # SKIP (.*)/) {
+            $n++;
+            SKIP: { skip $1, 1 }
+
+        } elsif ($line =~ /^(not )?ok \d+ - (.*)/) {
+            $n++;
+            $failed++ if $1;
+            ok(!$1, $2) or diag(map { "$_\n" } @said);
+            @said = ();
+
+        } else {
+            push @said, $line;
+        }
+    }
+
+    my ($planned) = $text =~ /^\s*1\.\.(\d+)/m;
+    is($n, $planned, 'as many tests as were planned');
+
+    return $failed;
+}
+
+
+sub command {
+    my (@command) = @_;
+
+    my $log = "$out/compile.log";
+    unlink $log;
+
+    my $p = Recs::Process->spawn(command => \@command, output => $log);
+    my $status = $p->wait(300);
+    return 1 if defined $status && $status == 0;
+
+    diag("@command\n" . slurp($log));
+    return 0;
+}
