@@ -155,7 +155,7 @@ recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
 }
 
 
-/* True if the id, as it is, is a JSON integer (RFC 8259, section 6). */
+/* True if an item that is the id as a JSON integer reads back as this id. */
 
 static int
 recs_object_number(const recs_str_t *id)
@@ -165,7 +165,10 @@ recs_object_number(const recs_str_t *id)
 
     recs_json_init(&rd, id->data, id->len);
 
+    /* "-0" is an integer, too, but its id is "0" */
+
     return recs_json_open(&rd, &v) == 0
            && v.type == RECS_INTEGER
-           && v.span.len == id->len;
+           && v.span.len == id->len
+           && !(id->len == 2 && memcmp(id->data, "-0", 2) == 0);
 }

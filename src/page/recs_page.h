@@ -29,7 +29,8 @@ typedef struct {
     recs_pointer_t   *item_id;      /* within an item, without "*" */
     recs_pointer_t   *values;       /* without "*" */
     size_t            nvalues;
-    size_t            max_items;    /* on all shelves */
+    size_t            max_items;    /* on all shelves, also on those that a
+                                       repeated name takes back */
 } recs_page_spec_t;
 
 
