@@ -182,6 +182,11 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     if (ctx->phase == NGX_HTTP_RECS_COLLECT) {
 
         rc = ngx_http_recs_collect(ctx, in);
+
+        if (ctx->phase == NGX_HTTP_RECS_PASS) {
+            return rc;
+        }
+
         if (rc != NGX_OK) {
             return rc == NGX_AGAIN ? NGX_OK : rc;
         }
@@ -205,7 +210,8 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 /*
  * Takes in what has come of the body: NGX_OK, it is complete; NGX_AGAIN, it is
- * not; anything else is the filter's result.
+ * not; NGX_ERROR.  If it gave up the body, the phase is NGX_HTTP_RECS_PASS, and
+ * this is the filter's result.
  */
 
 static ngx_int_t
@@ -252,7 +258,8 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
 
     /*
      * An upstream that broke off is finalized with a flush instead of the last
-     * buffer: the header can still be another one.
+     * buffer, and the request with what that returns: the header can still be
+     * another one, and error_page any location.
      */
 
     if (flush && r->upstream && r->upstream->header_sent
@@ -262,8 +269,9 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         ctx->why = "truncated";
 
-        return ngx_http_filter_finalize_request(r, &ngx_http_recs_module,
-                                                NGX_HTTP_BAD_GATEWAY);
+        ngx_http_clean_header(r);
+
+        return NGX_HTTP_BAD_GATEWAY;
     }
 
     return NGX_AGAIN;

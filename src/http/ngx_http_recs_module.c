@@ -299,6 +299,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
+     *     conf->status = 0;
      *     conf->types = { NULL };
      *     conf->types_keys = NULL;
      *     conf->spec = { 0 };
@@ -363,6 +364,13 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->max_body_size, prev->max_body_size,
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->max_items, prev->max_items, 5000);
+
+    if (conf->status) {
+
+        /* what it answers is JSON, but no page */
+
+        conf->enable = 0;
+    }
 
     if (!conf->enable) {
         return NGX_CONF_OK;
