@@ -5,7 +5,7 @@
  * nothing here knows what the commands are for.
  *
  * Protocol: RESP2 (https://redis.io/docs/latest/develop/reference/
- * protocol-spec/), read and formatted by hiredis.
+ * protocol-spec/), read by hiredis.
  */
 
 
