@@ -1166,3 +1166,248 @@ ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return NGX_CONF_OK;
 }
+
+
+static char *
+ngx_http_recs_freshness_body(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    if (freshness->set) {
+        return "a date is read from one place only";
+    }
+
+    freshness->set = 1;
+
+    if (ngx_http_recs_pointer(o->cf, &o->value, &freshness->body) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(&freshness->body)
+           ? "it can't have \"*\", a date is one value" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_freshness_value(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    if (freshness->set) {
+        return "a date is read from one place only";
+    }
+
+    freshness->set = 1;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &freshness->value);
+}
+
+
+static char *
+ngx_http_recs_freshness_max_age(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    freshness->max_age = ngx_parse_time(&o->value, 1);
+
+    if (freshness->max_age == (time_t) NGX_ERROR || freshness->max_age == 0) {
+        return "it must be a time such as \"26h\", over 0";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_freshness_on_stale(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    if (ngx_strcmp(o->value.data, "reject") == 0) {
+        freshness->reject = 1;
+
+    } else if (ngx_strcmp(o->value.data, "tag") != 0) {
+        return "it must be \"tag\" or \"reject\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_freshness_defs[] = {
+    { ngx_string("body="), ngx_http_recs_freshness_body },
+    { ngx_string("value="), ngx_http_recs_freshness_value },
+    { ngx_string("max_age="), ngx_http_recs_freshness_max_age },
+    { ngx_string("on_stale="), ngx_http_recs_freshness_on_stale },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_uint_t                  i;
+    ngx_http_recs_option_t      o;
+    ngx_http_recs_freshness_t  *freshness;
+
+    value = cf->args->elts;
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        if (ngx_strcmp(value[1].data, ngx_http_recs_ages[i].data) == 0) {
+            break;
+        }
+    }
+
+    if (i == NGX_HTTP_RECS_NAGES) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in recs_freshness, it must be "
+                           "\"candidates\" or \"features\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rlcf->freshness == NGX_CONF_UNSET_PTR) {
+        rlcf->freshness = ngx_pcalloc(cf->pool, NGX_HTTP_RECS_NAGES
+                                                * sizeof(*freshness));
+        if (rlcf->freshness == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    freshness = &rlcf->freshness[i];
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (freshness->set) {
+        return ngx_http_recs_wrong(&o, "is duplicate");
+    }
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_freshness_defs, 2, freshness)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!freshness->set) {
+        return ngx_http_recs_wrong(&o, "must have one of \"body=\" and "
+                                       "\"value=\"");
+    }
+
+    if (freshness->reject && freshness->max_age == 0) {
+        return ngx_http_recs_wrong(&o, "can have \"on_stale=\" only with "
+                                       "\"max_age=\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_backfill_min(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_backfill_t *backfill = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0 || n > NGX_HTTP_RECS_BACKFILL_MAX) {
+        return "it must be a number from 1 to 100";
+    }
+
+    backfill->min = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_backfill_defs[] = {
+    { ngx_string("min="), ngx_http_recs_backfill_min },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_http_recs_option_t      o;
+    ngx_http_recs_backfill_t   *backfill;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (rlcf->backfill != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->backfill = NULL;
+        return NGX_CONF_OK;
+    }
+
+    backfill = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_backfill_t));
+    if (backfill == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    backfill->pool = ngx_http_recs_named(cf, &rmcf->pools, &value[1],
+                                         sizeof(ngx_http_recs_pool_t));
+    if (backfill->pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_backfill_defs, 2, backfill)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (backfill->min == 0) {
+        return ngx_http_recs_wrong(&o, "must have \"min=\"");
+    }
+
+    rlcf->backfill = backfill;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->expires != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->expires = NGX_HTTP_RECS_EXPIRES_OFF;
+        return NGX_CONF_OK;
+    }
+
+    rlcf->expires = ngx_parse_time(&value[1], 1);
+
+    if (rlcf->expires == (time_t) NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in recs_expires, it must be a time "
+                           "such as \"30s\", or \"off\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

@@ -17,6 +17,8 @@ static ngx_int_t ngx_http_recs_removed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_version_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
@@ -26,8 +28,10 @@ static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
 const ngx_str_t  ngx_http_recs_states[] = {
     ngx_string(""),
     ngx_string("filtered"),
+    ngx_string("shadow"),
     ngx_string("degraded"),
     ngx_string("skewed"),
+    ngx_string("stale"),
     ngx_string("bypassed"),
     ngx_string("malformed"),
     ngx_string("too_large")
@@ -39,6 +43,12 @@ const ngx_str_t  ngx_http_recs_versions[] = {
     ngx_string("schema"),
     ngx_string("features"),
     ngx_string("snapshot")
+};
+
+
+const ngx_str_t  ngx_http_recs_ages[] = {
+    ngx_string("candidates"),
+    ngx_string("features")
 };
 
 
@@ -70,7 +80,10 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
       offsetof(recs_decision_t, unidentified), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_explored"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, ninserts), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, explored), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_backfilled"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, backfilled), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
@@ -86,6 +99,9 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
 
     { ngx_string("recs_snapshot"), NULL, ngx_http_recs_version_variable,
       NGX_HTTP_RECS_SNAPSHOT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_age"), NULL, ngx_http_recs_age_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_lookup_time"), NULL, ngx_http_recs_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -408,6 +424,27 @@ ngx_http_recs_version_variable(ngx_http_request_t *r,
     }
 
     return ngx_http_recs_text(v, &ctx->versions[data].text);
+}
+
+
+/* Seconds since the candidates were made. */
+
+static ngx_int_t
+ngx_http_recs_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_recs_ctx_t   *ctx;
+    ngx_http_recs_aged_t  *aged;
+
+    ctx = ngx_http_recs_decided(r);
+    aged = ctx ? &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE] : NULL;
+
+    if (aged == NULL || !aged->known) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_number(r, v, aged->age);
 }
 
 

@@ -6,6 +6,8 @@
 
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
     const recs_page_t *page, recs_object_t *object);
+static void recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
+    const recs_str_t *pool, double gate);
 static int recs_object_number(const recs_str_t *id);
 
 
@@ -106,15 +108,15 @@ recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
 
 
 recs_rc_e
-recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
-    const recs_page_t *page, const recs_str_t *pool, const recs_draw_t *draw,
-    double gate, recs_str_t *text)
+recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
+    const recs_page_t *page, const recs_insert_t *insert,
+    const recs_str_t *pool, double gate, recs_str_t *text)
 {
     recs_type_e           type;
     recs_writer_t         w;
     const recs_shelf_t   *shelf;
 
-    shelf = &page->shelves[0];
+    shelf = &page->shelves[insert->shelf];
     type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
 
     recs_writer_init(&w, mem, object->head.len + object->tail.len + 128);
@@ -132,18 +134,7 @@ recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
         w.comma = !object->empty;
 
         recs_write_key(&w, RECS_RESERVED);
-        recs_write_object(&w);
-        recs_write_key(&w, "explore");
-        recs_write_true(&w);
-        recs_write_key(&w, "pool");
-        recs_write_string(&w, pool);
-        recs_write_key(&w, "slot");
-        recs_write_uint(&w, draw->slot);
-        recs_write_key(&w, "p");
-        recs_write_double(&w, draw->p);
-        recs_write_key(&w, "gate");
-        recs_write_double(&w, gate);
-        recs_write_object_end(&w);
+        recs_object_source(&w, insert, pool, gate);
 
         recs_write_bytes(&w, object->tail.data, object->tail.len);
     }
@@ -152,6 +143,30 @@ recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
     text->len = w.len;
 
     return w.failed ? RECS_NOMEM : RECS_OK;
+}
+
+
+static void
+recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
+    const recs_str_t *pool, double gate)
+{
+    recs_write_object(w);
+
+    recs_write_key(w, insert->draw ? "explore" : "backfill");
+    recs_write_true(w);
+    recs_write_key(w, "pool");
+    recs_write_string(w, pool);
+
+    if (insert->draw) {
+        recs_write_key(w, "slot");
+        recs_write_uint(w, insert->draw->slot);
+        recs_write_key(w, "p");
+        recs_write_double(w, insert->draw->p);
+        recs_write_key(w, "gate");
+        recs_write_double(w, gate);
+    }
+
+    recs_write_object_end(w);
 }
 
 
