@@ -147,6 +147,7 @@ typedef struct {
     ngx_http_recs_items_t      *items;
 
     uint64_t                    seed;       /* for hashing ids */
+    ngx_int_t                   request_id; /* index of $request_id */
     ngx_uint_t                  used;       /* a directive that needs the zone
                                                was seen */
 } ngx_http_recs_main_conf_t;
@@ -406,7 +407,11 @@ extern const ngx_str_t  ngx_http_recs_ages[];
 
 void ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx);
 
-/* And adds a header; NULL: out of memory. */
+/* Can a version stand in a header?  It comes from a body, which may say any. */
+
+ngx_uint_t ngx_http_recs_sendable(const ngx_str_t *value);
+
+/* Adds a header; NULL: out of memory. */
 
 ngx_table_elt_t *ngx_http_recs_header(ngx_http_request_t *r,
     const ngx_str_t *name, const ngx_str_t *value);

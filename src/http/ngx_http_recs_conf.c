@@ -88,14 +88,16 @@ ngx_http_recs_name(ngx_conf_t *cf, ngx_str_t *name)
         break;
     }
 
-    if (name->len && i == name->len && i <= NGX_RECS_ZONE_NAME_MAX) {
+    if (name->len && i == name->len && i <= NGX_RECS_ZONE_NAME_MAX
+        && !(i == 3 && ngx_strncmp(name->data, "off", 3) == 0))
+    {
         return NGX_OK;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid name \"%V\", it must be a letter, then "
-                       "letters, digits and \"_\", at most %d in all",
-                       name, NGX_RECS_ZONE_NAME_MAX);
+                       "letters, digits and \"_\", at most %d in all, and not "
+                       "\"off\"", name, NGX_RECS_ZONE_NAME_MAX);
     return NGX_ERROR;
 }
 
@@ -110,11 +112,22 @@ ngx_http_recs_named(ngx_conf_t *cf, ngx_array_t *names, ngx_str_t *name,
     named = names->elts;
 
     for (i = 0; i < names->nelts; i++) {
-        if (named[i]->name.len == name->len
-            && ngx_strncmp(named[i]->name.data, name->data, name->len) == 0)
+        if (named[i]->name.len != name->len
+            || ngx_strncasecmp(named[i]->name.data, name->data, name->len) != 0)
         {
+            continue;
+        }
+
+        if (ngx_strncmp(named[i]->name.data, name->data, name->len) == 0) {
             return named[i];
         }
+
+        /* variables have no case */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "names \"%V\" and \"%V\" must differ by more than "
+                           "case", &named[i]->name, name);
+        return NULL;
     }
 
     if (ngx_http_recs_name(cf, name) != NGX_OK) {
@@ -174,10 +187,11 @@ ngx_http_recs_options(ngx_http_recs_option_t *o,
 {
     char                              *rv;
     ngx_str_t                         *value;
-    ngx_uint_t                         i;
+    ngx_uint_t                         i, given, bit;
     const ngx_http_recs_option_def_t  *def;
 
     value = o->cf->args->elts;
+    given = 0;
 
     for (i = first; i < o->cf->args->nelts; i++) {
 
@@ -197,6 +211,17 @@ ngx_http_recs_options(ngx_http_recs_option_t *o,
                                &value[i], &o->what, &o->name);
             return NGX_CONF_ERROR;
         }
+
+        bit = (ngx_uint_t) 1 << (def - defs);
+
+        if (given & bit) {
+            ngx_conf_log_error(NGX_LOG_EMERG, o->cf, 0,
+                               "duplicate parameter \"%V\" of %V \"%V\"",
+                               &value[i], &o->what, &o->name);
+            return NGX_CONF_ERROR;
+        }
+
+        given |= bit;
 
         o->value.data = value[i].data + def->name.len;
         o->value.len = value[i].len - def->name.len;
@@ -404,18 +429,10 @@ ngx_http_recs_set_min(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    char  *end;
-
     so->set->set.has_min = 1;
-    so->set->set.min = strtod((char *) o->value.data, &end);
 
-    if (end != (char *) o->value.data + o->value.len
-        || so->set->set.min != so->set->set.min)
-    {
-        return "it must be a number";
-    }
-
-    return NGX_CONF_OK;
+    return ngx_recs_set_number(&o->value, &so->set->set.min) == NGX_OK
+           ? NGX_CONF_OK : "it must be a number";
 }
 
 

@@ -17,6 +17,7 @@
 
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recs_internal(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_type(ngx_http_request_t *r,
     ngx_http_recs_loc_conf_t *rlcf);
 static void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
@@ -69,7 +70,9 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
 
-    if (rlcf->enable == NGX_HTTP_RECS_OFF || r->background || ctx) {
+    if (rlcf->enable == NGX_HTTP_RECS_OFF || rlcf->status || ctx
+        || ngx_http_recs_internal(r))
+    {
         return ngx_http_next_header_filter(r);
     }
 
@@ -109,6 +112,18 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Is it a response that no client sees: of auth_request, mirror, a background
+ * update of the cache?
+ */
+
+static ngx_uint_t
+ngx_http_recs_internal(ngx_http_request_t *r)
+{
+    return r->background || (r != r->main && r->header_only);
 }
 
 
@@ -272,6 +287,18 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
 
     for (cl = in; cl; cl = cl->next) {
         b = cl->buf;
+
+        if (r == r->main && b->last_in_chain && !b->last_buf) {
+
+            /*
+             * more of the body comes in subrequests, as slice does it: these
+             * would overtake the header
+             */
+
+            ctx->state = NGX_HTTP_RECS_BYPASSED;
+            ctx->why = "parts";
+            return ngx_http_recs_send_original(ctx, cl);
+        }
 
         n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
         had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
@@ -452,6 +479,7 @@ ngx_http_recs_answered(ngx_recs_ask_t *ask)
 
     if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
         /* redirected internally meanwhile: another response is on its way */
+        r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
         return;
     }
 

@@ -9,7 +9,6 @@
 
 
 static ngx_int_t ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx);
-static ngx_uint_t ngx_http_recs_sendable(const ngx_str_t *value);
 static ngx_int_t ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx);
@@ -164,7 +163,7 @@ ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_recs_sendable(const ngx_str_t *value)
 {
     size_t  i;

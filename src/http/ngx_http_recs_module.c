@@ -20,6 +20,8 @@ static char *ngx_http_recs_merge_pointers(ngx_conf_t *cf,
     ngx_http_recs_loc_conf_t *conf);
 static ngx_int_t ngx_http_recs_merge_spec(ngx_conf_t *cf,
     ngx_http_recs_loc_conf_t *conf);
+static char *ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post,
+    void *data);
 static ngx_int_t ngx_http_recs_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recs_check_names(ngx_conf_t *cf, ngx_array_t *names,
     const char *directive);
@@ -65,6 +67,11 @@ static ngx_conf_enum_t  ngx_http_recs_on_bad_body[] = {
     { ngx_string("pass"), 0 },
     { ngx_string("reject"), 1 },
     { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_post_t  ngx_http_recs_lookup_timeout_bounds = {
+    ngx_http_recs_check_lookup_timeout
 };
 
 
@@ -215,7 +222,7 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_recs_loc_conf_t, lookup_timeout),
-      NULL },
+      &ngx_http_recs_lookup_timeout_bounds },
 
     { ngx_string("recs_max_body_size"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -292,6 +299,24 @@ ngx_module_t  ngx_http_recs_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+/* A response that waits long would meet send_timeout. */
+
+static char *
+ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *msec = data;
+
+    if (*msec == 0 || *msec > 10000) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time of recs_lookup_timeout, "
+                           "it must be from 1ms to 10s");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
 
 
 static void *
@@ -569,7 +594,7 @@ ngx_http_recs_add_zone(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf)
 {
     ngx_shm_zone_t  *shm_zone;
 
-    static ngx_str_t  name = ngx_string("recs");
+    static ngx_str_t  name = ngx_string("ngx_http_recs_module");
 
     shm_zone = ngx_shared_memory_add(cf, &name,
                                      rmcf->zone_size ? rmcf->zone_size
@@ -584,6 +609,21 @@ ngx_http_recs_add_zone(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf)
 
     return NGX_OK;
 }
+
+
+/* They share entries of one size. */
+
+#define ngx_http_recs_fits(counters)                                          \
+    _Static_assert(sizeof(counters)                                           \
+                   <= NGX_RECS_ZONE_COUNTERS * sizeof(ngx_atomic_t),          \
+                   #counters " do not fit an entry of the zone")
+
+ngx_http_recs_fits(ngx_http_recs_states_t);
+ngx_http_recs_fits(ngx_http_recs_responses_t);
+ngx_http_recs_fits(ngx_http_recs_items_t);
+ngx_http_recs_fits(ngx_recs_set_counters_t);
+ngx_http_recs_fits(ngx_recs_pool_counters_t);
+ngx_http_recs_fits(ngx_recs_redis_counters_t);
 
 
 /* The shared counters of each thing with a name. */

@@ -113,7 +113,17 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
 ngx_int_t
 ngx_http_recs_add_variables(ngx_conf_t *cf)
 {
-    ngx_http_variable_t  *var, *v;
+    ngx_http_variable_t        *var, *v;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    static ngx_str_t  request_id = ngx_string("request_id");
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+
+    rmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+    if (rmcf->request_id == NGX_ERROR) {
+        return NGX_ERROR;
+    }
 
     for (v = ngx_http_recs_vars; v->name.len; v++) {
 
@@ -172,7 +182,8 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 
         if (k == rmcf->sets.nelts) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "no recs_set is defined for variable \"$%V\"",
+                          "no recs_set is defined for variable \"$%V\", "
+                          "used in log_format or another directive",
                           &v[i].name);
             return NGX_ERROR;
         }
@@ -236,10 +247,8 @@ static ngx_int_t
 ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
     ngx_str_t *event)
 {
-    ngx_uint_t                  key;
     ngx_http_variable_value_t  *vv;
-
-    static ngx_str_t  name = ngx_string("request_id");
+    ngx_http_recs_main_conf_t  *rmcf;
 
     event->len = 0;
 
@@ -252,9 +261,11 @@ ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
         return NGX_OK;
     }
 
-    key = ngx_hash_key(name.data, name.len);
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
 
-    vv = ngx_http_get_variable(r, &name, key);
+    /* by its index: by its name it would be another one each time */
+
+    vv = ngx_http_get_indexed_variable(r, rmcf->request_id);
     if (vv == NULL || vv->not_found) {
         return NGX_ERROR;
     }
@@ -418,7 +429,11 @@ ngx_http_recs_version_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_recs_decided(r);
 
-    if (ctx == NULL || ctx->versions[data].text.data == NULL) {
+    /* what is unfit for our header is unfit for add_header */
+
+    if (ctx == NULL || ctx->versions[data].text.data == NULL
+        || !ngx_http_recs_sendable(&ctx->versions[data].text))
+    {
         v->not_found = 1;
         return NGX_OK;
     }
