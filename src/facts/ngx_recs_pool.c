@@ -155,7 +155,7 @@ ngx_recs_pool_draft(ngx_log_t *log)
 }
 
 
-/* Takes in an entry; id: NULL if it is in the object. */
+/* Takes in an entry; id: NULL if only the object has it. */
 
 static void
 ngx_recs_pool_entry(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
@@ -174,9 +174,12 @@ ngx_recs_pool_entry(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
 
     if (id) {
         object->id = *id;
+
+    } else {
+        object->id.data = NULL;
     }
 
-    error = recs_object_read(&draft->mem, text, id ? NULL : &pool->id, object);
+    error = recs_object_read(&draft->mem, text, &pool->id, object);
 
     if (error) {
         draft->objects.nelts--;

@@ -722,29 +722,19 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                        "and \"file=\"");
     }
 
+    if (!po.id && ngx_http_recs_pointer(cf, &id, &rp->pool.id) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (rp->pool.redis) {
-
-        if (rp->pool.key.len == 0) {
-            return ngx_http_recs_wrong(&o, "must have \"key=\" with "
-                                           "\"redis=\"");
-        }
-
-        if (po.id) {
-            return ngx_http_recs_wrong(&o, "can have \"id=\" only with "
-                                           "\"file=\": in a Redis hash the "
-                                           "field is the id");
-        }
-
-        return NGX_CONF_OK;
+        return rp->pool.key.len ? NGX_CONF_OK
+                                : ngx_http_recs_wrong(&o, "must have \"key=\" "
+                                                          "with \"redis=\"");
     }
 
     if (rp->pool.key.len) {
         return ngx_http_recs_wrong(&o, "can have \"key=\" only with "
                                        "\"redis=\"");
-    }
-
-    if (!po.id && ngx_http_recs_pointer(cf, &id, &rp->pool.id) != NGX_OK) {
-        return NGX_CONF_ERROR;
     }
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);

@@ -4,6 +4,8 @@
 #include "recs_writer.h"
 
 
+static const char *recs_object_id(const recs_mem_t *mem,
+    const recs_value_t *v, recs_object_t *object);
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
     const recs_page_t *page, recs_object_t *object);
 static void recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
@@ -22,7 +24,7 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
 
     memset(&spec, 0, sizeof(recs_page_spec_t));
     spec.values = id;
-    spec.nvalues = id ? 1 : 0;
+    spec.nvalues = 1;
 
     switch (recs_page_read(mem, &spec, text, &page, &error, &pos)) {
 
@@ -40,17 +42,9 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
         return "not an object";
     }
 
-    if (id) {
-        if (page.values[0].span.data == NULL
-            || (page.values[0].type != RECS_STRING
-                && page.values[0].type != RECS_INTEGER))
-        {
-            return "it has no id that is a string or an integer";
-        }
-
-        if (recs_value_text(mem, &page.values[0], &object->id) != RECS_OK) {
-            return "out of memory";
-        }
+    error = recs_object_id(mem, &page.values[0], object);
+    if (error) {
+        return error;
     }
 
     object->empty = page.empty;
@@ -58,6 +52,36 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     if (recs_object_strip(mem, &page, object) != RECS_OK) {
         return "out of memory";
     }
+
+    return NULL;
+}
+
+
+static const char *
+recs_object_id(const recs_mem_t *mem, const recs_value_t *v,
+    recs_object_t *object)
+{
+    recs_str_t  id;
+
+    if (v->span.data == NULL
+        || (v->type != RECS_STRING && v->type != RECS_INTEGER))
+    {
+        return object->id.data ? NULL
+                               : "it has no id that is a string or an integer";
+    }
+
+    if (recs_value_text(mem, v, &id) != RECS_OK) {
+        return "out of memory";
+    }
+
+    if (object->id.data && !recs_str_eq(&id, &object->id)) {
+
+        /* the sets would be asked about another item than is shown */
+
+        return "its id is another than that of its entry";
+    }
+
+    object->id = id;
 
     return NULL;
 }
@@ -170,7 +194,7 @@ recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
 }
 
 
-/* True if the id, as it is, is a JSON integer (RFC 8259, section 6). */
+/* True if an item that is the id as a JSON integer reads back as this id. */
 
 static int
 recs_object_number(const recs_str_t *id)
@@ -180,7 +204,10 @@ recs_object_number(const recs_str_t *id)
 
     recs_json_init(&rd, id->data, id->len);
 
+    /* "-0" is an integer, too, but its id is "0" */
+
     return recs_json_open(&rd, &v) == 0
            && v.type == RECS_INTEGER
-           && v.span.len == id->len;
+           && v.span.len == id->len
+           && !(id->len == 2 && memcmp(id->data, "-0", 2) == 0);
 }

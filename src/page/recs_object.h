@@ -20,8 +20,9 @@ typedef struct {
 
 
 /*
- * Reads an object from its JSON text; id: where its id is, NULL: object->id is
- * set by the caller.  Reserved members are left out.  The text must stay.
+ * Reads an object from its JSON text; id: where its id is.  If object->id is
+ * set already (its data is not NULL) the object may do without, but not have
+ * another.  Reserved members are left out.  The text must stay.
  * Returns NULL, or a sentence that says why it can't be put into a page.
  */
 
