@@ -17,7 +17,8 @@ repo=$(cd "$(dirname "$0")/.." && pwd -P)
     exit 1
 }
 
-sh "$repo/conf/build.sh" redis-server perl libprotocol-http2-perl libcmocka-dev
+sh "$repo/conf/build.sh" redis-server curl perl \
+    libprotocol-http2-perl libcmocka-dev
 
 # Files are named as seen from here, or from the repository.
 n=$#

@@ -198,6 +198,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                  enable;
+    ngx_uint_t                  status;     /* recs_status is the handler */
 
     ngx_hash_t                  types;
     ngx_array_t                *types_keys;

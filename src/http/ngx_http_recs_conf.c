@@ -752,6 +752,10 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    /* cf->log is that of the cycle before, and goes with it */
+
+    rp->pool.items->memory->log = &cf->cycle->new_log;
+
     return NGX_CONF_OK;
 }
 

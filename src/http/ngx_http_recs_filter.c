@@ -245,11 +245,18 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     if (ctx->phase == NGX_HTTP_RECS_COLLECT) {
 
         rc = ngx_http_recs_collect(ctx, in);
+
+        if (ctx->phase == NGX_HTTP_RECS_PASS) {
+            return rc;
+        }
+
         if (rc != NGX_OK) {
             return rc == NGX_AGAIN ? NGX_OK : rc;
         }
 
-        if (!ctx->reject && ngx_http_recs_complete(ctx) == NGX_ERROR) {
+        if (ctx->phase == NGX_HTTP_RECS_COLLECT
+            && ngx_http_recs_complete(ctx) == NGX_ERROR)
+        {
             return NGX_ERROR;
         }
     }
@@ -269,7 +276,8 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 /*
  * Takes in what has come of the body: NGX_OK, it is complete; NGX_AGAIN, it is
- * not; anything else is the filter's result.
+ * not; NGX_ERROR.  If it gave up the body, the phase is NGX_HTTP_RECS_PASS, and
+ * this is the filter's result.
  */
 
 static ngx_int_t
@@ -334,8 +342,8 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
     }
 
     /*
-     * An upstream that broke off is finalized with a flush instead of the last
-     * buffer: the header can still be another one.
+     * an upstream that broke off is finalized with a flush instead of the last
+     * buffer
      */
 
     if (flush && r->upstream && r->upstream->header_sent
@@ -344,7 +352,7 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         ctx->why = "truncated";
         ctx->phase = NGX_HTTP_RECS_READY;
-        ctx->reject = 1;
+        ctx->reject = (ctx->conf->enable == NGX_HTTP_RECS_ON);
 
         return ngx_http_recs_add_cleanup(ctx);
     }
@@ -572,13 +580,11 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
     ngx_connection_t           *c;
     ngx_http_request_t         *r;
     ngx_http_recs_ctx_t        *ctx;
-    ngx_http_headers_out_t     *out;
     ngx_http_recs_main_conf_t  *rmcf;
 
     ctx = ev->data;
     r = ctx->request;
     c = r->connection;
-    out = &r->headers_out;
 
     if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
         return;
@@ -594,22 +600,7 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
     ngx_http_recs_count_response(ctx);
     ngx_recs_count(rmcf->responses->rejected, 1);
 
-    /* nothing of the upstream's header is left, as after its failure */
-
-    ngx_memzero(&out->status, sizeof(ngx_http_headers_out_t)
-                              - offsetof(ngx_http_headers_out_t, status));
-
-    out->headers.part.nelts = 0;
-    out->headers.part.next = NULL;
-    out->headers.last = &out->headers.part;
-
-    out->trailers.part.nelts = 0;
-    out->trailers.part.next = NULL;
-    out->trailers.last = &out->trailers.part;
-
-    out->content_length_n = -1;
-    out->last_modified_time = -1;
-
+    ngx_http_clean_header(r);
     ngx_http_finalize_request(r, NGX_HTTP_BAD_GATEWAY);
 
     ngx_http_run_posted_requests(c);
@@ -661,6 +652,9 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     if (ctx->last) {
         b->last_buf = (r == r->main);
         b->last_in_chain = 1;
+
+    } else if (rest == NULL) {
+        b->flush = 1;
     }
 
     out = ngx_alloc_chain_link(r->pool);

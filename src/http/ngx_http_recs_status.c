@@ -42,6 +42,8 @@ ngx_http_recs_write_named(recs_writer_t *w, const ngx_str_t *name)
 char *
 ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
     ngx_str_t                  *value;
     ngx_http_core_loc_conf_t   *clcf;
     ngx_http_recs_main_conf_t  *rmcf;
@@ -60,6 +62,8 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_recs_status_handler;
+
+    rlcf->status = 1;
 
     return NGX_CONF_OK;
 }

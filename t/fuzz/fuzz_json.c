@@ -7,7 +7,7 @@
  */
 
 
-#include <stdlib.h>
+#include "fuzz.h"
 
 #include "recs_json.h"
 #include "recs_writer.h"
@@ -16,53 +16,6 @@
 /* Below this depth, skipping is compared with pulling at each value. */
 
 #define COMPARE_DEPTH  8
-
-
-typedef struct piece_s  piece_t;
-
-struct piece_s {
-    piece_t          *next;
-    void             *align;
-};
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-
-static void
-check(int truth)
-{
-    if (!truth) {
-        abort();
-    }
-}
-
-
-static void *
-take(void *ctx, size_t size)
-{
-    piece_t  *piece, **pieces = ctx;
-
-    piece = malloc(sizeof(piece_t) + size);
-    check(piece != NULL);
-
-    piece->next = *pieces;
-    *pieces = piece;
-
-    return piece + 1;
-}
-
-
-static void
-give_back(piece_t *pieces)
-{
-    piece_t  *next;
-
-    for (/* void */; pieces; pieces = next) {
-        next = pieces->next;
-        free(pieces);
-    }
-}
 
 
 /* A text that differs from the string's is told apart. */
@@ -100,16 +53,14 @@ check_difference(const recs_mem_t *mem, const recs_value_t *v,
 static void
 check_string(const recs_value_t *v)
 {
-    piece_t        *pieces;
     recs_str_t      text, again;
     recs_mem_t      mem;
     recs_json_t     rd;
     recs_value_t    written;
+    fuzz_piece_t   *pieces;
     recs_writer_t   w;
 
-    pieces = NULL;
-    mem.alloc = take;
-    mem.ctx = &pieces;
+    mem = fuzz_mem(&pieces);
 
     check(v->span.len >= 2);
     check(v->span.data[0] == '"' && v->span.data[v->span.len - 1] == '"');
@@ -131,7 +82,7 @@ check_string(const recs_value_t *v)
     check(recs_json_decode(&mem, &written, &again) == RECS_OK);
     check(recs_str_eq(&text, &again));
 
-    give_back(pieces);
+    fuzz_free(pieces);
 }
 
 

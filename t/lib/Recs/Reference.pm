@@ -37,8 +37,9 @@ They are those of the documentation, read anew and not from the module.  The
 text must be JSON (RFC 8259) in UTF-8, nested at most 512 deep.  Of members
 with the same name the last one wins.  An id is a string's decoded text (a
 lone surrogate escape: three bytes by UTF-8's scheme), or an integer's digits
-as they stand; no number is ever computed with.  Shelves come in the order in
-which they stand in the text.
+as they stand, but for C<-0>, which is C<0>; no number is ever computed with.
+Shelves come in the order of the pointers, those of one pointer in the order in
+which they stand in the text; C<distinct> goes over them in that order.
 
 =cut
 
@@ -218,7 +219,8 @@ sub id_of {
     }
 
     return decode_text($node->{text}) if $node->{type} eq 'string';
-    return $node->{text} if $node->{type} eq 'integer';
+    return $node->{text} eq '-0' ? '0' : $node->{text}
+        if $node->{type} eq 'integer';
     return;
 }
 
@@ -263,7 +265,7 @@ sub child {
 sub find_shelves {
     my ($root, @pointers) = @_;
 
-    my %found;
+    my @found;
 
     for my $pointer (@pointers) {
         my @nodes = ($root);
@@ -275,17 +277,17 @@ sub find_shelves {
             } @nodes;
         }
 
-        $found{ $_->{from} } = $_ for grep { $_->{type} eq 'array' } @nodes;
+        push @found, grep { $_->{type} eq 'array' } @nodes;
     }
 
-    return map { $found{$_} } sort { $a <=> $b } keys %found;
+    return @found;
 }
 
 
 sub outline {
     my ($bytes, @shelves) = @_;
 
-    for my $shelf (reverse @shelves) {
+    for my $shelf (sort { $b->{from} <=> $a->{from} } @shelves) {
         substr $bytes, $shelf->{from} + 1, $shelf->{to} - $shelf->{from} - 2,
                '';
     }

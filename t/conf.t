@@ -1,0 +1,469 @@
+use strict;
+use warnings;
+
+# What a reader copies or pastes works: conf/edge.conf, conf/canary.conf, the
+# configuration in README.md, and conf/quickstart.sh with every command that it
+# suggests.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Fcntl qw(O_RDWR);
+use JSON::PP qw(decode_json);
+use POSIX ();
+use Recs::Process qw(slurp);
+use Recs::Reference qw(filter difference);
+use Recs::Test;
+use Test::More;
+
+my $t = Recs::Test->new;
+
+my %pages = map { /"user":"(u\d+)"/ ? ($1 => $_) : () } $t->data('recs.ndjson');
+my @stock = $t->data('in_stock.txt');
+my %seen = map { my ($u, @ids) = /"([ub]\d+)"/g; ($u => \@ids) }
+           $t->data('seen.ndjson');
+
+my $redis = $t->redis;
+$redis->pipeline((map { ['SADD', 'in_stock', $_] } @stock),
+                 (map { ['SADD', "seen:$_", @{ $seen{$_} }] } keys %seen));
+
+my $readme = slurp($t->root . '/README.md');
+
+
+subtest 'conf/edge.conf' => sub {
+    my $api = $t->upstream(sub {
+        my ($req) = @_;
+        return { status => 400 } if exists $req->{headers}{'accept-encoding'};
+        return { body => $pages{ $req->{args}{user} },
+                 headers => ['Cache-Control' => 'max-age=60'] };
+    }, name => 'edge_api', keepalive => 1);
+
+    my $nginx = example('edge', '127.0.0.1:9000' => '%%EDGE_API%%');
+    $t->write('edge/pool-fresh.ndjson',
+              join "\n", $t->data('pool-fresh.ndjson'));
+    $nginx->start;
+
+    my $r = page('EDGE', 'u10');
+    is $r->header('Cache-Control'), 'private, no-cache', 'clients keep nothing';
+    is $r->header('Recs-Model-Version'), 'als-2026-11-21', 'model';
+    is difference($r->body, wanted('u10')), undef, 'filtered';
+
+    my ($id) = ids($r);
+    $redis->cmd('SREM', 'in_stock', $id);
+    $r = page('EDGE', 'u10');
+    isnt((ids($r))[0], $id, 'sold out: gone from the next response');
+    $redis->cmd('SADD', 'in_stock', $id);
+
+    $r = page('EDGE', 'u10', '&explain=1');
+    my %why = map { ($_->{id} => $_->{set} // $_->{rule}) }
+              @{ $r->json->{_recs}{items} };
+    is $why{b978}, 'seen', 'explained';
+
+    is scalar $api->requests, 1, 'the API was asked once';
+    like $_, qr/ cache=HIT user=u10 .* state=\w+ total=50 kept=20 /, 'a hit'
+        for ($nginx->access_log(3))[1, 2];
+
+    $r = $t->get('/recommendations?user=u11', { port => 'EDGE' },
+                 'Accept-Encoding' => 'gzip');
+    is $r->header('Content-Encoding'), 'gzip', 'compressed for the client';
+
+    my ($who) = grep {
+        page('EDGE', $_)->header('Recs-Filter') =~ /explored=[12]/
+    } map { "u$_" } 1 .. 300;
+    my @new = grep { $_->{_recs} } @{ page('EDGE', $who)->json->{items} };
+    ok scalar @new, 'some explore';
+    cmp_ok $new[0]{_recs}{p}, '>', 0, 'with a probability';
+
+    my @connections = map { $_->{connection} } $api->requests;
+    my %used = map { $_ => 1 } @connections;
+    cmp_ok scalar(keys %used), '<', @connections / 2,
+        'connections to the API are used again';
+
+    is $t->get('/recs_status', { port => 'EDGE' })->status, 200, 'status';
+};
+
+
+subtest 'conf/canary.conf' => sub {
+    my ($stable, $canary) = qw(als-2026-11-21 als-2026-11-28);
+
+    # What the API with the new model says, or with wrong=1 should not say.
+    $t->upstream(sub { $pages{ $_[0]{args}{user} } }, name => 'stable_api');
+    $t->upstream(sub {
+        my $page = $pages{ $_[0]{args}{user} };
+        $page =~ s/$stable/$canary/ if !$_[0]{args}{wrong};
+        return $page;
+    }, name => 'canary_api');
+
+    my $nginx = example('canary', '127.0.0.1:9001' => '%%STABLE_API%%',
+                                  '127.0.0.1:9002' => '%%CANARY_API%%');
+    $nginx->start;
+
+    my (%arms, $models, $filtered);
+    for my $user (sort keys %pages) {
+        my $r = page('CANARY', $user);
+        my $arm = $r->header('X-Arm');
+        push @{ $arms{$arm} }, $user;
+        $models++ if $r->header('Recs-Model-Version')
+                     eq ($arm eq 'canary' ? $canary : $stable);
+        $filtered++ if $r->header('Recs-Filter') =~ /^filtered;/;
+    }
+
+    my $share = @{ $arms{canary} // [] };
+    cmp_ok $share, '>', 12, "the canary has a share ($share of 300)";
+    cmp_ok $share, '<', 54, 'of about a tenth';
+    is $models, 300, 'each arm has its model';
+    is $filtered, 300, 'that is no skew';
+
+    my $user = $arms{canary}[0];
+    is page('CANARY', $user)->header('X-Arm'), 'canary', 'users stay';
+
+    my $r = page('CANARY', $user, '&wrong=1');
+    like $r->header('Recs-Filter'), qr/^skewed;.*;skew="model"/,
+        'an answer of the wrong model is tagged';
+    is $r->header('Recs-Model-Version'), $stable, 'with the model it has';
+
+    my $want = filter($pages{$user}, require => [in_stock => stock()]);
+    is difference($r->body, $want), undef, 'and filtered all the same';
+
+    cmp_ok $t->get('/recs_status', { port => 'CANARY' })->json->{skew}{model},
+        '>', 0, 'and counted';
+    ok wait_until(sub {
+        grep { /arm=canary state=skewed model=$stable/ } $nginx->access_log
+    }), 'and logged';
+};
+
+
+subtest 'README.md' => sub {
+    my ($main, $http) = $readme =~ /^```nginx\n(.*?)^```/msg;
+    my ($curl, $shown) =
+        $readme =~ /^`(curl [^`]*)`, shortened:\n\n```\n(.*?)^```/ms;
+    my ($degraded) = $readme =~ /^```\n(Recs-Filter: degraded.*?)^```/ms;
+
+    $t->upstream(sub { $pages{ $_[0]{args}{user} } }, name => 'readme_api');
+
+    my $nginx = $t->nginx(name => 'readme', start => 0, conf => configuration(
+        "$main\n"
+        . "pid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n"
+        . "events { }\nhttp {\n    access_log off;\n$http}\n",
+        'README', '127.0.0.1:9000' => '%%README_API%%'), daemon => 1);
+    $nginx->start;
+
+    my ($target) = $curl =~ m{'http://127.0.0.1:8080(/.*)'};
+    my $r = page('README', 'u10');
+    is shown_in($r->raw, $shown), undef, 'the response is the one shown';
+    is $target, '/recommendations?user=u10', 'to the request shown';
+
+    $redis->freeze;
+    $r = $t->get($target, { port => 'README' });
+    $redis->thaw;
+    is shown_in($r->raw, $degraded), undef, 'and the degraded one';
+
+    my @links = $readme =~ m{\]\(([\w./-]+)}g;
+    ok -e $t->root . "/$_", "$_ is there" for @links;
+};
+
+
+subtest 'conf/quickstart.sh' => sub {
+    my $q = quickstart();
+    my $text = $q->{text}->();
+
+    my ($before, $after) = $text =~ /
+        ^What\ the\ API\ [^\n]*\n\n (.*?)\n\n
+         What\ the\ edge\ [^\n]*\n\n (.*?)\n\n /msx;
+    isnt $after, undef, 'a page before and after'
+        or return diag($text);
+
+    my @gone = $before =~ /^ +\d+ +(b\d+) +(?:sold out|has been read) /mg;
+    cmp_ok scalar @gone, '>', 1, 'says what goes';
+    unlike $after, qr/ $_ /, "$_ is gone" for @gone;
+    like $text, qr/^  Recs-Filter: filtered;total=50;/m, 'shows the headers';
+
+    sales($q);
+
+    my $shown = $q->{paste}->(qr/^Exploration/, sub { length $_[0] });
+    my ($item) = map { decode_json($_) } split /\n/, $shown;
+    cmp_ok $item->{_recs}{p}, '>', 0, 'exploration';
+
+    $q->{paste}->(qr/^Redis hangs/, sub {
+        like $_[0], qr/^Recs-Filter: degraded;total=50;kept=20/m, 'degraded';
+        like $_[0], qr/^Recs-Sets: in_stock;unknown, seen;unknown/m, 'tagged';
+    });
+    ok wait_until(sub {
+        $q->{paste}->(qr/^What goes/, sub { 1 }) =~ /"state":"filtered"/
+    }), 'well again';
+
+    outlook($q);
+    ends($q, 'INT', 130);
+};
+
+
+subtest 'conf/quickstart.sh --no-redis' => sub {
+    my $q = quickstart('--no-redis');
+
+    sales($q);
+    unlike $q->{text}->(), qr/redis-cli/, 'without Redis';
+    outlook($q);
+    ends($q, 'INT', 130, 'group');
+};
+
+
+subtest 'conf/quickstart.sh, without end and failing' => sub {
+    my $q = quickstart('--once');
+    is ended($q), 0, '--once ends by itself';
+    like $q->{text}->(), qr/^Stopped\./m, 'after all was shown';
+    is_deeply [left($q)], [], 'and leaves nothing';
+
+    $q = quickstart();
+    close $q->{input};
+    is ended($q), 0, 'so does the end of its input';
+    is_deeply [left($q)], [], 'and leaves nothing';
+
+    ends(quickstart(), 'TERM', 143);
+
+    $t->upstream('', name => 'taken');
+    my ($taken) = $t->fill('%%TAKEN%%') =~ /:(\d+)$/;
+    $q = quickstart({ PORT => $taken });
+    is ended($q), 1, 'a port that is taken';
+    like $q->{text}->(), qr/port $taken is taken; .*PORT=\d+ sh /, 'says so';
+
+    # No temporary directory: the first thing that it needs.
+    $q = quickstart({ TMPDIR => $t->dir . '/none' });
+    isnt ended($q), 0, 'a failure ends it';
+    is_deeply [left($q)], [], 'and leaves nothing';
+};
+
+
+$t->done;
+
+
+# An example as it stands, at addresses and paths of this test; not started.
+
+sub example {
+    my ($name, %places) = @_;
+
+    return $t->nginx(
+        name => $name, daemon => 1, start => 0,
+        conf => configuration(slurp($t->root . "/conf/$name.conf"), uc $name,
+                              %places));
+}
+
+
+sub configuration {
+    my ($conf, $NAME, %places) = @_;
+
+    %places = (
+        %places,
+        '127.0.0.1:8080'         => "%%LISTEN_$NAME%%",
+        'redis://127.0.0.1:6379' => '%%REDIS%%',
+        '/run/nginx.pid'         => '%%NGINX_DIR%%/nginx.pid',
+        '/var/log/nginx'         => '%%NGINX_DIR%%',
+        '/var/cache/nginx'       => '%%NGINX_DIR%%/tmp',
+        'worker_processes auto'  => 'worker_processes 2',
+    );
+
+    for my $place (keys %places) {
+        $conf =~ s/\Q$place\E(?!\d)/$places{$place}/g;
+    }
+
+    $conf =~ s/^load_module \S*ngx_http_recs_module.so;/%%MODULES%%/m
+        or die "no load_module in the configuration\n";
+
+    my $temp = join '', map { "    ${_}_temp_path %%NGINX_DIR%%/tmp/$_;\n" }
+                        qw(client_body proxy fastcgi uwsgi scgi);
+    $conf =~ s/^http \{\n/http {\n$temp/m;
+    $conf =~ s/^events \{/events { %%EVENTS%%/m;
+    $conf =~ s/^user .*\n//m if $> != 0;
+
+    return $conf;
+}
+
+
+# A user's page; again, if a loaded machine made Redis late.
+
+sub page {
+    my ($port, $user, $more) = @_;
+
+    my $r;
+    wait_until(sub {
+        $r = $t->get("/recommendations?user=$user" . ($more // ''),
+                     { port => $port });
+        ($r->header('Recs-Filter') // '') !~ /^degraded/;
+    });
+
+    return $r;
+}
+
+
+sub ids {
+    my ($r) = @_;
+
+    return map { $_->{id} } @{ $r->json->{items} };
+}
+
+
+sub stock { return { map { $_ => 1 } @stock } }
+
+
+sub wanted {
+    my ($user) = @_;
+
+    return filter($pages{$user}, limit => 20,
+                  require => [in_stock => stock()],
+                  exclude => [seen => { map { $_ => 1 } @{ $seen{$user} } }]);
+}
+
+
+# Are all the parts of a shortened text in the whole, in this order?  The first
+# that isn't, or undef.
+
+sub shown_in {
+    my ($whole, $short) = @_;
+
+    my $at = 0;
+    for my $part (grep { length } split /\n|\xe2\x80\xa6/, $short) {
+        my $found = index $whole, $part, $at;
+        return $part if $found < 0;
+        $at = $found + length $part;
+    }
+
+    return;
+}
+
+
+# Starts the quickstart; a hash of environment variables may come first.  Its
+# standard input stays open until $q->{input} is closed.
+
+my $quickstarts;
+
+sub quickstart {
+    my %env = ref $_[0] ? %{ +shift } : ();
+    my $dir = $t->dir . '/quickstart' . ++$quickstarts;
+    mkdir $dir or die "$dir: $!";
+    mkdir "$dir/tmp" or die "$dir: $!";
+    chmod 0755, $dir, "$dir/tmp";
+
+    POSIX::mkfifo("$dir/input", 0600) or die "$dir/input: $!";
+    sysopen my $input, "$dir/input", O_RDWR or die "$dir/input: $!";
+
+    my $q = { dir => $dir, input => $input, output => "$dir/output" };
+
+    $q->{process} = Recs::Process->spawn(
+        command => ['sh', '-c', 'exec sh "$0" "$@" <"$INPUT"',
+                    $t->root . '/conf/quickstart.sh', @_],
+        output => $q->{output},
+        env => { TMPDIR => "$dir/tmp", INPUT => "$dir/input",
+                 PORT => $t->port("Q$quickstarts"), %env });
+
+    $q->{text} = sub {
+        return -e $q->{output} ? slurp($q->{output}) : '';
+    };
+
+    wait_until(sub {
+        !$q->{process}->alive || $q->{text}->() =~ /^Ctrl-C stops/m
+    }, 300);
+
+    $q->{paste} = sub { return paste($q, @_) };
+    return $q;
+}
+
+
+# Runs the commands of the section that begins so, as one paste into a shell;
+# returns what they print.  The last one is given again for a while until $test
+# likes that: nginx may be reloading, or the machine be busy.
+
+sub paste {
+    my ($q, $title, $test) = @_;
+
+    my ($section) = grep { /$title/ }
+                    split /\n\n(?=\S)/, $q->{text}->() =~ s/.*It is running//sr;
+    my @commands = ($section // '') =~ /^    (\S.*)$/mg;
+    return fail("commands for $title") if !@commands;
+
+    my $output = shell(@commands);
+
+    wait_until(sub {
+        return 1 if $test->($output);
+        $output = shell($commands[-1]);
+        return 0;
+    });
+
+    return $output;
+}
+
+
+sub shell {
+    my $script = join "\n", @_;
+
+    local $ENV{SCRIPT} = $script;
+    return scalar `sh -c "\$SCRIPT" 2>&1`;
+}
+
+
+# The flash sale, the book that was read, and why they went.
+
+sub sales {
+    my ($q) = @_;
+
+    my ($sold) = $q->{text}->() =~ /^A flash sale\. (b\d+)/m;
+    my ($read) = $q->{text}->() =~ /^u10 has just read (b\d+)/m;
+
+    like $q->{text}->(), qr/edge shows.*?\n\n +1 +$sold .*\n +2 +$read /,
+        "$sold and $read are shown";
+
+    my $page = $q->{paste}->(qr/^A flash sale/, sub { $_[0] !~ /"$sold"/ });
+    like $page, qr/\A(?:1|)\n?"id":"$read"\n"id":"b\d+"\n"id":"b\d+"\n\z/,
+        'sold out';
+
+    $page = $q->{paste}->(qr/^u10 has just read/, sub { $_[0] !~ /"$read"/ });
+    unlike $page, qr/"(?:$sold|$read)"/, 'read';
+    like $page, qr/"id":"b\d+"\n\z/, 'and others there';
+
+    my $why = $q->{paste}->(qr/^What goes/, sub { $_[0] =~ /"filtered"/ });
+    my %why = map { ($_->{id} => $_->{set}) }
+              @{ decode_json("{$why")->{_recs}{items} };
+    is $why{$sold}, 'in_stock', "why $sold went";
+    is $why{$read}, 'seen', "why $read went";
+}
+
+
+sub outlook {
+    my ($q) = @_;
+
+    my $shown = $q->{paste}->(qr/^What all workers/, sub { 1 });
+    my ($status, @log) = split /\n/, $shown;
+    cmp_ok decode_json($status)->{responses}{filtered}, '>', 0, 'status';
+    like $log[-1] // '', qr/ user=u10 .* state=filtered /, 'log';
+
+    like $q->{paste}->(qr/^The edge's/, sub { 1 }), qr/recs_require in_stock;/,
+        'configuration';
+}
+
+
+sub ended {
+    my ($q) = @_;
+
+    my $status = $q->{process}->wait(60) // return 'still there';
+    return $status & 127 ? 'signal ' . ($status & 127) : $status >> 8;
+}
+
+
+# What it leaves behind: processes and files.
+
+sub left {
+    my ($q) = @_;
+
+    return (map({ $_->{title} } $q->{process}->group), glob "$q->{dir}/tmp/*");
+}
+
+
+# A terminal sends its signal to all of the group: then $group.
+
+sub ends {
+    my ($q, $signal, $code, $group) = @_;
+
+    my @left = left($q);
+    cmp_ok scalar @left, '>', 3, 'it runs';
+    kill $signal, ($group ? -1 : 1) * $q->{process}->pid;
+    is ended($q), $code, "SIG$signal ends it";
+    is_deeply [left($q)], [], 'no process and no file is left';
+}

@@ -1,0 +1,703 @@
+use strict;
+use warnings;
+
+# The directives: what nginx -t takes, what it refuses and how it says so, and
+# what a server and a location inherit.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Recs::Test;
+use Test::More;
+
+my $t = Recs::Test->new;
+
+$t->write('ids.txt', "b1\nb2\n");
+$t->write('pool.ndjson', qq({"id":"n1"}\n{"id":"n2"}\n{"id":"n3"}\n));
+$t->write('password', "secret\n");
+$t->write('no-password', '');
+$t->write('blank-password', "\nsecret\n");
+
+# Where each text below begins is line 2.
+
+my $before = 'recs_redis main { server unix:/var/run/none.sock; } '
+           . 'recs_set ids file=%%TESTDIR%%/ids.txt; '
+           . 'recs_pool fresh file=%%TESTDIR%%/pool.ndjson;';
+
+
+sub accepts {
+    my ($name, $text) = @_;
+
+    my ($code, $said) = $t->nginx_test("$before\n$text\n");
+    is($code, 0, $name) or diag($said);
+}
+
+
+sub refuses {
+    my ($name, $text, $message, $line) = @_;
+
+    $line //= 2;
+    my ($code, $said) = $t->nginx_test("$before\n$text\n");
+
+    my ($error) = $said =~ /^nginx: \[emerg\] (.*)$/m;
+    $error //= '';
+
+    is($code, 1, $name) or diag($said);
+    like($error, $message, 'what is wrong');
+    like($error, qr{/http\.conf:$line\b}, 'and where');
+}
+
+
+sub server {
+    my ($text) = @_;
+
+    return "server { listen %%LISTEN%%; location / { $text } }";
+}
+
+
+subtest 'every form of a directive is accepted' => sub {
+    my @forms = (
+        'recs_zone 512k', 'recs_zone 1m',
+        'recs_redis r { server redis://127.0.0.1; }',
+        'recs_redis r { server redis://127.0.0.1:6380/; }',
+        'recs_redis r { server redis://127.0.0.1:6380/3; }',
+        'recs_redis r { server redis://[::1]:6380/3; }',
+        'recs_redis r { server unix:/a; topology single; connections 64; }',
+        'recs_redis r { server unix:/a?db=15; connections 1; }',
+        'recs_redis r { server unix:/a; connect_timeout 1s; timeout 50ms; }',
+        'recs_redis r { server unix:/a; '
+            . 'auth password_file=%%TESTDIR%%/password; }',
+        'recs_redis r { auth user=edge password_file=%%TESTDIR%%/password; '
+            . 'server unix:/a; }',
+        'recs_set s redis=main key=a', 'recs_set s redis=main key=a:$arg_u',
+        'recs_set s redis=main key=a type=set unknown=keep',
+        'recs_set s redis=main key=a type=zset',
+        'recs_set s within=30d redis=main key=a type=zset unknown=drop',
+        'recs_set s type=zset redis=main key=a min=-0.5',
+        'recs_set s redis=main key=a type=hash',
+        'recs_set s redis=main key=a type=hash min=1e3',
+        'recs_set s file=%%TESTDIR%%/ids.txt unknown=drop',
+        'recs_set s value=$arg_ids', 'recs_set s value=b1,b2',
+        'recs_set A_9z value=a',
+        'recs_pool p redis=main key=a', 'recs_pool p key=a redis=main '
+            . 'refresh=100ms',
+        'recs_pool p file=%%TESTDIR%%/pool.ndjson refresh=1h id=/id',
+        'recs on', 'recs off',
+        'recs_types application/json application/vnd.api+json', 'recs_types *',
+        'recs_user $arg_user', 'recs_event $request_id$arg_n',
+        'recs_items /a /b/0 /rows/*/items /a~1b~0', 'recs_items ""',
+        'recs_item_id /product/sku', 'recs_item_id ""', 'recs_item_id /0',
+        'recs_require ids', 'recs_exclude ids ids',
+        'recs_distinct on', 'recs_distinct off',
+        'recs_limit 0', 'recs_limit 12',
+        'recs_explore off', 'recs_explore fresh rate=0% slots=1',
+        'recs_explore fresh rate=100% slots=5000',
+        'recs_explore fresh slots=3,7,8 rate=0.0125% key=$arg_k salt=2026 '
+            . 'method=uniform panel=128',
+        'recs_version model body=/model', 'recs_version schema value=$arg_a',
+        'recs_version features body=/a/b accept=f1,f2',
+        'recs_version snapshot value=x accept=$arg_accept',
+        'recs_on_skew tag', 'recs_on_bad_body pass',
+        'recs_lookup_timeout 5ms', 'recs_lookup_timeout 1s',
+        'recs_max_body_size 64k', 'recs_max_items 100',
+        'recs_tag headers', 'recs_tag body', 'recs_tag both', 'recs_tag off',
+        'recs_explain $arg_explain',
+    );
+
+    for my $form (@forms) {
+        my $text = $form =~ /\}\z/ ? $form : "$form;";
+        accepts($form, $text . ' ' . server('recs on;'));
+    }
+
+    accepts("in a location: $_", server("$_;"))
+        for 'recs_status', 'recs_status json', 'recs on';
+};
+
+
+subtest 'what is used may be defined after it' => sub {
+    accepts('sets, pools and Redis', join "\n",
+        server('recs on; recs_require later; recs_exclude too; '
+               . 'recs_explore new rate=1% slots=1; '
+               . 'add_header X-A $recs_removed_later;'),
+        'recs_set later redis=r key=a;',
+        'recs_set too value=a;',
+        'recs_pool new redis=r key=a;',
+        'recs_redis r { server unix:/a; }');
+};
+
+
+subtest 'a directive outside of its place is refused' => sub {
+    for my $name ('recs_zone 1m', 'recs_set s value=a',
+                  'recs_pool p redis=main key=a')
+    {
+        my ($word) = $name =~ /^(\w+)/;
+        refuses("$name in a location", server("$name;"),
+                qr/"$word" directive is not allowed here/);
+    }
+
+    refuses('recs_redis in a server',
+            'server { recs_redis r { server unix:/a; } }',
+            qr/"recs_redis" directive is not allowed here/);
+    refuses('recs_status in http', 'recs_status;',
+            qr/"recs_status" directive is not allowed here/);
+    refuses('recs_status in a server', 'server { recs_status; }',
+            qr/"recs_status" directive is not allowed here/);
+};
+
+
+subtest 'a wrong number of arguments is refused' => sub {
+    my @wrong = (
+        'recs_zone', 'recs_zone 1m 2m', 'recs_set s', 'recs_set',
+        'recs_pool p', 'recs', 'recs on off', 'recs_types', 'recs_user',
+        'recs_user a b', 'recs_event', 'recs_event a b', 'recs_items',
+        'recs_item_id', 'recs_item_id /a /b', 'recs_require', 'recs_exclude',
+        'recs_distinct', 'recs_limit', 'recs_limit 1 2', 'recs_explore',
+        'recs_version', 'recs_version model',
+        'recs_version model body=/a accept=b accept=c',
+        'recs_on_skew', 'recs_on_bad_body', 'recs_lookup_timeout',
+        'recs_max_body_size', 'recs_max_items', 'recs_tag',
+        'recs_tag headers body', 'recs_explain',
+    );
+
+    for my $text (@wrong) {
+        my ($word) = $text =~ /^(\w+)/;
+        refuses($text, "$text;",
+                qr/invalid number of arguments in "$word" directive/);
+    }
+
+    refuses('recs_status json json', server('recs_status json json;'),
+            qr/invalid number of arguments in "recs_status" directive/);
+    refuses('recs_redis without a name', 'recs_redis { server unix:/a; }',
+            qr/invalid number of arguments in "recs_redis" directive/);
+};
+
+
+subtest 'a wrong value is refused, with what would be right' => sub {
+    my @wrong = (
+        ['recs_zone 100k', qr/"100k" of recs_zone, .* at least 512k/],
+        ['recs_zone big', qr/"big" of recs_zone, .* at least 512k/],
+        ['recs maybe', qr/"maybe" in "recs" directive, .*"on" or "off"/],
+        ['recs_distinct 1', qr/"1" in "recs_distinct" .*"on" or "off"/],
+        ['recs_limit many', qr/invalid number/],
+        ['recs_limit -1', qr/invalid number/],
+        ['recs_max_items x', qr/invalid number/],
+        ['recs_max_body_size x', qr/"recs_max_body_size" .*invalid value/],
+        ['recs_lookup_timeout x', qr/"recs_lookup_timeout" .*invalid value/],
+        ['recs_tag footer', qr/invalid value "footer"/],
+        ['recs_on_skew ignore', qr/invalid value "ignore"/],
+        ['recs_on_bad_body drop', qr/invalid value "drop"/],
+        ['recs_items items', qr/"items" in recs_items: .*starts with "\/"/],
+        ['recs_items /a~2', qr/"\/a~2" in recs_items: .*"~0"/],
+        ['recs_item_id id', qr/"id" in recs_item_id: .*starts with "\/"/],
+        ['recs_item_id /a/*', qr/"recs_item_id" .*"\*", an item has one id/],
+        ['recs_items /_recs',
+            qr/"\/_recs" in recs_items: the member "_recs" is reserved/],
+        ['recs_items /a /_recs/b', qr/"\/_recs\/b" .*"_recs" is reserved/],
+        ['recs_items /a /a', qr/"\/a" and "\/a" in recs_items overlap/],
+        ['recs_items /a/0/b /a', qr/"\/a\/0\/b" and "\/a" .*overlap/],
+        ['recs_items /a/*/b /a/2/b', qr/"\/a\/\*\/b" and "\/a\/2\/b" .*lap/],
+        ['recs_items /a ""', qr/"\/a" and "" in recs_items overlap/],
+        ['recs_items ' . join(' ', map { "/s$_" } 1 .. 33), qr/at most 32/],
+        ['recs_version colour value=a',
+            qr/"colour" in recs_version, .*"model", "schema", "features" or/],
+        ['recs_version model body=a', qr/"a" in recs_version: .*starts/],
+        ['recs_version model body=/a/*', qr/"body=\/a\/\*" .*is one value/],
+        ['recs_version model accept=a',
+            qr/"model" must have one of "body=" and "value="/],
+        ['recs_version model body=/a value=b',
+            qr/"value=b" of recs_version "model", .*one place only/],
+        ['recs_version model value=b body=/a', qr/"body=\/a" .*one place only/],
+        ['recs_version model from=/a', qr/"from=\/a" of recs_version "model"/],
+    );
+
+    for my $row (@wrong) {
+        my ($text, $message) = @$row;
+        refuses($text, "$text;", $message);
+    }
+
+    refuses('recs_status xml', server('recs_status xml;'),
+            qr/"xml" in recs_status, it must be "json"/);
+};
+
+
+subtest 'what is given twice is refused' => sub {
+    my @twice = (
+        'recs_zone 1m', 'recs on', 'recs_user a', 'recs_event a',
+        'recs_items /a', 'recs_item_id /a', 'recs_distinct on', 'recs_limit 1',
+        'recs_explore off', 'recs_explore fresh rate=1% slots=1',
+        'recs_version model value=a', 'recs_on_skew tag',
+        'recs_on_bad_body pass', 'recs_lookup_timeout 1s',
+        'recs_max_body_size 1k', 'recs_max_items 1', 'recs_tag off',
+        'recs_explain 1',
+    );
+
+    for my $text (@twice) {
+        my ($word) = $text =~ /^(\w+)/;
+        refuses($text, "$text;\n$text;", qr/$word.* is duplicate/, 3);
+    }
+
+    refuses('a set', 'recs_set ids value=a;', qr/duplicate recs_set "ids"/);
+    refuses('a pool', 'recs_pool fresh redis=main key=a;',
+            qr/duplicate recs_pool "fresh"/);
+    refuses('a Redis', 'recs_redis main { server unix:/a; }',
+            qr/duplicate recs_redis "main"/);
+};
+
+
+subtest 'a name is a letter, then letters, digits and "_"' => sub {
+    my $right = qr/it must be a letter, then letters, digits and "_"/;
+
+    for my $name ('1st', 'in-stock', '_a', '""', 'a.b', 'x' x 65) {
+        refuses("recs_set $name", "recs_set $name value=a;", $right);
+    }
+
+    refuses('recs_pool a-b', 'recs_pool a-b redis=main key=a;', $right);
+    refuses('recs_redis a-b', 'recs_redis a-b { server unix:/a; }', $right);
+    refuses('recs_require a-b', 'recs_require a-b;', $right);
+    refuses('redis=a-b', 'recs_set s redis=a-b key=a;', $right);
+    accepts('of 64', 'recs_set ' . 'x' x 64 . ' value=a;');
+};
+
+
+subtest 'a name that is not defined is refused where it is used' => sub {
+    my @unknown = (
+        ['recs_require', "\nrecs_require gone;", qr/no recs_set "gone"/, 3],
+        ['recs_exclude', "recs_exclude ids gone;", qr/no recs_set "gone"/, 2],
+        ['recs_explore', "\n\nrecs_explore gone rate=1% slots=1;",
+            qr/no recs_pool "gone"/, 4],
+        ['redis= of a set', "recs_set s redis=gone key=a;",
+            qr/no recs_redis "gone"/, 2],
+        ['redis= of a pool', "recs_pool p redis=gone key=a;",
+            qr/no recs_redis "gone"/, 2],
+        ['in a location', "\n" . server("\nrecs_require gone;"),
+            qr/no recs_set "gone"/, 4],
+    );
+
+    for my $row (@unknown) {
+        my ($name, $text, $message, $line) = @$row;
+        refuses($name, $text, qr/$message is defined for its use in/, $line);
+    }
+
+    my ($code, $said) = $t->nginx_test(
+        "$before\n" . server('add_header X-A $recs_removed_gone;'));
+    is($code, 1, 'a variable of a set that is not');
+    like($said, qr/no recs_set is defined for variable "\$recs_removed_gone"/,
+         'is named');
+};
+
+
+subtest 'recs_redis refuses what is no Redis' => sub {
+    my @wrong = (
+        ['', qr/recs_redis "r" has no "server"/],
+        ['timeout 1s;', qr/recs_redis "r" has no "server"/],
+        ['server unix:/a; server unix:/b;', qr/"server" .*given twice/],
+        ['server unix:/a unix:/b;', qr/"server" .*given twice/],
+        ['server localhost;',
+            qr/"server" .*"redis:\/\/host:port\/database" or/],
+        ['server http://a;', qr/"server" .*invalid URL, it must be/],
+        ['server redis://;', qr/in "server redis:\/\/" of recs_redis/],
+        ['server redis://127.0.0.1:99999;', qr/invalid port in "server/],
+        ['server redis://127.0.0.1/x;', qr/invalid database, .*a number/],
+        ['server redis://127.0.0.1/-1;', qr/invalid database, .*a number/],
+        ['server unix:/a?db=x;', qr/invalid database, .*a number/],
+        ['server unix:/a?n=1;', qr/invalid parameter, it must be "\?db=N"/],
+        ['server redis://u:secret@127.0.0.1;',
+            qr/must not hold a user or a password, "auth user=/],
+        ['server;', qr/invalid number of arguments in "server"/],
+        ['password secret;', qr/unknown directive "password" in recs_redis/],
+        ['topology cluster;', qr/"topology" .*it must be "single"/],
+        ['connections 0;', qr/"connections" .*from 1 to 64/],
+        ['connections 65;', qr/"connections" .*from 1 to 64/],
+        ['connections many;', qr/"connections" .*from 1 to 64/],
+        ['connections 1 2;', qr/"connections" .*from 1 to 64/],
+        ['connections 1; connections 1;', qr/"connections" .*is duplicate/],
+        ['timeout 0;', qr/"timeout" .*such as "500ms", over 0/],
+        ['timeout soon;', qr/"timeout" .*such as "500ms", over 0/],
+        ['timeout 1s; timeout 1s;', qr/"timeout" .*is duplicate/],
+        ['connect_timeout x;', qr/"connect_timeout" .*such as "500ms"/],
+        ['connect_timeout 1s; connect_timeout 1s;',
+            qr/"connect_timeout" .*is duplicate/],
+        ['auth user=a;', qr/"auth" .*must have "password_file="/],
+        ['auth password=secret;',
+            qr/"auth" .*it must be "user=" or "password_file="/],
+        ['auth password_file=%%TESTDIR%%/none;',
+            qr/password_file "\S+none" cannot be opened .*No such file/],
+        ['auth password_file=%%TESTDIR%%;', qr/is not a regular file/],
+        ['auth password_file=%%TESTDIR%%/no-password;',
+            qr/"auth" .*empty password_file, .*on its first line/],
+        ['auth password_file=%%TESTDIR%%/blank-password;',
+            qr/"auth" .*empty password_file, .*on its first line/],
+        ['auth password_file=%%TESTDIR%%/password; '
+            . 'auth password_file=%%TESTDIR%%/password;',
+            qr/"auth" .*is duplicate/],
+    );
+
+    for my $row (@wrong) {
+        my ($lines, $message) = @$row;
+        refuses($lines || 'an empty block', "recs_redis r { $lines }",
+                $message);
+    }
+
+    my ($code, $said) = $t->nginx_test(
+        "recs_redis r {\n    server unix:/a;\n    nonsense on;\n}");
+    like($said, qr{"nonsense" in recs_redis in \S+/http\.conf:3$}m,
+         'a line in the block is told by its number');
+};
+
+
+subtest 'recs_set refuses what is no set' => sub {
+    my $one = qr/"s" must have exactly one of "redis=", "file=" and "value="/;
+    my $file = 'file=%%TESTDIR%%/ids.txt';
+    my $only = qr/"s" can have "key=", .*"min=" only with "redis="/;
+
+    my @wrong = (
+        ['unknown=keep', $one],
+        ['redis=main key=a value=b', $one],
+        ["$file value=b", $one],
+        ["redis=main key=a $file", $one],
+        ['redis=main', qr/"s" must have "key=" with "redis="/],
+        ['redis=main key=', qr/"key=" of recs_set "s"/],
+        ['redis=main key=a within=1d', qr/"within=" only with "type=zset"/],
+        ['redis=main key=a type=hash within=1d',
+            qr/"within=" only with "type=zset"/],
+        ['redis=main key=a min=1',
+            qr/"min=" only with "type=zset" or "type=hash"/],
+        ['redis=main key=a type=set min=1',
+            qr/"min=" only with "type=zset" or "type=hash"/],
+        ['redis=main key=a type=zset min=1 within=1d',
+            qr/only one of "within=" and "min="/],
+        ['redis=main key=a type=list',
+            qr/"type=list" .*must be "set", "zset" or "hash"/],
+        ['redis=main key=a type=zset within=soon',
+            qr/"within=soon" .*must be a time such as "30d"/],
+        ['redis=main key=a type=zset within=0',
+            qr/"within=0" .*must be a time .*over 0/],
+        ['redis=main key=a type=hash min=few', qr/"min=few" .*be a number/],
+        ['redis=main key=a type=hash min=nan', qr/"min=nan" .*be a number/],
+        ['redis=main key=a unknown=maybe',
+            qr/"unknown=maybe" .*must be "keep" or "drop"/],
+        ['redis=main key=a replica=on', qr/"replica=on" of recs_set "s"/],
+        ["$file key=a", $only], ["$file type=set", $only],
+        ['value=a key=a', $only], ['value=a within=1d', $only],
+        ["$file min=1", $only],
+        ['file=%%TESTDIR%%/none',
+            qr/"\S+none" of recs_set "s" cannot be opened .*No such file/],
+        ['file=%%TESTDIR%%', qr/of recs_set "s" is not a regular file/],
+    );
+
+    for my $row (@wrong) {
+        my ($options, $message) = @$row;
+        refuses($options, "recs_set s $options;", $message);
+    }
+
+    refuses('33 sets', join("\n", map({ "recs_set s$_ value=a;" } 1 .. 33),
+                            'recs_require ' . join(' ', map { "s$_" } 1 .. 33)
+                            . ';'),
+            qr/"recs_require" .*at most 32/, 35);
+};
+
+
+subtest 'recs_pool refuses what is no pool' => sub {
+    my $one = qr/"p" must have exactly one of "redis=" and "file="/;
+    my $file = 'file=%%TESTDIR%%/pool.ndjson';
+
+    my @wrong = (
+        ['refresh=1s', $one],
+        ["redis=main key=a $file", $one],
+        ['redis=main', qr/"p" must have "key=" with "redis="/],
+        ['redis=main key=a:$arg_u', qr/"key=a:\$arg_u" .*can't have variables/],
+        ['redis=main key=a id=/id', qr/"p" can have "id=" only with "file="/],
+        ["$file key=a", qr/"p" can have "key=" only with "redis="/],
+        ["$file id=id", qr/"id" in recs_pool: .*starts with "\/"/],
+        ["$file id=/a/*", qr/"id=\/a\/\*" .*an object has one id/],
+        ["$file refresh=10ms", qr/"refresh=10ms" .*at least "100ms"/],
+        ["$file refresh=x", qr/"refresh=x" .*a time such as "60s"/],
+        ["$file max=3", qr/"max=3" of recs_pool "p"/],
+        ['file=%%TESTDIR%%/none',
+            qr/"\S+none" of recs_pool "p" cannot be opened .*No such file/],
+        ['file=%%TESTDIR%%', qr/of recs_pool "p" is not a regular file/],
+    );
+
+    for my $row (@wrong) {
+        my ($options, $message) = @$row;
+        refuses($options, "recs_pool p $options;", $message);
+    }
+};
+
+
+subtest 'recs_explore refuses what is no policy' => sub {
+    my $must = qr/"fresh" must have "rate=" and "slots="/;
+    my $slots = qr/they must be numbers from 1 to 5000, ascending/;
+    my $share = qr/it must be a share such as "5%" or "0.25%"/;
+
+    my @wrong = (
+        ['', $must], ['rate=5%', $must], ['slots=1', $must],
+        ['rate=5 slots=1', $share], ['rate=% slots=1', $share],
+        ['rate=101% slots=1', $share], ['rate=100.0001% slots=1', $share],
+        ['rate=-5% slots=1', $share], ['rate=0.00001% slots=1', $share],
+        ['rate=$arg_rate slots=1', $share],
+        ['rate=5% slots=0', $slots], ['rate=5% slots=5001', $slots],
+        ['rate=5% slots=7,3', $slots], ['rate=5% slots=3,3', $slots],
+        ['rate=5% slots=3,', $slots], ['rate=5% slots=,3', $slots],
+        ['rate=5% slots=all', $slots], ['rate=5% slots=-1', $slots],
+        ['rate=5% slots=' . join(',', 1 .. 17), qr/at most 16/],
+        ['rate=5% slots=1 panel=0', qr/"panel=0" .*from 1 to 128/],
+        ['rate=5% slots=1 panel=129', qr/"panel=129" .*from 1 to 128/],
+        ['rate=5% slots=1 panel=x', qr/"panel=x" .*from 1 to 128/],
+        ['rate=5% slots=1 method=greedy',
+            qr/"method=greedy" .*must be "uniform"/],
+        ['rate=5% slots=1 speed=2', qr/"speed=2" of recs_explore "fresh"/],
+    );
+
+    for my $row (@wrong) {
+        my ($options, $message) = @$row;
+        refuses($options || 'nothing', "recs_explore fresh $options;",
+                $message);
+    }
+};
+
+
+# Inheritance.  Each row says one directive three times, with other values in
+# http, in the second server and in a location, and what is seen of it there.
+
+my $page = '{"a":["x","y"],"b":["x","y"],"c":["x","y"],"items":['
+         . '{"id":"x","sku":"y","ref":"z"},{"id":"y","sku":"z","ref":"x"},'
+         . '{"id":"z","sku":"x","ref":"y"},{"id":"z","sku":"z","ref":"z"}]}';
+
+my $api = $t->upstream(sub {
+    my ($req) = @_;
+    return { body => $page, type => $req->{args}{type} // 'application/json' };
+});
+
+# Answers late, but always.
+my $fake = $t->fake_redis(sub {
+    my ($cmd) = @_;
+    return "+PONG\r\n" if $cmd->[0] eq 'PING';
+    return [\0.3, '*' . (@$cmd - 2) . "\r\n" . ":0\r\n" x (@$cmd - 2)];
+});
+
+my $nginx;
+
+
+sub inherits {
+    my ($name, %row) = @_;
+
+    my $always = $row{always} // '';
+    $always .= ' recs on;' if $name ne 'recs';
+
+    my $location = "proxy_pass http://%%API%%;";
+    my $http = <<"END";
+recs_redis late { server %%FAKE%%; timeout 10s; }
+recs_set slow redis=late key=k;
+recs_set x value=x;
+recs_set y value=y;
+recs_set z value=z;
+recs_pool fresh file=%%TESTDIR%%/pool.ndjson;
+add_header X-User "\$recs_user";
+add_header X-Event "\$recs_event";
+$always
+$row{http}
+server {
+    listen %%LISTEN%%;
+    location / { $location }
+    location /own { $row{location} $location }
+}
+server {
+    listen %%LISTEN_B%%;
+    $row{server}
+    location / { $location }
+    location /own { $row{location} $location }
+}
+END
+
+    if ($nginx) {
+        $nginx->reload(http => $http) or return fail("$name: a reload");
+    } else {
+        $nginx = $t->nginx($http);
+    }
+
+    my @places = (['', '/'], ['B', '/'], ['', '/own'], ['B', '/own']);
+    my @seen = map {
+        my ($port, $path) = @$_;
+        $row{see}->(sub {
+            $t->request('GET', $path . ($_[0] // ''), { port => $port });
+        });
+    } @places;
+
+    my ($of_http, $of_server, $of_location) = @{ $row{want} };
+    is_deeply(\@seen, [$of_http, $of_server, $of_location, $of_location],
+              $name) or diag(explain(\@seen));
+}
+
+
+sub ids {
+    my ($r, $member) = @_;
+
+    return join '', map { ref $_ ? $_->{id} : $_ }
+                    @{ $r->json->{ $member // 'items' } };
+}
+
+
+sub reason { return $_[0]->header('Recs-Filter') =~ s/;total=.*//r }
+
+
+subtest 'a level inherits what it does not say itself' => sub {
+    inherits('recs',
+        http => 'recs on;', server => 'recs off;', location => 'recs on;',
+        see => sub { defined $_[0]->()->header('Recs-Filter') ? 1 : 0 },
+        want => [1, 0, 1]);
+
+    inherits('recs_types',
+        http => 'recs_types text/a;', server => 'recs_types text/b text/c;',
+        location => 'recs_types application/json;',
+        see => sub {
+            my ($get) = @_;
+            return join ' ', grep {
+                defined $get->("?type=$_")->header('Recs-Filter')
+            } qw(text/a text/b text/c application/json application/b%2Bjson);
+        },
+        want => ['text/a', 'text/b text/c', 'application/json']);
+
+    inherits('recs_user',
+        http => 'recs_user h;', server => 'recs_user s;',
+        location => 'recs_user $uri;',
+        see => sub { $_[0]->()->header('X-User') }, want => ['h', 's', '/own']);
+
+    inherits('recs_event',
+        http => 'recs_event h;', server => 'recs_event s;',
+        location => 'recs_event $uri;',
+        see => sub { $_[0]->()->header('X-Event') },
+        want => ['h', 's', '/own']);
+
+    inherits('recs_items',
+        always => 'recs_exclude x;', http => 'recs_items /a;',
+        server => 'recs_items /b /c;', location => 'recs_items /items;',
+        see => sub {
+            my $r = $_[0]->();
+            return join ' ', grep { ids($r, $_) !~ /x/ } qw(a b c items);
+        },
+        want => ['a', 'b c', 'items']);
+
+    inherits('recs_item_id',
+        always => 'recs_exclude x;', http => 'recs_item_id /id;',
+        server => 'recs_item_id /sku;', location => 'recs_item_id /ref;',
+        see => sub { ids($_[0]->()) }, want => ['yzz', 'xyz', 'xzz']);
+
+    inherits('recs_require, all of a level or none of it',
+        http => 'recs_require x; recs_require y;',
+        server => 'recs_require z y;', location => 'recs_require z;',
+        see => sub { $_[0]->()->header('Recs-Sets') },
+        want => ['x;removed=3, y;removed=1', 'z;removed=2, y;removed=2',
+                 'z;removed=2']);
+
+    inherits('recs_exclude, beside recs_require',
+        always => 'recs_require z;',
+        http => 'recs_exclude x; recs_exclude y;', server => 'recs_exclude z;',
+        location => 'recs_exclude y x;',
+        see => sub { $_[0]->()->header('Recs-Sets') =~ s/;removed=\d+//gr },
+        want => ['z, x, y', 'z, z', 'z, y, x']);
+
+    inherits('recs_distinct',
+        http => 'recs_distinct on;', server => 'recs_distinct off;',
+        location => 'recs_distinct on;',
+        see => sub { ids($_[0]->()) }, want => ['xyz', 'xyzz', 'xyz']);
+
+    inherits('recs_limit',
+        http => 'recs_limit 1;', server => 'recs_limit 2;',
+        location => 'recs_limit 0;',
+        see => sub { ids($_[0]->()) }, want => ['x', 'xy', 'xyzz']);
+
+    inherits('recs_explore and its off',
+        http => 'recs_explore fresh rate=100% slots=1;',
+        server => 'recs_explore off;',
+        location => 'recs_explore fresh rate=100% slots=2,3;',
+        see => sub { ids($_[0]->()) =~ s/n\d/+/gr },
+        want => ['+xyz', 'xyzz', 'x++y']);
+
+    inherits('recs_version, all of a level or none of it',
+        http => "recs_version model value=m1;\nrecs_version schema value=s1;",
+        server => 'recs_version model value=m2 accept=m2;',
+        location => 'recs_version features body=/none accept=f;',
+        see => sub {
+            my $r = $_[0]->();
+            return join ' ', map { $_ // '-' }
+                             $r->header('Recs-Model-Version'),
+                             $r->header('Recs-Schema-Version'),
+                             $r->header('Recs-Filter') =~ /skew="(.*)"/;
+        },
+        want => ['m1 s1', 'm2 -', '- - features']);
+
+    inherits('recs_lookup_timeout',
+        always => 'recs_exclude slow;', http => 'recs_lookup_timeout 10ms;',
+        server => 'recs_lookup_timeout 10s;',
+        location => 'recs_lookup_timeout 11ms;',
+        see => sub { reason($_[0]->()) },
+        want => ['degraded', 'filtered', 'degraded']);
+
+    inherits('recs_max_body_size',
+        http => 'recs_max_body_size 10;', server => 'recs_max_body_size 1k;',
+        location => 'recs_max_body_size 20;',
+        see => sub { reason($_[0]->()) },
+        want => ['too_large;why=body', 'filtered', 'too_large;why=body']);
+
+    inherits('recs_max_items',
+        http => 'recs_max_items 3;', server => 'recs_max_items 4;',
+        location => 'recs_max_items 1;',
+        see => sub { reason($_[0]->()) },
+        want => ['too_large;why=items', 'filtered', 'too_large;why=items']);
+
+    inherits('recs_tag',
+        http => 'recs_tag off;', server => 'recs_tag body;',
+        location => 'recs_tag both;',
+        see => sub {
+            my $r = $_[0]->();
+            return (defined $r->header('Recs-Filter') ? 'h' : '')
+                . ($r->json->{_recs} ? 'b' : '');
+        },
+        want => ['', 'b', 'hb']);
+
+    inherits('recs_explain',
+        http => 'recs_explain 1;', server => 'recs_explain 0;',
+        location => 'recs_explain $uri;',
+        see => sub { $_[0]->()->json->{_recs} ? 1 : 0 }, want => [1, 0, 1]);
+};
+
+
+subtest 'what nobody says is as documented' => sub {
+    $nginx->reload(http => <<'HTTP') or fail('a reload');
+recs on;
+server {
+    listen %%LISTEN%%;
+    location / { proxy_pass http://%%API%%; }
+}
+HTTP
+
+    my $r = $t->get('/');
+    is($r->body, $page, 'nothing is removed, nor added to the body');
+    is($r->header('Recs-Filter'),
+       'filtered;total=4;kept=4;removed=0;explored=0',
+       'the shelf is /items, and the header says so');
+    is(defined $t->get("/?type=$_")->header('Recs-Filter') ? 1 : 0, 1, $_)
+        for 'application/vnd.api%2Bjson', 'application/json;charset=utf-8';
+    ok(!defined $t->get('/?type=text/plain')->header('Recs-Filter'),
+       'text/plain is not looked at');
+};
+
+
+subtest 'the module is out of the way where nobody asks for it' => sub {
+    $nginx->reload(http => <<'HTTP') or fail('a reload');
+add_header X-State "$recs_state$recs_total$recs_user";
+server {
+    listen %%LISTEN%%;
+    location / { proxy_pass http://%%API%%; }
+}
+HTTP
+
+    my $r = $t->get('/');
+    is($r->body, $page, 'the body');
+    is_deeply([grep { /^(?:Recs-|X-State)/i } $r->header_names], [],
+              'no header, and the variables are empty');
+};
+
+
+$t->done;

@@ -1,0 +1,500 @@
+
+/*
+ * A libFuzzer target for pages (make fuzz): reading, the decision, rendering.
+ * The first four bytes of an input choose what is looked for, the policy and
+ * what the sets say; the rest is the document.  What is checked: the page is
+ * malformed just when the document is; counts add up; what is put out is well
+ * formed, and read again holds the kept items' bytes in their order, at the
+ * slots what was put in, and nothing that a set refused.
+ */
+
+
+#include "fuzz.h"
+
+#include "recs_decide.h"
+#include "recs_hash.h"
+#include "recs_object.h"
+#include "recs_render.h"
+
+
+#define CONTROL_LEN   4
+#define POINTERS_MAX  4
+#define RULES_MAX     2
+#define POOL_LEN      4
+#define ITEMS_MAX     1000
+
+
+typedef struct {
+    const char       *shelves[POINTERS_MAX];    /* until a NULL */
+    const char       *item_id;
+    const char       *values[POINTERS_MAX];
+} spec_t;
+
+
+static const spec_t  specs[] = {
+    { { "/items", NULL }, "/id", { "/v", NULL } },
+    { { "", NULL }, "/id", { "/0/v", NULL } },
+    { { "/rows/*/items", "/items", NULL }, "/id", { "/v", NULL } },
+    { { "/b", "/a", NULL }, "/x/id", { "/v/w", "/a/0/v", NULL } },
+    { { "/*", NULL }, "/0", { NULL } },
+    { { "/1", "/0", NULL }, "", { NULL } },
+    { { "/a/1/b", "/a/0/b", "/c", NULL }, "/id", { "/a/0/v", NULL } },
+    { { NULL }, "/id", { "", "/id", NULL } },
+};
+
+
+/* The pool: some ids that short documents easily hold, too. */
+
+static const char  *pool_texts[POOL_LEN] = {
+    "{\"id\":\"a\"}", "{\"id\":1,\"t\":{}}", "{\"_recs\":0,\"id\":-0}",
+    "{ \"id\" : \"\\u0000\\\"\" , \"_recs\" : 1 }"
+};
+
+
+static recs_str_t
+string(const char *text)
+{
+    recs_str_t  str;
+
+    str.data = (const uint8_t *) text;
+    str.len = strlen(text);
+
+    return str;
+}
+
+
+static recs_pointer_t *
+pointers(const recs_mem_t *mem, const char *const *texts, size_t *n)
+{
+    recs_str_t       source;
+    recs_pointer_t  *ptr;
+
+    ptr = recs_alloc(mem, POINTERS_MAX * sizeof(recs_pointer_t));
+
+    for (*n = 0; *n < POINTERS_MAX && texts[*n]; (*n)++) {
+        source = string(texts[*n]);
+        check(recs_pointer_compile(mem, &source, &ptr[*n]) == NULL);
+    }
+
+    return ptr;
+}
+
+
+/* What a set says about an id: always the same. */
+
+static uint8_t
+answer(uint8_t seed, size_t set, const recs_str_t *id)
+{
+    return (uint8_t) (recs_hash_str(seed * 8 + set, id) % 3);
+}
+
+
+typedef struct {
+    recs_mem_t        mem;
+    recs_page_spec_t  spec;
+    recs_str_t        text;
+    recs_page_t       page;
+
+    uint8_t           seed;         /* of the answers */
+    recs_rule_t       rules[RULES_MAX];
+    recs_explore_t    ex;
+    recs_object_t     objects[POOL_LEN];
+    recs_str_t        pool[POOL_LEN];
+    recs_policy_t     policy;
+    recs_decision_t   decision;
+
+    recs_str_t        inserts[RECS_EXPLORE_SLOTS_MAX];
+    recs_str_t        tag;
+    recs_str_t        output;
+} run_t;
+
+
+static void
+read_pool(run_t *run)
+{
+    size_t           i, n;
+    recs_str_t       text;
+    recs_pointer_t  *id;
+
+    static const char  *const id_texts[POINTERS_MAX] = { "/id" };
+
+    id = pointers(&run->mem, id_texts, &n);
+
+    for (i = 0; i < POOL_LEN; i++) {
+        text = string(pool_texts[i]);
+        check(recs_object_read(&run->mem, &text, id, &run->objects[i])
+              == NULL);
+        run->pool[i] = run->objects[i].id;
+    }
+}
+
+
+/* control[1] to control[3]: the policy. */
+
+static void
+plan(run_t *run, const uint8_t *control)
+{
+    unsigned          s;
+    recs_policy_t    *policy;
+
+    policy = &run->policy;
+    run->seed = control[2];
+
+    policy->limit = control[1] & 3;
+    policy->distinct = control[1] >> 2 & 1;
+    policy->nrules = control[1] >> 3 & 1 ? RULES_MAX : control[1] >> 4 & 1;
+    policy->rules = run->rules;
+
+    run->rules[0].exclude = control[1] >> 5 & 1;
+    run->rules[0].drop_unknown = control[1] >> 6 & 1;
+    run->rules[1].exclude = 1;
+    run->rules[1].drop_unknown = control[1] >> 7;
+
+    if (control[3] == 0) {
+        return;
+    }
+
+    read_pool(run);
+
+    run->ex.panel = 1 + (control[3] & 3);
+    run->ex.rate = 1;
+
+    for (s = 0; s < 6; s++) {
+        if (control[3] >> (s + 2) & 1) {
+            run->ex.slots[run->ex.nslots++] = s + 1;
+        }
+    }
+
+    policy->explore = &run->ex;
+    policy->pool = run->pool;
+    policy->npool = POOL_LEN;
+    policy->event.data = control;
+    policy->event.len = CONTROL_LEN;
+
+    check(recs_explore_plan(&run->mem, &run->ex, &policy->event, POOL_LEN,
+                            &policy->draws) == RECS_OK);
+}
+
+
+/* Each id that is asked, in the order that recs_policy_t says. */
+
+static void
+ask(run_t *run)
+{
+    size_t        i, k, n;
+    uint8_t      *answers;
+    unsigned      s, j;
+    recs_str_t   *ids;
+    recs_draw_t  *draw;
+
+    n = run->page.nitems + (size_t) RECS_EXPLORE_SLOTS_MAX * POOL_LEN;
+    ids = recs_alloc(&run->mem, n * sizeof(recs_str_t));
+    n = 0;
+
+    for (i = 0; i < run->page.nitems; i++) {
+        if (run->page.items[i].id.data) {
+            ids[n++] = run->page.items[i].id;
+        }
+    }
+
+    for (s = 0; s < run->ex.nslots; s++) {
+        draw = &run->policy.draws[s];
+
+        for (j = 0; j < draw->norder; j++) {
+            ids[n++] = run->pool[draw->order[j]];
+        }
+    }
+
+    for (k = 0; k < run->policy.nrules; k++) {
+        answers = recs_alloc(&run->mem, n);
+
+        for (i = 0; i < n; i++) {
+            answers[i] = answer(run->seed, k, &ids[i]);
+        }
+
+        run->rules[k].answers = answers;
+    }
+}
+
+
+/* May an item with the id stand on the page? */
+
+static int
+passes(const run_t *run, const recs_str_t *id, int definitely)
+{
+    size_t              k;
+    uint8_t             said;
+    const recs_rule_t  *rule;
+
+    for (k = 0; k < run->policy.nrules; k++) {
+        rule = &run->rules[k];
+        said = answer(run->seed, k, id);
+
+        if (said == RECS_UNKNOWN ? rule->drop_unknown || definitely
+                                 : said == (rule->exclude ? RECS_IN
+                                                          : RECS_OUT))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+check_counts(const run_t *run)
+{
+    size_t                  i, n[RECS_DISPLACED + 1], unidentified, refused;
+    const recs_decision_t  *d;
+
+    d = &run->decision;
+    memset(n, 0, sizeof(n));
+    unidentified = 0;
+
+    for (i = 0; i < run->page.nitems; i++) {
+        check(d->verdicts[i].fate <= RECS_DISPLACED);
+        n[d->verdicts[i].fate]++;
+        unidentified += run->page.items[i].id.data == NULL;
+    }
+
+    refused = 0;
+
+    for (i = 0; i < run->policy.nrules; i++) {
+        refused += d->removed_by[i];
+    }
+
+    check(d->total == run->page.nitems);
+    check(d->total == d->kept + d->removed + d->cut);
+    check(d->kept == n[RECS_KEPT]);
+    check(d->removed == n[RECS_REFUSED] + n[RECS_REPEATED]);
+    check(d->cut == n[RECS_CUT] + n[RECS_DISPLACED]);
+    check(refused == n[RECS_REFUSED]);
+    check(d->unidentified == unidentified);
+    check(run->page.nshelves == 0
+          || run->ex.nslots == d->ninserts + d->skipped + d->unfilled);
+}
+
+
+static void
+render(run_t *run)
+{
+    size_t          i;
+    uint8_t        *p;
+    recs_str_t      pool;
+    recs_output_t   out;
+    recs_insert_t  *insert;
+
+    pool = string("fresh");
+
+    for (i = 0; i < run->decision.ninserts; i++) {
+        insert = &run->decision.inserts[i];
+        check(recs_object_explore(&run->mem, &run->objects[insert->item],
+                                  &run->page, &pool, insert->draw, 0.5,
+                                  &run->inserts[i]) == RECS_OK);
+    }
+
+    run->tag = string(run->page.root == RECS_OBJECT && run->seed & 1
+                      ? "{\"a\":[]}" : "");
+
+    check(recs_render(&run->mem, &run->page, &run->decision, run->inserts,
+                      &run->tag, &out) == RECS_OK);
+
+    p = recs_alloc(&run->mem, out.size);
+    run->output.data = p;
+    run->output.len = out.size;
+
+    for (i = 0; i < out.npieces; i++) {
+        check(out.pieces[i].len <= run->output.len
+              - (size_t) (p - run->output.data));
+        memcpy(p, out.pieces[i].data, out.pieces[i].len);
+        p += out.pieces[i].len;
+    }
+
+    check(p == run->output.data + run->output.len);
+}
+
+
+/* The output's item is the next of what was put in. */
+
+static void
+check_insert(const run_t *run, const recs_item_t *item, size_t k)
+{
+    recs_str_t      span;
+    recs_insert_t  *insert;
+
+    insert = &run->decision.inserts[k];
+
+    check(passes(run, &run->pool[insert->item], 1));
+    check(insert->draw->p > 0 && insert->draw->p <= 1);
+
+    /* white space around the object is no part of the item */
+
+    span = run->inserts[k];
+
+    while (span.len && span.data[0] == ' ') {
+        span.data++;
+        span.len--;
+    }
+
+    while (span.len && span.data[span.len - 1] == ' ') {
+        span.len--;
+    }
+
+    check(recs_str_eq(&item->span, &span));
+}
+
+
+/* The page that was put out: shelf by shelf, what the decision says. */
+
+static void
+check_output(run_t *run)
+{
+    size_t               i, k, n, pos, put;
+    const char          *error;
+    recs_page_t          again;
+    const recs_item_t   *item;
+    const recs_shelf_t  *shelf;
+
+    run->spec.max_items = ITEMS_MAX + RECS_EXPLORE_SLOTS_MAX;
+
+    check(recs_page_read(&run->mem, &run->spec, &run->output, &again, &error,
+                         &pos) == RECS_OK);
+    check(again.nshelves == run->page.nshelves);
+    check(again.nitems == run->decision.kept + run->decision.ninserts);
+    check(again.root == run->page.root);
+    check(again.ncuts == (run->tag.len != 0));
+    check(again.empty == run->page.empty);
+
+    n = 0;
+
+    for (k = 0; k < again.nshelves; k++) {
+        put = 0;
+        shelf = &run->page.shelves[k];
+        check(again.shelves[k].first == n);
+
+        for (i = shelf->first; i < shelf->first + shelf->nitems; i++) {
+
+            if (run->decision.verdicts[i].fate != RECS_KEPT) {
+                continue;
+            }
+
+            while (k == 0 && put < run->decision.ninserts
+                   && run->decision.inserts[put].before == i)
+            {
+                check_insert(run, &again.items[n++], put++);
+            }
+
+            item = &again.items[n++];
+            check(recs_str_eq(&item->span, &run->page.items[i].span));
+            check(recs_str_eq(&item->id, &run->page.items[i].id));
+            check(item->id.data == NULL || passes(run, &item->id, 0));
+        }
+
+        while (k == 0 && put < run->decision.ninserts) {
+            check(run->decision.inserts[put].before == run->page.nitems);
+            check_insert(run, &again.items[n++], put++);
+        }
+
+        check(again.shelves[k].nitems == n - again.shelves[k].first);
+    }
+
+    check(n == again.nitems);
+}
+
+
+/* Without a decision, a tag and reserved members not a byte changes. */
+
+static void
+check_untouched(run_t *run)
+{
+    recs_str_t     none;
+    recs_output_t  out;
+
+    none = string("");
+
+    check(recs_render(&run->mem, &run->page, NULL, NULL, &none, &out)
+          == RECS_OK);
+
+    if (run->page.ncuts == 0) {
+        check(out.npieces == 1);
+        check(recs_str_eq(&out.pieces[0], &run->text));
+
+    } else {
+        check(out.size < run->text.len);
+    }
+}
+
+
+static recs_rc_e
+read_page(run_t *run, const spec_t *spec)
+{
+    size_t         n, pos;
+    recs_rc_e      rc;
+    const char    *error;
+    recs_json_t    rd;
+    recs_value_t   v;
+
+    const char    *item_id[POINTERS_MAX] = { NULL };
+
+    item_id[0] = spec->item_id;
+
+    run->spec.shelves = pointers(&run->mem, spec->shelves,
+                                 &run->spec.nshelves);
+    run->spec.item_id = pointers(&run->mem, item_id, &n);
+    run->spec.values = pointers(&run->mem, spec->values, &run->spec.nvalues);
+    run->spec.max_items = ITEMS_MAX;
+
+    error = NULL;
+    pos = 0;
+    rc = recs_page_read(&run->mem, &run->spec, &run->text, &run->page, &error,
+                        &pos);
+
+    check((error != NULL) == (rc == RECS_MALFORMED));
+    check(pos <= run->text.len);
+
+    if (rc != RECS_TOO_MANY) {
+        recs_json_init(&rd, run->text.data, run->text.len);
+        check((rc == RECS_MALFORMED) == (recs_json_skip(&rd, &v) < 0
+                                         || recs_json_finish(&rd) < 0));
+    }
+
+    return rc;
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    run_t          run;
+    fuzz_piece_t  *pieces;
+
+    if (size < CONTROL_LEN) {
+        return 0;
+    }
+
+    memset(&run, 0, sizeof(run_t));
+    run.mem = fuzz_mem(&pieces);
+    run.text.data = data + CONTROL_LEN;
+    run.text.len = size - CONTROL_LEN;
+
+    if (read_page(&run, &specs[data[0] % (sizeof(specs) / sizeof(spec_t))])
+        == RECS_OK)
+    {
+        check_untouched(&run);
+
+        plan(&run, data);
+        ask(&run);
+
+        check(recs_decide(&run.mem, &run.page, &run.policy, &run.decision)
+              == RECS_OK);
+
+        check_counts(&run);
+        render(&run);
+        check_output(&run);
+    }
+
+    fuzz_free(pieces);
+
+    return 0;
+}

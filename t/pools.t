@@ -1,0 +1,409 @@
+use strict;
+use warnings;
+
+# Pools: what they are read from and when, and what of them is put into pages.
+# The page and the event come with the request; each request explores, so that
+# what it shows is the pool's.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Recs::Test;
+use Test::More;
+
+# What was freed is overwritten: a pool that outlives its memory is seen.
+BEGIN { $ENV{MALLOC_PERTURB_} = 165 }
+
+my $t = Recs::Test->new;
+
+my $redis = $t->redis;
+my $late = $t->redis(name => 'late', start => 0);
+my $api = $t->upstream(sub { $_[0]{args}{page} });
+
+my @names = map { "n$_" } 1 .. 12;
+
+# Not in the order of the ids' bytes.
+my @mixed = map { "n$_" } 7, 12, 1, 3, 10, 2, 11, 5, 4, 9, 8, 6;
+
+$t->write('sorted.ndjson', lines(sort @names));
+$t->write('mixed.ndjson', lines(@mixed));
+$t->write('changing.ndjson', lines('n1', 'n2'));
+$t->write('bad.ndjson', join "\n", '{"id":"ok"}', '', '{"id":', '["id"]',
+          "\r", '{"name":"none"}', '{"id":null}', '{"id":1.5}',
+          '{"id":"\u006fk","second":true}', '{"id":7} x', '{"id":""}',
+          '{"id":12}', '');
+$t->write('sku.ndjson',
+          '{"id":"other","product":{"sku":"s1"}}' . "\r\n"
+          . '{"id":"b9","product":{"sku":"b1"}}');
+
+$redis->cmd('HSET', 'fresh', map { ($_, object($_)) } @mixed);
+$redis->cmd('HSET', 'changing', map { ($_, object($_)) } 'n1', 'n2');
+$redis->cmd('HSET', 'own', 'field', '{"id":"member"}', 'bad', '[]');
+
+my %pools = (
+    sorted   => 'file=%%TESTDIR%%/sorted.ndjson',
+    mixed    => 'file=%%TESTDIR%%/mixed.ndjson',
+    changing => 'file=%%TESTDIR%%/changing.ndjson refresh=100ms',
+    bad      => 'file=%%TESTDIR%%/bad.ndjson refresh=100ms',
+    sku      => 'file=%%TESTDIR%%/sku.ndjson id=/product/sku',
+    one      => 'file=%%TESTDIR%%/one.ndjson refresh=100ms',
+    hash     => 'redis=main key=fresh',
+    moving   => 'redis=main key=changing refresh=100ms',
+    later    => 'redis=late key=fresh refresh=1h',
+    own      => 'redis=main key=own',
+);
+
+$t->write('one.ndjson', '{"id":"n1"}');
+
+my $http = join '', map { "recs_pool $_ $pools{$_};\n" } sort keys %pools;
+
+$http .= <<'HTTP';
+recs_redis main { server %%REDIS%%; }
+recs_redis late { server %%LATE%%; }
+recs on;
+recs_event $arg_e;
+server {
+    listen %%LISTEN%%;
+    location = /status { recs_status; }
+HTTP
+
+for my $pool (sort keys %pools) {
+    $http .= "location /$pool {\n"
+           . "    recs_explore $pool rate=100% slots=1 salt=s panel=5;\n"
+           . "    proxy_pass http://%%API%%;\n}\n";
+}
+
+my $nginx = $t->nginx("$http}\n");
+
+
+sub object { return qq({"id":"$_[0]","t":[1, 2.50]}) }
+sub lines  { return join '', map { object($_) . "\n" } @_ }
+
+
+sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
+
+
+sub fetch {
+    my ($pool, $event, $page) = @_;
+
+    $page //= '{"items":[{"id":"b1"},{"id":"b2"}]}';
+    return $t->get("/$pool?e=$event&page=" . encode($page));
+}
+
+
+# The ids that so many events put on a page.
+
+sub shown {
+    my ($pool, $count) = @_;
+
+    my $c = $t->http;
+    my $page = encode('{"items":["b1","b2"]}');
+
+    return map {
+        my $first = $c->get("/$pool?e=$_&page=$page")->json->{items}[0];
+        $first eq 'b1' ? undef : $first;
+    } 1 .. $count;
+}
+
+
+sub distinct {
+    my %seen = map { ($_ => 1) } grep { defined } @_;
+    return join ' ', sort keys %seen;
+}
+
+
+sub status { return $t->get('/status')->json->{pools}{ $_[0] } }
+
+
+sub wait_for {
+    my ($pool, $member, $value) = @_;
+
+    return wait_until(sub { status($pool)->{$member} >= $value });
+}
+
+
+sub has {
+    my ($pool, $count) = @_;
+
+    return wait_until(sub { status($pool)->{items} == $count });
+}
+
+
+# The first object on the page, without what was added to it.
+
+sub without_tag {
+    my ($r) = @_;
+
+    my ($text) = $r->body =~ /\A\{"items":\[(.*?),?\{"id":"b1"\}/s;
+    $text =~ s/(,?)"_recs":\{"explore":[^}]*\}(?=\s*\}\z)//;
+    return $text;
+}
+
+
+subtest 'all of a file or a hash can be drawn' => sub {
+    ok(has('hash', 12), 'Redis is asked at the start');
+
+    for my $pool ('sorted', 'mixed', 'hash') {
+        is(distinct(shown($pool, 150)), join(' ', sort @names), $pool);
+        is(status($pool)->{refused}, 0, 'nothing is refused');
+    }
+
+    is(status('hash')->{refreshes}, 1, 'asked once');
+};
+
+
+subtest 'a file is in its own order, a hash in that of its ids' => sub {
+    my @sorted = shown('sorted', 40);
+
+    is_deeply([shown('hash', 40)], \@sorted,
+              'a hash draws like a file that is sorted');
+
+    # What was drawn there stands at some place; here another stands there.
+    my @order = sort @names;
+    my %at = map { ($order[$_] => $mixed[$_]) } 0 .. $#order;
+    is_deeply([shown('mixed', 40)], [map { $at{$_} } @sorted],
+              'a file draws by its lines');
+};
+
+
+subtest 'lines that are no objects are passed over' => sub {
+    is(distinct(shown('bad', 60)), ' 12 ok', 'the others are there');
+
+    my $status = status('bad');
+    is($status->{items}, 3, 'items');
+    is($status->{refused}, 7, 'refused; blank lines are none');
+
+    # read again, with one more that is wrong
+    $t->write('bad.ndjson', $t->read('bad.ndjson') . "x\n");
+    ok(wait_for('bad', 'refused', 8), 'refreshed');
+    $t->write('bad.ndjson', $t->read('bad.ndjson') . "{\"id\":\"y\"}\n");
+    ok(has('bad', 4), 'and again');
+
+    my @said = $nginx->error_log =~ /recs_pool "bad": (.*?can't be used.*)/g;
+    is_deeply(\@said, [
+        "7 of 10 entries can't be used; the first is number 2: "
+            . ($said[0] =~ /: (.*)\z/)[0],
+        "8 of 11 entries can't be used; the first is number 2: "
+            . ($said[1] =~ /: (.*)\z/)[0],
+    ], 'the log tells, once for each number of them');
+};
+
+
+subtest 'of two with the same id the first counts' => sub {
+    my @bodies = map { fetch('bad', $_)->body } 1 .. 60;
+
+    ok(scalar(grep { /"ok"/ } @bodies), 'it is shown');
+    is(scalar(grep { /second/ } @bodies), 0, 'the second never is');
+};
+
+
+subtest 'id= tells where the id of an object is' => sub {
+    is(status('sku')->{items}, 2, 'items');
+    is(distinct(map { fetch('sku', $_)->json->{items}[0]{id} } 1 .. 20),
+       'other', 'that with the id of an item on the page is not shown');
+    is(distinct(map {
+           fetch('sku', $_, '{"items":[{"id":"c"}]}')->json->{items}[0]{id}
+       } 1 .. 20), 'b9 other', 'on another page both are');
+};
+
+
+subtest 'the field of a hash is the id' => sub {
+    ok(has('own', 1), 'one of two is an object');
+    is(status('own')->{refused}, 1, 'the other is refused');
+    is(fetch('own', 1, '{"items":["a"]}')->body, '{"items":["field"]}',
+       'not what the object says');
+    is(fetch('own', 1, '{"items":[{"id":"field"}]}')->body,
+       '{"items":[{"id":"field"}]}', 'it is compared with those on the page');
+};
+
+
+subtest 'a file that changes is read again' => sub {
+    is(distinct(shown('changing', 30)), 'n1 n2', 'before');
+
+    my $before = status('changing')->{refreshes};
+    $t->write('changing.ndjson', lines('n3', 'n4', 'n5'));
+    ok(has('changing', 3), 'after');
+    is(distinct(shown('changing', 60)), 'n3 n4 n5', 'shown');
+    ok(status('changing')->{refreshes} > $before, 'counted');
+    ok($nginx->wait_log(qr/recs_pool "changing": 3 items read from/), 'said');
+
+    my $loaded = status('changing')->{loaded};
+    cmp_ok(abs(time - $loaded), '<', 60, 'loaded: unix seconds');
+
+    # renamed into place: another file of the same size
+    $t->write('new.ndjson', lines('n6', 'n7', 'n8'));
+    chmod 0644, $t->dir . '/new.ndjson';
+    rename $t->dir . '/new.ndjson', $t->dir . '/changing.ndjson';
+    ok(wait_until(sub { distinct(shown('changing', 9)) =~ /n[678]/ }),
+       'a file renamed into its place is seen');
+
+    $t->write('changing.ndjson', '');
+    ok(has('changing', 0), 'an empty one is an empty pool');
+    is(distinct(shown('changing', 5)), '', 'which shows nothing');
+};
+
+
+subtest 'a file that cannot be read leaves the contents as they are' => sub {
+    $t->write('changing.ndjson', lines('n1', 'n2'));
+    ok(has('changing', 2), 'before');
+
+    my $path = $t->dir . '/changing.ndjson';
+    my $failures = status('changing')->{failures};
+
+    unlink $path;
+    mkdir $path or die "$path: $!";
+    ok(wait_for('changing', 'failures', $failures + 3), 'it fails');
+    is(distinct(shown('changing', 30)), 'n1 n2', 'shown all the same');
+
+    my @said = $nginx->error_log
+               =~ /recs_pool "changing" can't be read, (.*)/g;
+    is(scalar @said, 1, 'one line tells');
+    like($said[0] // '', qr/the one before stays: is not a regular file/,
+         'why');
+
+    rmdir $path;
+    $t->write('changing.ndjson', lines('n9'));
+    ok(has('changing', 1), 'and then it is read again');
+    is(distinct(shown('changing', 5)), 'n9', 'shown');
+};
+
+
+subtest 'a hash that changes is read again' => sub {
+    ok(has('moving', 2), 'before');
+    is(distinct(shown('moving', 30)), 'n1 n2', 'shown');
+
+    $redis->cmd('HSET', 'changing', 'n3', object('n3'));
+    $redis->cmd('HDEL', 'changing', 'n1', 'n2');
+    ok(wait_until(sub { distinct(shown('moving', 9)) eq 'n3' }), 'after');
+
+    $redis->cmd('DEL', 'changing');
+    ok(has('moving', 0), 'none is an empty pool');
+};
+
+
+subtest 'a key of another type leaves the contents as they are' => sub {
+    $redis->cmd('HSET', 'changing', 'n1', object('n1'));
+    ok(has('moving', 1), 'before');
+
+    my $failures = status('moving')->{failures};
+    $redis->cmd('DEL', 'changing');
+    $redis->cmd('SADD', 'changing', 'n1');
+    ok(wait_for('moving', 'failures', $failures + 3), 'it fails');
+    is(distinct(shown('moving', 5)), 'n1', 'shown all the same');
+
+    my @said = $nginx->error_log =~ /recs_pool "moving" can't be read, (.*)/g;
+    @said = grep { /WRONGTYPE/ } @said;
+    is(scalar @said, 1, 'one line tells');
+    like($said[0], qr/^the one before stays: redis answered WRONGTYPE/, 'why');
+
+    $redis->cmd('DEL', 'changing');
+    $redis->cmd('HSET', 'changing', map { ($_, object($_)) } 'n4', 'n5');
+    ok(has('moving', 2), 'and then it is read again');
+};
+
+
+subtest 'a Redis that is lost leaves the contents as they are' => sub {
+    my $failures = status('moving')->{failures};
+    $redis->kill;
+    ok(wait_for('moving', 'failures', $failures + 2), 'it fails');
+    is(distinct(shown('moving', 30)), 'n4 n5', 'shown all the same');
+
+    $redis->start;
+    $redis->cmd('HSET', 'changing', 'n6', object('n6'));
+    ok(wait_until(sub { distinct(shown('moving', 5)) eq 'n6' }),
+       'read again when it is back');
+};
+
+
+subtest 'a Redis that was not there at the start is asked when it is' => sub {
+    is(status('later')->{items}, 0, 'before');
+    is(fetch('later', 1)->json->{items}[0]{id}, 'b1', 'nothing is put in');
+
+    $late->start;
+    $late->cmd('HSET', 'fresh', 'n1', object('n1'));
+    ok(wait_until(sub { status('later')->{items} }),
+       'long before the next refresh');
+    is(fetch('later', 1)->json->{items}[0]{id}, 'n1', 'shown');
+};
+
+
+subtest 'an object keeps its bytes, but for a _recs of its own' => sub {
+    my $tag = quotemeta '"_recs":{"explore":true,"pool":"one","slot":1,"p":1,'
+                      . '"gate":1}';
+
+    my @rows = (
+        ['{"id":"n1"}', '{"id":"n1",TAG}', 'a small one'],
+        ['{ "id" : "n1" , "x":[ 1.0,{"_recs":2} ] }',
+         '{ "id" : "n1" , "x":[ 1.0,{"_recs":2} ],TAG }', 'white space'],
+        ['{"_recs":1,"id":"n1"}', '{"id":"n1",TAG}', '_recs first'],
+        ['{"id":"n1", "_recs":{"a":[1]}, "b":"c"}',
+         '{"id":"n1", "b":"c",TAG}', 'between'],
+        ['{"id":"n1","_recs":null}', '{"id":"n1",TAG}', 'last'],
+        ['{"_recs":1,"\u005frecs":2,"id":"n1","_recs":3}',
+         '{"id":"n1",TAG}', 'several, one in disguise'],
+        ['{"id":"x","id":"n1","n":1e400}',
+         '{"id":"x","id":"n1","n":1e400,TAG}', 'a repeated name'],
+    );
+
+    for my $row (@rows) {
+        my ($line, $want, $name) = @$row;
+
+        # the size may be the one before's: a new file has another number
+        $t->write('next.ndjson', $line);
+        chmod 0644, $t->dir . '/next.ndjson';
+        rename $t->dir . '/next.ndjson', $t->dir . '/one.ndjson';
+
+        my $pattern = quotemeta $want;
+        $pattern =~ s/TAG/$tag/;
+        my $right = qr/\A\{"items":\[$pattern,\{"id":"b1"\}\]\}\z/;
+
+        my $r;
+        wait_until(sub { ($r = fetch('one', 1))->body =~ $right });
+        like($r->body, $right, $name);
+    }
+};
+
+
+subtest 'a shelf of scalars gets the bare id' => sub {
+    my %shelves = (
+        '["b1","b2"]' => ['"n1"', '"12"'],
+        '[1,2]'       => ['"n1"', '12'],
+        '[1.5,2]'     => ['"n1"', '12'],
+        '[true,1]'    => ['"n1"', '"12"'],
+    );
+
+    for my $id (0, 1) {
+        my $line = ('{"id":"n1"}', '{"id":12}')[$id];
+        $t->write('next.ndjson', $line);
+        chmod 0644, $t->dir . '/next.ndjson';
+        rename $t->dir . '/next.ndjson', $t->dir . '/one.ndjson';
+        my $wanted = ('n1', '12')[$id];
+        ok(wait_until(sub { (shown('one', 1))[0] eq $wanted }), $line);
+
+        for my $shelf (sort keys %shelves) {
+            my $want = $shelves{$shelf}[$id];
+            my ($first) = $shelf =~ /\[(.*?),/;
+            is(fetch('one', 1, "{\"items\":$shelf}")->body,
+               "{\"items\":[$want,$first]}", "$line into $shelf");
+        }
+    }
+
+    like(fetch('one', 1, '{"items":[]}')->body,
+         qr/\A\{"items":\[\{"id":12,"_recs":\{.*\}\}\]\}\z/,
+         'an empty shelf gets the object');
+    like(fetch('one', 1, '{"items":[ ]}')->body,
+         qr/\A\{"items":\[\{"id":12,"_recs":\{.*\}\} ?\]\}\z/,
+         'also one with white space in it');
+};
+
+
+subtest 'a reload keeps pools and forgets none of their memory' => sub {
+    for (1 .. 3) {
+        ok($nginx->reload, 'a reload');
+        is(status('sorted')->{items}, 12, 'the file is there at once');
+        is(distinct(shown('sorted', 150)), join(' ', sort @names), 'whole');
+    }
+};
+
+
+$t->done;
