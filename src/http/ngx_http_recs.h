@@ -301,38 +301,29 @@ typedef struct {
 extern ngx_module_t  ngx_http_recs_module;
 
 
-/* ngx_http_recs_conf.c: the directives that take more than a slot */
+/* The directives that take more than a slot: ngx_http_recs_set_conf.c, */
 
-char *ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_recs_pool_conf.c, */
+
 char *ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/*
- * The thing called name in names (an array of pointers to structs that begin
- * with ngx_http_recs_named_t), made with size bytes if it is new.
- * NULL: out of memory.
- */
-
-void *ngx_http_recs_named(ngx_conf_t *cf, ngx_array_t *names, ngx_str_t *name,
-    size_t size);
-
-/* Compiles a directive's pointer.  NGX_OK, or NGX_ERROR and it was logged. */
-
-ngx_int_t ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source,
-    recs_pointer_t *ptr);
-
-/* ngx_http_recs_redis_conf.c */
+/* ngx_http_recs_redis_conf.c, */
 
 char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_recs_loc_conf.c */
+
+char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_recs_filter.c */
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 #define NGX_HTTP_RECS_ZONE_SIZE  (8 * 1024 * 1024)
@@ -20,6 +20,8 @@ static char *ngx_http_recs_merge_pointers(ngx_conf_t *cf,
     ngx_http_recs_loc_conf_t *conf);
 static ngx_int_t ngx_http_recs_merge_spec(ngx_conf_t *cf,
     ngx_http_recs_loc_conf_t *conf);
+static char *ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post,
     void *data);
 static ngx_int_t ngx_http_recs_init(ngx_conf_t *cf);
@@ -299,6 +301,36 @@ ngx_module_t  ngx_http_recs_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static char *
+ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_main_conf_t *rmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (rmcf->zone_size) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) (512 * 1024)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" of recs_zone, "
+                           "it must be at least 512k", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->zone_size = size;
+    rmcf->used = 1;
+
+    return NGX_CONF_OK;
+}
 
 
 /* A response that waits long would meet send_timeout. */
