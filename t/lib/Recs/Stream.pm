@@ -49,7 +49,7 @@ sub new {
         $sock = IO::Socket::IP->new(PeerHost => $host, PeerPort => $opt{port},
                                     Timeout => 10,
                                     $opt{receive_buffer}
-                                    ? (Sockopts => [[SO_RCVBUF,
+                                    ? (Sockopts => [[SOL_SOCKET, SO_RCVBUF,
                                                      $opt{receive_buffer}]])
                                     : ());
         setsockopt $sock, IPPROTO_TCP, TCP_NODELAY, 1 if $sock;

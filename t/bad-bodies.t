@@ -1,0 +1,371 @@
+use strict;
+use warnings;
+
+# What can't be filtered passes byte for byte, and the response says why; what
+# the upstream broke off is an error, and no hang.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use IO::Compress::Gzip qw(gzip);
+use Recs::Test;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $t = Recs::Test->new;
+
+my $redis = $t->redis;
+$redis->cmd('SADD', 'in_stock', 'b1');
+
+my $page = '{"items":[{"id":"b1"},{"id":"b2"}]}';
+my $shown = '{"items":[{"id":"b1"}]}';
+
+gzip(\$page => \my $compressed) or die 'gzip';
+
+my @headers = (
+    'ETag' => '"candidates"', 'Accept-Ranges' => 'bytes',
+    'Last-Modified' => 'Mon, 02 Nov 2026 10:00:00 GMT',
+    'Content-MD5' => 'Q2hlY2sgSW50ZWdyaXR5IQ==', 'Digest' => 'sha-256=YQ==',
+    'Cache-Control' => 'max-age=60', 'Set-Cookie' => 'a=1',
+    'Set-Cookie' => 'b=2', 'X-Any' => 'thing', 'Vary' => 'Accept-Language',
+);
+
+my @headers_of_page = ('Recs-Filter', map { $headers[2 * $_] }
+                                      0 .. $#headers / 2);
+
+my $deep = '[' x 513 . ']' x 513;
+my $one = '{"id":"b1"}';
+
+# What the upstream says: by kind, or the n-th of a kind.
+
+my %answers = (
+    page => $page,
+
+    syntax => [
+        '{', '}', ' ', "\0", '<html>', 'items', '{"items":[1,]}',
+        '{"items":[01]}', '{"items":[+1]}', '{"items":[1.]}',
+        '{"items":[NaN]}', '{"items":["b1"]}}', '{"items":["b1"]} x',
+        "{'items':[]}", '{"items":["\x"]}', '{"items":["\u12"]}',
+        "{\"items\":[\"a\nb\"]}", "{\"items\":[\"\xFF\"]}",
+        "{\"items\":[\"\xED\xA0\x80\"]}", "{\"items\":[\"\xC0\x80\"]}",
+        "{\"items\":[\"\xE2\x82\"]}", "\xEF\xBB\xBF{\"items\":[]}",
+        "{\"items\":[],\"deep\":$deep}", '{"items":["b1"]', '{"items":[',
+        '{"items":["b1', '{"items":["b1"],"a"}', '{"items":["b1"],}',
+        '{"items":["b1"] "a":1}', '{"items":["b1" "b2"]}', '{1:2}',
+        '{"items":[tru]}', '{"items":["b1"],"a":"\ud800',
+    ],
+
+    no_shelf => [
+        '{}', '[]', '""', '1', 'null', '{"item":[]}', '{"items":{}}',
+        '{"items":"b1"}', '{"items":null}', '{"items":["b1"],"items":1}',
+        '{"Items":["b1"]}', '{"a":{"items":["b1"]}}',
+    ],
+
+    items => [map { '{"items":[' . join(',', ($one) x $_) . ']}' } 4, 40],
+    many  => '{"items":[' . join(',', ('"b1"') x 5001) . ']}',
+    three => '{"items":["b1","b2","b1"]}',
+
+    # 100 bytes may be filtered in /small, 101 may not.
+    size => [map {
+        '{"items":["b1","b2"],"fill":"' . 'x' x ($_ - 31) . '"}'
+    } 100, 101, 150_000],
+);
+
+# Too large only after a while.
+$answers{grows} = { body => [unpack('a60 (a5000)*', $answers{size}[2])],
+                    framing => 'chunked' };
+splice @{ $answers{grows}{body} }, 1, 0, \0.05;
+
+$answers{encoding} = [
+    map { { body => $_->[1], headers => ['Content-Encoding' => $_->[0],
+                                         @headers] } }
+    ['gzip', $compressed], ['br', "\x0b\x02\x80{}\x03"], ['x-any', $page],
+    ['gzip, identity', $compressed],
+];
+$answers{identity} = { body => $page,
+                       headers => ['Content-Encoding' => 'identity'] };
+
+# Broken off: in the first buffer, after some, between chunks, by a reset.
+my $long = '{"items":[' . '{"id":"b1"},' x 3000 . '{"id":"b2"}]}';
+
+$answers{cut} = [
+    { body => $page, cut => 0 },
+    { body => $page, cut => 20 },
+    { body => $long, cut => 30_000 },
+    { body => [$page], framing => 'chunked', cut => 20 },
+    { body => [split //, $page], framing => 'chunked', cut => 25 },
+    { body => [$long], framing => 'chunked', cut => 30_000 },
+    { body => [$page], framing => 'chunked', cut => length $page },
+    { body => $page, length => 36 },
+    { body => [substr($page, 0, 20), \0.1], length => 35, reset => 1 },
+];
+$answers{stall} = { body => [substr($page, 0, 20), \2], length => 35 };
+$answers{huge} = { body => [$long x 40], framing => 'chunked',
+                   cut => 1_200_000 };
+
+my $api = $t->upstream(sub {
+    my ($req) = @_;
+
+    return { headers => [@headers], %{ answer($req) } };
+});
+
+my $nginx = $t->nginx(access_log => q('$request_uri $status $recs_state'),
+                      http => <<'HTTP');
+    recs_redis main { server %%REDIS%%; }
+    recs_set in_stock redis=main key=in_stock;
+
+    recs_require in_stock;
+    recs_lookup_timeout 5s;
+
+    proxy_cache_path %%NGINX_DIR%%/tmp/cache keys_zone=pages:1m;
+
+    server {
+        listen %%LISTEN%%;
+        listen %%LISTEN_H2%% http2;
+        recs on;
+
+        location /off/ {
+            recs off;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /unbuffered/ {
+            proxy_buffering off;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /buffered/ {
+            proxy_buffer_size 4k;
+            proxy_buffers 4 4k;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /small/ {
+            recs_max_body_size 100;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /small/unbuffered/ {
+            recs_max_body_size 100;
+            proxy_buffering off;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /few/ {
+            recs_max_items 3;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /cached/ {
+            proxy_cache pages;
+            proxy_cache_valid 200 1h;
+            proxy_ignore_headers Cache-Control Set-Cookie Vary;
+            add_header X-Cache $upstream_cache_status;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /instead/ {
+            error_page 502 = @instead;
+            proxy_pass http://%%API%%/;
+        }
+
+        location @instead {
+            rewrite ^ /page break;
+            proxy_pass http://%%API%%;
+        }
+
+        location /impatient/ {
+            proxy_read_timeout 300ms;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /logged/ { proxy_pass http://%%API%%/; }
+
+        location /static/ {
+            default_type application/json;
+            types { text/plain txt; }
+            alias %%TESTDIR%%/html/;
+        }
+
+        location /html/ {
+            recs off;
+            ssi on;
+            default_type text/html;
+            alias %%TESTDIR%%/html/;
+        }
+    }
+HTTP
+
+
+sub answer {
+    my ($req) = @_;
+
+    my ($kind, $n, $framing) = $req->{path} =~ m{^/(\w+)/?(\d*)/?(\w*)};
+    my $answer = $answers{$kind};
+    $answer = $answer->[$n] if ref $answer eq 'ARRAY';
+    $answer = { body => $answer } if !ref $answer;
+
+    return $framing ? { %$answer, framing => $framing } : $answer;
+}
+
+
+for my $case (['syntax', 'malformed;why=syntax'],
+              ['no_shelf', 'malformed;why=no_shelf'],
+              ['encoding', 'bypassed;why=encoding'])
+{
+    my ($kind, $tag) = @$case;
+
+    subtest "passed: $kind" => sub {
+        for my $n (0 .. $#{ $answers{$kind} }) {
+            passed("/buffered/$kind/$n", $tag);
+            passed("/unbuffered/$kind/$n/chunked", $tag);
+        }
+
+        passed("/cached/$kind/0", $tag, 'Accept-Ranges') for 1 .. 2;
+    };
+}
+
+
+subtest 'identity is no encoding' => sub {
+    is $t->get('/buffered/identity')->body, $shown, 'filtered';
+};
+
+
+subtest 'passed: too many items' => sub {
+    passed("/few/items/$_", 'too_large;why=items') for 0, 1;
+    passed('/few/items/1/chunked', 'too_large;why=items');
+    passed('/buffered/many', 'too_large;why=items');
+
+    is $t->get('/few/three')->body, '{"items":["b1","b1"]}',
+        'as many as may be';
+};
+
+
+subtest 'passed: too large' => sub {
+    my $filtered = 'filtered;total=2;kept=1;removed=1;explored=0';
+
+    for my $how ('/small', '/small/unbuffered') {
+        for my $framing (qw(length chunked close)) {
+            is $t->get("$how/size/0/$framing")->header('Recs-Filter'),
+                $filtered, "$how $framing: as large as may be";
+
+            passed("$how/size/$_/$framing", 'too_large;why=body') for 1, 2;
+        }
+
+        passed("$how/grows", 'too_large;why=body');
+    }
+
+    my $c = $t->http2(port => 'H2');
+    my @streams = map { $c->send('GET', "/small/unbuffered/size/2/$_") }
+                  ('chunked', 'length') x 3;
+    is length $c->response($_)->body, 150_000, 'over HTTP/2' for @streams;
+};
+
+
+subtest 'passed: a static file' => sub {
+    chmod 0644, $t->write('html/bad.json', '{"items":["b1","b2"]'),
+                $t->write('html/text.txt', $page);
+
+    my $r = $t->get('/static/bad.json', Range => 'bytes=2-6');
+    is $r->status, 200, 'what was held back is not cut into ranges';
+    is $r->body, '{"items":["b1","b2"]', 'but whole';
+
+    $r = $t->get('/static/text.txt', Range => 'bytes=2-6');
+    is $r->status, 206, 'another type is';
+    is $r->body, 'items', 'a range';
+};
+
+
+subtest 'broken off by the upstream' => sub {
+    my $c = $t->http2(port => 'H2');
+
+    for my $how ('/buffered', '/unbuffered', '/cached') {
+        for my $n (0 .. $#{ $answers{cut} }) {
+            my $start = time;
+            my $r = $t->get("$how/cut/$n");
+
+            is $r->status, 502, "$how/cut/$n";
+            ok $r->complete, 'complete';
+            unlike $r->body, qr/b1/, 'nothing of the page';
+            is $r->header($_), undef, "no $_" for @headers_of_page;
+            cmp_ok time - $start, '<', 5, 'at once';
+
+            is $c->get("$how/cut/$n")->status, 502, 'and over HTTP/2';
+        }
+    }
+
+    is $t->get('/instead/cut/2')->body, $shown, 'error_page, filtered';
+    is $t->get('/instead/cut/4')->body, $shown, 'once more';
+    is $c->get('/instead/cut/5')->body, $shown, 'and over HTTP/2';
+
+    is $t->get('/impatient/stall')->status, 502, 'an upstream that stalls';
+
+    my $r = $t->get('/unbuffered/huge');
+    is $r->status, 200, 'too large already';
+    ok !$r->complete, 'then it is broken off here, too';
+};
+
+
+subtest 'broken off in a subrequest' => sub {
+    $t->write('html/parts.html', join '|', map {
+        "<!--#include virtual=\"$_\" -->"
+    } '/buffered/page', '/buffered/cut/2', '/unbuffered/cut/4',
+      '/buffered/syntax/0', '/unbuffered/page');
+    chmod 0644, $t->dir . '/html/parts.html';
+
+    my $r = $t->get('/html/parts.html');
+    my @parts = split /\|/, $r->body, -1;
+
+    ok $r->complete, 'the whole is complete';
+    is $parts[0], $shown, 'what stands before';
+    unlike "@parts[1, 2]", qr/"id"/, 'nothing of the pages that broke off';
+    is $parts[3], '{', 'what cannot be filtered';
+    is $parts[4], $shown, 'what stands behind';
+};
+
+
+subtest 'one log line' => sub {
+    my $read = length $nginx->error_log;
+    my $c = $t->http;
+
+    $c->get('/logged/syntax/8') for 1 .. 30;
+
+    my @lines = substr($nginx->error_log, $read) =~ /^(.*recs.*)$/mg;
+    is scalar @lines, 1, 'for thirty responses';
+    like $lines[0], qr/\[warn\].*body passed as it came: .*, at byte \d+/,
+        'with why and where';
+
+    my @states = map { (split)[2] } $nginx->access_log;
+    is scalar(grep { $_ eq 'malformed' } @states[-30 .. -1]), 30,
+        'but each in the access log';
+};
+
+
+$t->done;
+
+
+# It is what the upstream says, with a tag.  (What nginx has cached it would
+# itself cut into ranges; not what was held back.)
+
+sub passed {
+    my ($path, $tag, @but) = @_;
+
+    my $r = $t->get($path);
+    my ($rest) = $path =~ m{^/(?:small/unbuffered|\w+)(/.*)};
+    my $original = $t->get("/off$rest");
+
+    is $r->header('Recs-Filter'), $tag, "$path: tag";
+    ok $r->complete && $r->body eq $original->body, 'the same bytes'
+        or diag(substr $r->body, 0, 1000);
+    is $r->status, $original->status, 'status';
+    is_deeply header_of($r, @but), header_of($original, @but), 'and header';
+}
+
+
+sub header_of {
+    my ($r, @but) = @_;
+
+    my %but = map { $_ => 1 } @but, qw(Date Recs-Filter X-Cache);
+    return [map { "$_->[0]: $_->[1]" } grep { !$but{ $_->[0] } }
+            @{ $r->{fields} }];
+}
