@@ -14,6 +14,7 @@
 
 
 #define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */
+#define NGX_HTTP_RECS_TYPE_MAX   128        /* bytes; RFC 6838, section 4.2 */
 
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
@@ -127,23 +128,44 @@ ngx_http_recs_internal(ngx_http_request_t *r)
 }
 
 
-/* Is it a type that is looked at? */
+/*
+ * Is it a type that is looked at?  Whatever parameters it has: nginx itself cuts
+ * off a charset only.
+ */
 
 static ngx_uint_t
 ngx_http_recs_type(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf)
 {
-    size_t  len;
+    size_t       len;
+    u_char      *type, *end, lowcase[NGX_HTTP_RECS_TYPE_MAX];
+    ngx_uint_t   hash;
 
-    if (ngx_http_test_content_type(r, &rlcf->types)) {
+    if (rlcf->types.size == 0) {
         return 1;
     }
 
-    len = r->headers_out.content_type_len;
+    type = r->headers_out.content_type.data;
+    len = r->headers_out.content_type.len;
 
-    return rlcf->json_suffix && len > 5
-           && ngx_strncasecmp(r->headers_out.content_type.data + len - 5,
-                              (u_char *) "+json", 5)
-              == 0;
+    end = len ? ngx_strlchr(type, type + len, ';') : NULL;
+
+    if (end) {
+        len = end - type;
+    }
+
+    while (len && (type[len - 1] == ' ' || type[len - 1] == '\t')) {
+        len--;
+    }
+
+    if (len == 0 || len > NGX_HTTP_RECS_TYPE_MAX) {
+        return 0;
+    }
+
+    hash = ngx_hash_strlow(lowcase, type, len);
+
+    return ngx_hash_find(&rlcf->types, hash, lowcase, len)
+           || (rlcf->json_suffix && len > 5
+               && ngx_memcmp(lowcase + len - 5, "+json", 5) == 0);
 }
 
 
