@@ -340,10 +340,10 @@ ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post, void *data)
 {
     ngx_msec_t *msec = data;
 
-    if (*msec == 0 || *msec > 10000) {
+    if (*msec == 0 || *msec > 30000) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid time of recs_lookup_timeout, "
-                           "it must be from 1ms to 10s");
+                           "it must be from 1ms to 30s");
         return NGX_CONF_ERROR;
     }
 
