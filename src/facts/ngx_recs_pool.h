@@ -17,7 +17,7 @@
 #include "recs_object.h"
 
 
-typedef struct ngx_recs_pool_reply_s  ngx_recs_pool_reply_t;
+typedef struct ngx_recs_pool_draft_s  ngx_recs_pool_draft_t;
 
 
 /* Counters of all workers, in shared memory. */
@@ -62,7 +62,7 @@ typedef struct {
 
     ngx_event_t               timer;
     ngx_recs_redis_query_t    query;
-    ngx_recs_pool_reply_t    *reply;        /* being read */
+    ngx_recs_pool_draft_t    *draft;        /* being read */
     ngx_uint_t                failed;       /* the last try failed, and was
                                                logged */
 } ngx_recs_pool_t;

@@ -128,21 +128,25 @@ ngx_recs_set_command(const ngx_recs_set_t *set)
 }
 
 
-/* Redis writes scores as C does, with "inf" and "-inf"; a hash has any text. */
-
-static ngx_int_t
+ngx_int_t
 ngx_recs_set_number(const ngx_str_t *text, double *n)
 {
     char  buf[64], *end;
 
-    if (text->len == 0 || text->len >= sizeof(buf)
-        || text->data[0] == ' ')
-    {
+    if (text->len == 0 || text->len >= sizeof(buf)) {
         return NGX_DECLINED;
     }
 
     ngx_memcpy(buf, text->data, text->len);
     buf[text->len] = '\0';
+
+    /* strtod() would pass over white space, too, and read "0x10" and "nan" */
+
+    if (strspn(buf, "0123456789.+-eE") != text->len
+        && ngx_strcmp(buf, "inf") != 0 && ngx_strcmp(buf, "-inf") != 0)
+    {
+        return NGX_DECLINED;
+    }
 
     *n = strtod(buf, &end);
 

@@ -99,6 +99,13 @@ ngx_int_t ngx_recs_set_answer(const ngx_recs_set_t *set,
     const ngx_recs_redis_value_t *v, u_char *answer);
 
 /*
+ * A score as Redis writes it, or a hash's value: a decimal number, "inf" or
+ * "-inf".  NGX_OK, or NGX_DECLINED: it is none.
+ */
+
+ngx_int_t ngx_recs_set_number(const ngx_str_t *text, double *n);
+
+/*
  * Notes that Redis gave an answer, or why it gave none (a literal, or an error
  * reply's text), and logs when that changes.
  */

@@ -21,7 +21,7 @@
 
 typedef enum {
     NGX_RECS_ZONE_FREE = 0,
-    NGX_RECS_ZONE_RESPONSES,        /* one, without a name */
+    NGX_RECS_ZONE_RESPONSES,        /* of all locations */
     NGX_RECS_ZONE_SET,
     NGX_RECS_ZONE_POOL,
     NGX_RECS_ZONE_REDIS

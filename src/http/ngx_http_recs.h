@@ -32,6 +32,7 @@
 #define NGX_HTTP_RECS_SETS_MAX      32      /* in one location */
 #define NGX_HTTP_RECS_SHELVES_MAX   32      /* pointers in one location */
 #define NGX_HTTP_RECS_HEADER_MAX    128     /* bytes of a version in a header */
+#define NGX_HTTP_RECS_BACKFILL_MAX  100     /* of a pool, asked for a response */
 
 
 /* What became of a response: $recs_state. */
@@ -39,8 +40,10 @@
 typedef enum {
     NGX_HTTP_RECS_NONE = 0,             /* not decided yet */
     NGX_HTTP_RECS_FILTERED,
+    NGX_HTTP_RECS_SHADOW,               /* decided on, and left as it came */
     NGX_HTTP_RECS_DEGRADED,             /* filtered, but a set gave no answer */
     NGX_HTTP_RECS_SKEWED,               /* filtered; a version is not accepted */
+    NGX_HTTP_RECS_STALE,                /* filtered; made too long ago */
     NGX_HTTP_RECS_BYPASSED,             /* nothing that can be filtered */
     NGX_HTTP_RECS_MALFORMED,            /* not JSON, or without a shelf */
     NGX_HTTP_RECS_TOO_LARGE,            /* over a limit */
@@ -59,12 +62,28 @@ typedef enum {
 } ngx_http_recs_version_e;
 
 
+/* What has an age. */
+
+typedef enum {
+    NGX_HTTP_RECS_CANDIDATES_AGE = 0,
+    NGX_HTTP_RECS_FEATURES_AGE,
+    NGX_HTTP_RECS_NAGES
+} ngx_http_recs_age_e;
+
+
 /* Counters of all workers' responses, in shared memory. */
 
 typedef struct {
     ngx_atomic_t                states[NGX_HTTP_RECS_NSTATES];
+} ngx_http_recs_states_t;
+
+typedef struct {
     ngx_atomic_t                skew[NGX_HTTP_RECS_NVERSIONS];
+    ngx_atomic_t                stale[NGX_HTTP_RECS_NAGES];
     ngx_atomic_t                unsent;     /* versions unfit for a header */
+    ngx_atomic_t                rejected;   /* answered with 502 */
+    ngx_atomic_t                encoded;    /* in an encoding not known here */
+    ngx_atomic_t                not_modified;
 } ngx_http_recs_responses_t;
 
 typedef struct {
@@ -73,12 +92,14 @@ typedef struct {
     ngx_atomic_t                removed;
     ngx_atomic_t                unidentified;
     ngx_atomic_t                explored;
+    ngx_atomic_t                backfilled;
     ngx_atomic_t                skipped_slots;
     ngx_atomic_t                unfilled_slots;
 } ngx_http_recs_items_t;
 
-/* The two entries are in the zone under these names. */
+/* These entries are in the zone under these names. */
 
+#define NGX_HTTP_RECS_STATES_NAME     "states"
 #define NGX_HTTP_RECS_RESPONSES_NAME  "responses"
 #define NGX_HTTP_RECS_ITEMS_NAME      "items"
 
@@ -121,10 +142,12 @@ typedef struct {
 
     size_t                      zone_size;
     ngx_recs_zone_t            *zone;
+    ngx_http_recs_states_t     *states;
     ngx_http_recs_responses_t  *responses;
     ngx_http_recs_items_t      *items;
 
     uint64_t                    seed;       /* for hashing ids */
+    ngx_int_t                   request_id; /* index of $request_id */
     ngx_uint_t                  used;       /* a directive that needs the zone
                                                was seen */
 } ngx_http_recs_main_conf_t;
@@ -146,13 +169,35 @@ typedef struct {
 } ngx_http_recs_version_t;
 
 
+typedef struct {
+    ngx_uint_t                  set;        /* the location has this one */
+    ngx_http_complex_value_t   *value;      /* NULL: it is in the body */
+    recs_pointer_t              body;
+    ngx_uint_t                  index;      /* in the page's values */
+    time_t                      max_age;    /* s; 0: any */
+    ngx_uint_t                  reject;     /* on_stale=reject */
+} ngx_http_recs_freshness_t;
+
+
+typedef struct {
+    ngx_http_recs_pool_t       *pool;
+    ngx_uint_t                  min;        /* of each shelf */
+} ngx_http_recs_backfill_t;
+
+
+#define NGX_HTTP_RECS_OFF           0
+#define NGX_HTTP_RECS_ON            1
+#define NGX_HTTP_RECS_SHADOW_MODE   2
+
+#define NGX_HTTP_RECS_EXPIRES_OFF   (-2)    /* -1 is NGX_CONF_UNSET */
+
 #define NGX_HTTP_RECS_TAG_OFF       0
 #define NGX_HTTP_RECS_TAG_HEADERS   1
 #define NGX_HTTP_RECS_TAG_BODY      2
 
 
 typedef struct {
-    ngx_flag_t                  enable;
+    ngx_uint_t                  enable;
     ngx_uint_t                  status;     /* recs_status is the handler */
 
     ngx_hash_t                  types;
@@ -166,6 +211,7 @@ typedef struct {
     ngx_array_t                *shelves;    /* recs_pointer_t */
     recs_pointer_t             *item_id;
     ngx_http_recs_version_t    *versions;   /* NGX_HTTP_RECS_NVERSIONS */
+    ngx_http_recs_freshness_t  *freshness;  /* NGX_HTTP_RECS_NAGES */
     recs_page_spec_t            spec;       /* made of the above */
 
     ngx_array_t                *require;    /* ngx_http_recs_set_t * */
@@ -173,11 +219,13 @@ typedef struct {
 
     ngx_flag_t                  distinct;
     ngx_uint_t                  limit;
+    ngx_http_recs_backfill_t   *backfill;
     ngx_http_recs_explore_t    *explore;
 
     ngx_uint_t                  tag;
-    ngx_uint_t                  on_skew;
-    ngx_uint_t                  on_bad_body;
+    ngx_uint_t                  reject_skew;
+    ngx_uint_t                  reject_bad_body;
+    time_t                      expires;    /* s */
     time_t                      bad_body;   /* this worker: when the last one
                                                came */
 
@@ -191,6 +239,7 @@ typedef enum {
     NGX_HTTP_RECS_COLLECT = 0,          /* the body is being received */
     NGX_HTTP_RECS_WAIT,                 /* the sets are being asked */
     NGX_HTTP_RECS_READY,                /* the rewritten body may go out */
+    NGX_HTTP_RECS_REJECTED,             /* it will be answered with 502 */
     NGX_HTTP_RECS_PASS                  /* nothing (more) to do here */
 } ngx_http_recs_phase_e;
 
@@ -199,6 +248,13 @@ typedef struct {
     ngx_str_t                   text;       /* data is NULL: none was found */
     unsigned                    skewed:1;   /* it is not accepted */
 } ngx_http_recs_found_t;
+
+
+typedef struct {
+    ngx_uint_t                  known;      /* the date was found */
+    time_t                      age;        /* s */
+    unsigned                    stale:1;
+} ngx_http_recs_aged_t;
 
 
 typedef struct {
@@ -213,22 +269,30 @@ typedef struct {
     /* the body as it came */
 
     ngx_buf_t                  *body;
+    ngx_str_t                   text;       /* the same, decompressed */
     unsigned                    last:1;     /* it is complete */
+    unsigned                    gzip:1;
+    ngx_event_t                 posted;     /* to reject it */
 
     /* what is asked and decided */
 
     recs_page_t                 page;
     ngx_http_recs_found_t       versions[NGX_HTTP_RECS_NVERSIONS];
+    ngx_http_recs_aged_t        ages[NGX_HTTP_RECS_NAGES];
     ngx_str_t                   event;      /* data is NULL: not asked for yet */
     ngx_recs_ask_t              ask;
     ngx_msec_t                  asked;      /* ngx_current_msec then */
     ngx_msec_t                  waited;     /* ms */
     ngx_recs_pool_items_t      *pool;       /* held; NULL: no exploration */
+    ngx_recs_pool_items_t      *backfill;   /* held; NULL: none */
+    size_t                      nbackfill;  /* of these: asked about */
     recs_draw_t                *draws;
     recs_decision_t             decision;
     uint8_t                    *rules;      /* rule -> question */
     size_t                     *removed;    /* question -> items */
     unsigned                    decided:1;
+    unsigned                    rewritten:1;    /* so decided, and so sent */
+    unsigned                    reject:1;
 
     recs_output_t               output;
 } ngx_http_recs_ctx_t;
@@ -237,35 +301,29 @@ typedef struct {
 extern ngx_module_t  ngx_http_recs_module;
 
 
-/* ngx_http_recs_conf.c: the directives that take more than a slot */
+/* The directives that take more than a slot: ngx_http_recs_set_conf.c, */
 
-char *ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_recs_pool_conf.c, */
+
 char *ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/*
- * The thing called name in names (an array of pointers to structs that begin
- * with ngx_http_recs_named_t), made with size bytes if it is new.
- * NULL: out of memory.
- */
-
-void *ngx_http_recs_named(ngx_conf_t *cf, ngx_array_t *names, ngx_str_t *name,
-    size_t size);
-
-/* Compiles a directive's pointer.  NGX_OK, or NGX_ERROR and it was logged. */
-
-ngx_int_t ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source,
-    recs_pointer_t *ptr);
-
-/* ngx_http_recs_redis_conf.c */
+/* ngx_http_recs_redis_conf.c, */
 
 char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_recs_loc_conf.c */
+
+char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_recs_filter.c */
 
@@ -292,6 +350,27 @@ ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 
 ngx_int_t ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx);
 
+/* ngx_http_recs_validators.c */
+
+/* A phase handler: hides what a client says of the body that it has. */
+
+ngx_int_t ngx_http_recs_hide(ngx_http_request_t *r);
+
+/* Gives the rewritten body its ETag.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_http_recs_etag(ngx_http_recs_ctx_t *ctx);
+
+/* Does the client have the body of that ETag?  Then its header is a 304's. */
+
+ngx_uint_t ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * ngx_http_recs_inflate.c: decompresses the body into ctx->text.
+ * NGX_OK; NGX_DECLINED: it can't be, ctx->state says why; NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx);
+
 /* ngx_http_recs_tag.c: the "_recs" member of the body; empty: none. */
 
 ngx_int_t ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag);
@@ -314,6 +393,20 @@ ngx_int_t ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx, ngx_str_t *key);
 
 extern const ngx_str_t  ngx_http_recs_states[];
 extern const ngx_str_t  ngx_http_recs_versions[];
+extern const ngx_str_t  ngx_http_recs_ages[];
+
+/* ngx_http_recs_headers.c, too: counts the response by its state. */
+
+void ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx);
+
+/* Can a version stand in a header?  It comes from a body, which may say any. */
+
+ngx_uint_t ngx_http_recs_sendable(const ngx_str_t *value);
+
+/* Adds a header; NULL: out of memory. */
+
+ngx_table_elt_t *ngx_http_recs_header(ngx_http_request_t *r,
+    const ngx_str_t *name, const ngx_str_t *value);
 
 /* ngx_http_recs_status.c */
 

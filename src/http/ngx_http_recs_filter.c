@@ -14,12 +14,16 @@
 
 
 #define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */
+#define NGX_HTTP_RECS_TYPE_MAX   128        /* bytes; RFC 6838, section 4.2 */
 
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recs_internal(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_type(ngx_http_request_t *r,
     ngx_http_recs_loc_conf_t *rlcf);
 static void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx,
@@ -27,9 +31,12 @@ static ngx_int_t ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx,
 static ngx_int_t ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data,
     size_t len);
 static ngx_int_t ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_add_cleanup(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_cleanup(void *data);
 static void ngx_http_recs_answered(ngx_recs_ask_t *ask);
 static ngx_int_t ngx_http_recs_send(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_reject_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx,
     ngx_chain_t *rest);
 static ngx_chain_t *ngx_http_recs_output(ngx_http_recs_ctx_t *ctx);
@@ -64,7 +71,9 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
 
-    if (!rlcf->enable || ctx) {
+    if (rlcf->enable == NGX_HTTP_RECS_OFF || rlcf->status || ctx
+        || ngx_http_recs_internal(r))
+    {
         return ngx_http_next_header_filter(r);
     }
 
@@ -98,29 +107,65 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     }
 
     r->filter_need_in_memory = 1;
-    r->allow_ranges = 0;
+
+    if (rlcf->enable == NGX_HTTP_RECS_ON) {
+        r->allow_ranges = 0;
+    }
 
     return NGX_OK;
 }
 
 
-/* Is it a type that is looked at? */
+/*
+ * Is it a response that no client sees: of auth_request, mirror, a background
+ * update of the cache?
+ */
+
+static ngx_uint_t
+ngx_http_recs_internal(ngx_http_request_t *r)
+{
+    return r->background || (r != r->main && r->header_only);
+}
+
+
+/*
+ * Is it a type that is looked at?  Whatever parameters it has: nginx itself cuts
+ * off a charset only.
+ */
 
 static ngx_uint_t
 ngx_http_recs_type(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf)
 {
-    size_t  len;
+    size_t       len;
+    u_char      *type, *end, lowcase[NGX_HTTP_RECS_TYPE_MAX];
+    ngx_uint_t   hash;
 
-    if (ngx_http_test_content_type(r, &rlcf->types)) {
+    if (rlcf->types.size == 0) {
         return 1;
     }
 
-    len = r->headers_out.content_type_len;
+    type = r->headers_out.content_type.data;
+    len = r->headers_out.content_type.len;
 
-    return rlcf->json_suffix && len > 5
-           && ngx_strncasecmp(r->headers_out.content_type.data + len - 5,
-                              (u_char *) "+json", 5)
-              == 0;
+    end = len ? ngx_strlchr(type, type + len, ';') : NULL;
+
+    if (end) {
+        len = end - type;
+    }
+
+    while (len && (type[len - 1] == ' ' || type[len - 1] == '\t')) {
+        len--;
+    }
+
+    if (len == 0 || len > NGX_HTTP_RECS_TYPE_MAX) {
+        return 0;
+    }
+
+    hash = ngx_hash_strlow(lowcase, type, len);
+
+    return ngx_hash_find(&rlcf->types, hash, lowcase, len)
+           || (rlcf->json_suffix && len > 5
+               && ngx_memcmp(lowcase + len - 5, "+json", 5) == 0);
 }
 
 
@@ -129,7 +174,6 @@ ngx_http_recs_type(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf)
 static void
 ngx_http_recs_check(ngx_http_recs_ctx_t *ctx)
 {
-    ngx_str_t           *encoding;
     ngx_http_request_t  *r;
 
     r = ctx->request;
@@ -146,24 +190,65 @@ ngx_http_recs_check(ngx_http_recs_ctx_t *ctx)
         return;
     }
 
-    if (r->headers_out.content_encoding) {
-        encoding = &r->headers_out.content_encoding->value;
-
-        if (encoding->len
-            && (encoding->len != 8
-                || ngx_strncasecmp(encoding->data, (u_char *) "identity", 8)
-                   != 0))
-        {
-            ctx->state = NGX_HTTP_RECS_BYPASSED;
-            ctx->why = "encoding";
-            return;
-        }
+    if (ctx->conf->enable == NGX_HTTP_RECS_SHADOW_MODE && r->headers_in.range) {
+        /* the range filter has to see the header before the body */
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ctx->why = "range";
+        return;
     }
 
-    if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size) {
+    if (!ngx_http_recs_encoding(ctx)) {
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ctx->why = "encoding";
+        return;
+    }
+
+    if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size
+        && !ngx_http_recs_rejects_body(ctx))
+    {
         ctx->state = NGX_HTTP_RECS_TOO_LARGE;
         ctx->why = "body";
     }
+}
+
+
+/* Can the body be read?  Notes if it must be decompressed for it. */
+
+static ngx_uint_t
+ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t         *encoding;
+    ngx_table_elt_t   *h;
+
+    h = ctx->request->headers_out.content_encoding;
+
+    if (h == NULL || h->value.len == 0) {
+        return 1;
+    }
+
+    encoding = &h->value;
+
+    if ((encoding->len == 4
+         && ngx_strncasecmp(encoding->data, (u_char *) "gzip", 4) == 0)
+        || (encoding->len == 6
+            && ngx_strncasecmp(encoding->data, (u_char *) "x-gzip", 6) == 0))
+    {
+        ctx->gzip = 1;
+        return 1;
+    }
+
+    return encoding->len == 8
+           && ngx_strncasecmp(encoding->data, (u_char *) "identity", 8) == 0;
+}
+
+
+/* Is a body that can't be filtered answered with 502? */
+
+static ngx_uint_t
+ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx)
+{
+    return ctx->conf->reject_bad_body
+           && ctx->conf->enable == NGX_HTTP_RECS_ON;
 }
 
 
@@ -191,13 +276,16 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
             return rc == NGX_AGAIN ? NGX_OK : rc;
         }
 
-        rc = ngx_http_recs_complete(ctx);
-        if (rc == NGX_ERROR) {
+        if (ctx->phase == NGX_HTTP_RECS_COLLECT
+            && ngx_http_recs_complete(ctx) == NGX_ERROR)
+        {
             return NGX_ERROR;
         }
     }
 
-    if (ctx->phase == NGX_HTTP_RECS_WAIT) {
+    if (ctx->phase == NGX_HTTP_RECS_WAIT
+        || ctx->phase == NGX_HTTP_RECS_REJECTED)
+    {
         r->buffered |= NGX_HTTP_RECS_BUFFERED;
         return NGX_OK;
     }
@@ -230,16 +318,35 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
     for (cl = in; cl; cl = cl->next) {
         b = cl->buf;
 
+        if (r == r->main && b->last_in_chain && !b->last_buf) {
+
+            /*
+             * more of the body comes in subrequests, as slice does it: these
+             * would overtake the header
+             */
+
+            ctx->state = NGX_HTTP_RECS_BYPASSED;
+            ctx->why = "parts";
+            return ngx_http_recs_send_original(ctx, cl);
+        }
+
         n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
         had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
 
         if (n > ctx->conf->max_body_size - had) {
             ctx->state = NGX_HTTP_RECS_TOO_LARGE;
             ctx->why = "body";
-            return ngx_http_recs_send_original(ctx, cl);
+
+            if (!ngx_http_recs_rejects_body(ctx)) {
+                return ngx_http_recs_send_original(ctx, cl);
+            }
         }
 
-        if (n && ngx_http_recs_append(ctx, b->pos, n) != NGX_OK) {
+        /* what will be rejected is only received to its end */
+
+        if (n && ctx->state == NGX_HTTP_RECS_NONE
+            && ngx_http_recs_append(ctx, b->pos, n) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -257,21 +364,19 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
     }
 
     /*
-     * An upstream that broke off is finalized with a flush instead of the last
-     * buffer, and the request with what that returns: the header can still be
-     * another one, and error_page any location.
+     * an upstream that broke off is finalized with a flush instead of the last
+     * buffer
      */
 
     if (flush && r->upstream && r->upstream->header_sent
         && r->upstream->cleanup == NULL)
     {
-        ctx->phase = NGX_HTTP_RECS_PASS;
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         ctx->why = "truncated";
+        ctx->phase = NGX_HTTP_RECS_READY;
+        ctx->reject = (ctx->conf->enable == NGX_HTTP_RECS_ON);
 
-        ngx_http_clean_header(r);
-
-        return NGX_HTTP_BAD_GATEWAY;
+        return ngx_http_recs_add_cleanup(ctx);
     }
 
     return NGX_AGAIN;
@@ -322,11 +427,33 @@ ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data, size_t len)
 static ngx_int_t
 ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx)
 {
-    ngx_int_t            rc;
-    ngx_http_cleanup_t  *cln;
+    ngx_int_t  rc;
 
     ctx->last = 1;
     ctx->phase = NGX_HTTP_RECS_READY;
+
+    if (ngx_http_recs_add_cleanup(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->state) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_recs_rewrite(ctx, ngx_http_recs_answered);
+
+    if (rc == NGX_AGAIN) {
+        ctx->phase = NGX_HTTP_RECS_WAIT;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_recs_add_cleanup(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
 
     cln = ngx_http_cleanup_add(ctx->request, 0);
     if (cln == NULL) {
@@ -336,13 +463,7 @@ ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx)
     cln->handler = ngx_http_recs_cleanup;
     cln->data = ctx;
 
-    rc = ngx_http_recs_rewrite(ctx, ngx_http_recs_answered);
-
-    if (rc == NGX_AGAIN) {
-        ctx->phase = NGX_HTTP_RECS_WAIT;
-    }
-
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -355,9 +476,18 @@ ngx_http_recs_cleanup(void *data)
         ngx_recs_ask_cancel(&ctx->ask);
     }
 
+    if (ctx->posted.posted) {
+        ngx_delete_posted_event(&ctx->posted);
+    }
+
     if (ctx->pool) {
         ngx_recs_pool_release(ctx->pool);
         ctx->pool = NULL;
+    }
+
+    if (ctx->backfill) {
+        ngx_recs_pool_release(ctx->backfill);
+        ctx->backfill = NULL;
     }
 }
 
@@ -379,6 +509,7 @@ ngx_http_recs_answered(ngx_recs_ask_t *ask)
 
     if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
         /* redirected internally meanwhile: another response is on its way */
+        r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
         return;
     }
 
@@ -390,7 +521,7 @@ ngx_http_recs_answered(ngx_recs_ask_t *ask)
 }
 
 
-/* Sends what ctx->state says: the rewritten body or the original. */
+/* Sends what ctx->state says: the rewritten body, the original, or neither. */
 
 static ngx_int_t
 ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
@@ -407,28 +538,94 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (!ctx->decided) {
+    if (ctx->reject || (!ctx->decided && ngx_http_recs_rejects_body(ctx))) {
+        ngx_http_recs_reject(ctx);
+        return NGX_OK;
+    }
+
+    if (!ctx->rewritten) {
         return ngx_http_recs_send_original(ctx, NULL);
     }
 
     ctx->phase = NGX_HTTP_RECS_PASS;
 
-    if (ngx_http_recs_headers(ctx) != NGX_OK) {
+    if (ngx_http_recs_headers(ctx) != NGX_OK
+        || ngx_http_recs_etag(ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    out = ngx_http_recs_output(ctx);
-    if (out == NULL) {
-        return NGX_ERROR;
+    out = NULL;
+
+    if (!ngx_http_recs_not_modified(ctx)) {
+
+        out = ngx_http_recs_output(ctx);
+        if (out == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     rc = ngx_http_next_header_filter(r);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || out == NULL) {
         return rc;
     }
 
     return ngx_http_next_body_filter(r, out);
+}
+
+
+/*
+ * Answers with 502 instead, as if the upstream had failed, so that error_page
+ * can name another location.  That ends the request, which is no thing to do
+ * from within its output: it is done at the end of this turn of the event
+ * loop, when the content handler has finished.
+ */
+
+static void
+ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx)
+{
+    ctx->phase = NGX_HTTP_RECS_REJECTED;
+    ctx->request->buffered |= NGX_HTTP_RECS_BUFFERED;
+
+    ctx->posted.handler = ngx_http_recs_reject_handler;
+    ctx->posted.data = ctx;
+    ctx->posted.log = ctx->request->connection->log;
+
+    ngx_post_event(&ctx->posted, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_recs_reject_handler(ngx_event_t *ev)
+{
+    ngx_connection_t           *c;
+    ngx_http_request_t         *r;
+    ngx_http_recs_ctx_t        *ctx;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
+        return;
+    }
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->phase = NGX_HTTP_RECS_PASS;
+    r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
+
+    ngx_http_recs_count_response(ctx);
+    ngx_recs_count(rmcf->responses->rejected, 1);
+
+    ngx_http_clean_header(r);
+    ngx_http_finalize_request(r, NGX_HTTP_BAD_GATEWAY);
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -477,6 +674,9 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     if (ctx->last) {
         b->last_buf = (r == r->main);
         b->last_in_chain = 1;
+
+    } else if (rest == NULL) {
+        b->flush = 1;
     }
 
     out = ngx_alloc_chain_link(r->pool);

@@ -8,16 +8,17 @@
 #include "ngx_http_recs.h"
 
 
-static ngx_int_t ngx_http_recs_header(ngx_http_request_t *r,
-    const ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx);
-static ngx_uint_t ngx_http_recs_sendable(const ngx_str_t *value);
 static ngx_int_t ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_body_headers(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_no_store(ngx_http_request_t *r);
+static ngx_int_t ngx_http_recs_own_cache_control(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 static void ngx_http_recs_clear(ngx_http_request_t *r,
     const ngx_str_t *names);
-static void ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx);
 
 
 static const ngx_str_t  ngx_http_recs_version_names[] = {
@@ -29,6 +30,7 @@ static const ngx_str_t  ngx_http_recs_version_names[] = {
 
 static const ngx_str_t  ngx_http_recs_filter_name = ngx_string("Recs-Filter");
 static const ngx_str_t  ngx_http_recs_sets_name = ngx_string("Recs-Sets");
+static const ngx_str_t  ngx_http_recs_age_name = ngx_string("Recs-Age");
 
 
 /* What an upstream may say under our names is not ours. */
@@ -40,6 +42,18 @@ static const ngx_str_t  ngx_http_recs_own[] = {
     ngx_string("Recs-Schema-Version"),
     ngx_string("Recs-Feature-Version"),
     ngx_string("Recs-Snapshot"),
+    ngx_string("Recs-Age"),
+    ngx_null_string
+};
+
+/* How long others may keep the response, and how long they have. */
+
+static const ngx_str_t  ngx_http_recs_cache[] = {
+    ngx_string("Cache-Control"),
+    ngx_string("Expires"),
+    ngx_string("Age"),
+    ngx_string("CDN-Cache-Control"),
+    ngx_string("Surrogate-Control"),
     ngx_null_string
 };
 
@@ -59,7 +73,16 @@ ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx)
 {
     ngx_http_recs_count_response(ctx);
 
-    ngx_http_recs_body_headers(ctx);
+    if (ctx->conf->enable == NGX_HTTP_RECS_ON) {
+
+        ngx_http_recs_body_headers(ctx);
+
+        if (ctx->conf->expires != NGX_HTTP_RECS_EXPIRES_OFF
+            && ngx_http_recs_cache_headers(ctx) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
 
     ngx_http_recs_clear(ctx->request, ngx_http_recs_own);
 
@@ -75,7 +98,9 @@ ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx)
         return NGX_OK;
     }
 
-    if (ngx_http_recs_sets_header(ctx) != NGX_OK) {
+    if (ngx_http_recs_sets_header(ctx) != NGX_OK
+        || ngx_http_recs_age_header(ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -83,15 +108,15 @@ ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_table_elt_t *
 ngx_http_recs_header(ngx_http_request_t *r, const ngx_str_t *name,
-    ngx_str_t *value)
+    const ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     h->hash = 1;
@@ -101,7 +126,7 @@ ngx_http_recs_header(ngx_http_request_t *r, const ngx_str_t *name,
     h->next = NULL;
 #endif
 
-    return NGX_OK;
+    return h;
 }
 
 
@@ -128,7 +153,7 @@ ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx)
 
         if (ngx_http_recs_header(ctx->request, &ngx_http_recs_version_names[i],
                                  text)
-            != NGX_OK)
+            == NULL)
         {
             return NGX_ERROR;
         }
@@ -138,7 +163,7 @@ ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_recs_sendable(const ngx_str_t *value)
 {
     size_t  i;
@@ -168,8 +193,10 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
     recs_decision_t   *d;
 
     p = ngx_pnalloc(ctx->request->pool,
-                    sizeof("too_large;total=;kept=;removed=;explored=;skew=\"\"")
-                    + 4 * NGX_SIZE_T_LEN + 64);
+                    sizeof("too_large;total=;kept=;removed=;explored="
+                           ";backfilled=;skew=\"model schema features snapshot\""
+                           ";stale=\"candidates features\";why=truncated")
+                    + 5 * NGX_SIZE_T_LEN);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -185,7 +212,11 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
         d = &ctx->decision;
 
         p = ngx_sprintf(p, ";total=%uz;kept=%uz;removed=%uz;explored=%uz",
-                        d->total, d->kept, d->removed, d->ninserts);
+                        d->total, d->kept, d->removed, d->explored);
+
+        if (ctx->conf->backfill) {
+            p = ngx_sprintf(p, ";backfilled=%uz", d->backfilled);
+        }
 
         n = 0;
 
@@ -199,12 +230,26 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
         if (n) {
             *p++ = '"';
         }
+
+        n = 0;
+
+        for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+            if (ctx->ages[i].stale) {
+                p = ngx_sprintf(p, "%s%V", n++ ? " " : ";stale=\"",
+                                &ngx_http_recs_ages[i]);
+            }
+        }
+
+        if (n) {
+            *p++ = '"';
+        }
     }
 
     value.len = p - value.data;
 
     return ngx_http_recs_header(ctx->request, &ngx_http_recs_filter_name,
-                                &value);
+                                &value)
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -259,7 +304,32 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
     value.len = p - value.data;
 
     return ngx_http_recs_header(ctx->request, &ngx_http_recs_sets_name,
-                                &value);
+                                &value)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t              value;
+    ngx_http_recs_aged_t  *aged;
+
+    aged = &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE];
+
+    if (!aged->known) {
+        return NGX_OK;
+    }
+
+    value.data = ngx_pnalloc(ctx->request->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", aged->age) - value.data;
+
+    return ngx_http_recs_header(ctx->request, &ngx_http_recs_age_name, &value)
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -274,7 +344,7 @@ ngx_http_recs_body_headers(ngx_http_recs_ctx_t *ctx)
 
     /* the answer to HEAD is that of GET, whose body would be rewritten */
 
-    if (!ctx->decided && !(r->method == NGX_HTTP_HEAD
+    if (!ctx->rewritten && !(r->method == NGX_HTTP_HEAD
                            && r->headers_out.status == NGX_HTTP_OK))
     {
         return;
@@ -286,9 +356,140 @@ ngx_http_recs_body_headers(ngx_http_recs_ctx_t *ctx)
     ngx_http_clear_etag(r);
     ngx_http_recs_clear(r, ngx_http_recs_digests);
 
-    if (ctx->decided) {
+    if (ctx->rewritten) {
         r->headers_out.content_length_n = ctx->output.size;
     }
+
+    if (ctx->rewritten && r->headers_out.content_encoding) {
+        r->headers_out.content_encoding->hash = 0;
+        r->headers_out.content_encoding = NULL;
+    }
+}
+
+
+/* What a client may keep. */
+
+static ngx_int_t
+ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx)
+{
+    time_t                      left, max_age;
+    ngx_str_t                   value;
+    ngx_table_elt_t            *h;
+    ngx_http_request_t         *r;
+    ngx_http_recs_aged_t       *aged;
+    ngx_http_recs_freshness_t  *freshness;
+
+    static const ngx_str_t  name = ngx_string("Cache-Control");
+
+    r = ctx->request;
+
+    if (ngx_http_recs_no_store(r)) {
+        /* nothing is stricter */
+        return NGX_OK;
+    }
+
+    max_age = 0;
+
+    if (ctx->state == NGX_HTTP_RECS_FILTERED
+        || ctx->state == NGX_HTTP_RECS_SKEWED)
+    {
+        max_age = ctx->conf->expires;
+    }
+
+    if (ctx->conf->freshness) {
+        freshness = &ctx->conf->freshness[NGX_HTTP_RECS_CANDIDATES_AGE];
+        aged = &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE];
+
+        if (freshness->max_age) {
+            left = aged->known ? freshness->max_age - aged->age : 0;
+            max_age = ngx_max(ngx_min(max_age, left), 0);
+        }
+    }
+
+    value.data = ngx_pnalloc(r->pool, sizeof("private, max-age=")
+                                      + NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = (max_age ? ngx_sprintf(value.data, "private, max-age=%T",
+                                       max_age)
+                         : ngx_sprintf(value.data, "private, no-cache"))
+                - value.data;
+
+    ngx_http_recs_clear(r, ngx_http_recs_cache);
+    r->headers_out.expires = NULL;
+
+    h = ngx_http_recs_header(r, &name, &value);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_recs_own_cache_control(r, h);
+}
+
+
+/* Is there a Cache-Control with "no-store"? */
+
+static ngx_uint_t
+ngx_http_recs_no_store(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash && h[i].key.len == 13
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control",
+                                   13)
+                   == 0
+                && ngx_strlcasestrn(h[i].value.data,
+                                    h[i].value.data + h[i].value.len,
+                                    (u_char *) "no-store", 8 - 1))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* Makes h the response's Cache-Control for the filters that come after. */
+
+static ngx_int_t
+ngx_http_recs_own_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+#if (nginx_version >= 1023000)
+
+    r->headers_out.cache_control = h;
+
+#else
+
+    ngx_table_elt_t  **cc;
+
+    if (ngx_array_init(&r->headers_out.cache_control, r->pool, 1,
+                       sizeof(ngx_table_elt_t *))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    cc = ngx_array_push(&r->headers_out.cache_control);
+    if (cc == NULL) {
+        return NGX_ERROR;
+    }
+
+    *cc = h;
+
+#endif
+
+    return NGX_OK;
 }
 
 
@@ -322,7 +523,7 @@ ngx_http_recs_clear(ngx_http_request_t *r, const ngx_str_t *names)
 }
 
 
-static void
+void
 ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx)
 {
     ngx_uint_t                  i;
@@ -330,11 +531,23 @@ ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx)
 
     rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
 
-    ngx_recs_count(rmcf->responses->states[ctx->state], 1);
+    ngx_recs_count(rmcf->states->states[ctx->state], 1);
+
+    if (ctx->state == NGX_HTTP_RECS_BYPASSED && ctx->why
+        && ngx_strcmp(ctx->why, "encoding") == 0)
+    {
+        ngx_recs_count(rmcf->responses->encoded, 1);
+    }
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
         if (ctx->versions[i].skewed) {
             ngx_recs_count(rmcf->responses->skew[i], 1);
+        }
+    }
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        if (ctx->ages[i].stale) {
+            ngx_recs_count(rmcf->responses->stale[i], 1);
         }
     }
 }

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 #define NGX_HTTP_RECS_ZONE_SIZE  (8 * 1024 * 1024)
@@ -20,6 +20,10 @@ static char *ngx_http_recs_merge_pointers(ngx_conf_t *cf,
     ngx_http_recs_loc_conf_t *conf);
 static ngx_int_t ngx_http_recs_merge_spec(ngx_conf_t *cf,
     ngx_http_recs_loc_conf_t *conf);
+static char *ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post,
+    void *data);
 static ngx_int_t ngx_http_recs_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recs_check_names(ngx_conf_t *cf, ngx_array_t *names,
     const char *directive);
@@ -46,15 +50,30 @@ static ngx_conf_enum_t  ngx_http_recs_tags[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_recs_modes[] = {
+    { ngx_string("off"), NGX_HTTP_RECS_OFF },
+    { ngx_string("on"), NGX_HTTP_RECS_ON },
+    { ngx_string("shadow"), NGX_HTTP_RECS_SHADOW_MODE },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_enum_t  ngx_http_recs_on_skew[] = {
     { ngx_string("tag"), 0 },
+    { ngx_string("reject"), 1 },
     { ngx_null_string, 0 }
 };
 
 
 static ngx_conf_enum_t  ngx_http_recs_on_bad_body[] = {
     { ngx_string("pass"), 0 },
+    { ngx_string("reject"), 1 },
     { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_post_t  ngx_http_recs_lookup_timeout_bounds = {
+    ngx_http_recs_check_lookup_timeout
 };
 
 
@@ -89,11 +108,11 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       NULL },
 
     { ngx_string("recs"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_recs_loc_conf_t, enable),
-      NULL },
+      &ngx_http_recs_modes },
 
     { ngx_string("recs_types"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
@@ -158,6 +177,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       offsetof(ngx_http_recs_loc_conf_t, limit),
       NULL },
 
+    { ngx_string("recs_backfill"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_recs_backfill,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs_explore"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_recs_explore,
@@ -176,15 +202,29 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_recs_loc_conf_t, on_skew),
+      offsetof(ngx_http_recs_loc_conf_t, reject_skew),
       &ngx_http_recs_on_skew },
+
+    { ngx_string("recs_freshness"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      ngx_http_recs_freshness,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("recs_expires"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_recs_expires,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("recs_lookup_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_recs_loc_conf_t, lookup_timeout),
-      NULL },
+      &ngx_http_recs_lookup_timeout_bounds },
 
     { ngx_string("recs_max_body_size"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -204,7 +244,7 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_recs_loc_conf_t, on_bad_body),
+      offsetof(ngx_http_recs_loc_conf_t, reject_bad_body),
       &ngx_http_recs_on_bad_body },
 
     { ngx_string("recs_tag"),
@@ -263,6 +303,54 @@ ngx_module_t  ngx_http_recs_module = {
 };
 
 
+static char *
+ngx_http_recs_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_main_conf_t *rmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (rmcf->zone_size) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) (512 * 1024)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" of recs_zone, "
+                           "it must be at least 512k", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->zone_size = size;
+    rmcf->used = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+/* A response that waits long would meet send_timeout. */
+
+static char *
+ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *msec = data;
+
+    if (*msec == 0 || *msec > 30000) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time of recs_lookup_timeout, "
+                           "it must be from 1ms to 30s");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static void *
 ngx_http_recs_create_main_conf(ngx_conf_t *cf)
 {
@@ -305,21 +393,24 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
      *     conf->spec = { 0 };
      */
 
-    conf->enable = NGX_CONF_UNSET;
+    conf->enable = NGX_CONF_UNSET_UINT;
     conf->user = NGX_CONF_UNSET_PTR;
     conf->event = NGX_CONF_UNSET_PTR;
     conf->explain = NGX_CONF_UNSET_PTR;
     conf->shelves = NGX_CONF_UNSET_PTR;
     conf->item_id = NGX_CONF_UNSET_PTR;
     conf->versions = NGX_CONF_UNSET_PTR;
+    conf->freshness = NGX_CONF_UNSET_PTR;
     conf->require = NGX_CONF_UNSET_PTR;
     conf->exclude = NGX_CONF_UNSET_PTR;
     conf->distinct = NGX_CONF_UNSET;
     conf->limit = NGX_CONF_UNSET_UINT;
+    conf->backfill = NGX_CONF_UNSET_PTR;
     conf->explore = NGX_CONF_UNSET_PTR;
+    conf->expires = NGX_CONF_UNSET;
     conf->tag = NGX_CONF_UNSET_UINT;
-    conf->on_skew = NGX_CONF_UNSET_UINT;
-    conf->on_bad_body = NGX_CONF_UNSET_UINT;
+    conf->reject_skew = NGX_CONF_UNSET_UINT;
+    conf->reject_bad_body = NGX_CONF_UNSET_UINT;
     conf->lookup_timeout = NGX_CONF_UNSET_MSEC;
     conf->max_body_size = NGX_CONF_UNSET_SIZE;
     conf->max_items = NGX_CONF_UNSET_UINT;
@@ -336,7 +427,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_recs_main_conf_t  *rmcf;
 
-    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_uint_value(conf->enable, prev->enable, NGX_HTTP_RECS_OFF);
 
     if (ngx_http_merge_types(cf, &conf->types_keys, &conf->types,
                              &prev->types_keys, &prev->types,
@@ -352,25 +443,22 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->shelves, prev->shelves, NULL);
     ngx_conf_merge_ptr_value(conf->item_id, prev->item_id, NULL);
     ngx_conf_merge_ptr_value(conf->versions, prev->versions, NULL);
+    ngx_conf_merge_ptr_value(conf->freshness, prev->freshness, NULL);
     ngx_conf_merge_ptr_value(conf->require, prev->require, NULL);
     ngx_conf_merge_ptr_value(conf->exclude, prev->exclude, NULL);
     ngx_conf_merge_value(conf->distinct, prev->distinct, 0);
     ngx_conf_merge_uint_value(conf->limit, prev->limit, 0);
+    ngx_conf_merge_ptr_value(conf->backfill, prev->backfill, NULL);
     ngx_conf_merge_ptr_value(conf->explore, prev->explore, NULL);
     ngx_conf_merge_uint_value(conf->tag, prev->tag, NGX_HTTP_RECS_TAG_HEADERS);
-    ngx_conf_merge_uint_value(conf->on_skew, prev->on_skew, 0);
-    ngx_conf_merge_uint_value(conf->on_bad_body, prev->on_bad_body, 0);
+    ngx_conf_merge_uint_value(conf->reject_skew, prev->reject_skew, 0);
+    ngx_conf_merge_uint_value(conf->reject_bad_body, prev->reject_bad_body,
+                              0);
+    ngx_conf_merge_sec_value(conf->expires, prev->expires, 0);
     ngx_conf_merge_msec_value(conf->lookup_timeout, prev->lookup_timeout, 15);
     ngx_conf_merge_size_value(conf->max_body_size, prev->max_body_size,
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->max_items, prev->max_items, 5000);
-
-    if (conf->status) {
-
-        /* what it answers is JSON, but no page */
-
-        conf->enable = 0;
-    }
 
     if (!conf->enable) {
         return NGX_CONF_OK;
@@ -431,9 +519,10 @@ ngx_http_recs_merge_pointers(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
 static ngx_int_t
 ngx_http_recs_merge_spec(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
 {
-    ngx_uint_t                i;
-    recs_page_spec_t         *spec;
-    ngx_http_recs_version_t  *version;
+    ngx_uint_t                  i;
+    recs_page_spec_t           *spec;
+    ngx_http_recs_version_t    *version;
+    ngx_http_recs_freshness_t  *freshness;
 
     spec = &conf->spec;
 
@@ -442,22 +531,28 @@ ngx_http_recs_merge_spec(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
     spec->item_id = conf->item_id;
     spec->max_items = conf->max_items;
 
-    if (conf->versions == NULL) {
-        return NGX_OK;
-    }
-
-    spec->values = ngx_palloc(cf->pool, NGX_HTTP_RECS_NVERSIONS
+    spec->values = ngx_palloc(cf->pool, (NGX_HTTP_RECS_NVERSIONS
+                                         + NGX_HTTP_RECS_NAGES)
                                         * sizeof(recs_pointer_t));
     if (spec->values == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+    for (i = 0; conf->versions && i < NGX_HTTP_RECS_NVERSIONS; i++) {
         version = &conf->versions[i];
 
         if (version->set && version->value == NULL) {
             version->index = spec->nvalues;
             spec->values[spec->nvalues++] = version->body;
+        }
+    }
+
+    for (i = 0; conf->freshness && i < NGX_HTTP_RECS_NAGES; i++) {
+        freshness = &conf->freshness[i];
+
+        if (freshness->set && freshness->value == NULL) {
+            freshness->index = spec->nvalues;
+            spec->values[spec->nvalues++] = freshness->body;
         }
     }
 
@@ -468,6 +563,8 @@ ngx_http_recs_merge_spec(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
 static ngx_int_t
 ngx_http_recs_init(ngx_conf_t *cf)
 {
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
     ngx_http_recs_main_conf_t  *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
@@ -487,6 +584,15 @@ ngx_http_recs_init(ngx_conf_t *cf)
     if (ngx_http_recs_add_zone(cf, rmcf) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_recs_hide;
 
     return ngx_http_recs_filter_init(cf);
 }
@@ -521,7 +627,7 @@ ngx_http_recs_add_zone(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf)
 {
     ngx_shm_zone_t  *shm_zone;
 
-    static ngx_str_t  name = ngx_string("recs");
+    static ngx_str_t  name = ngx_string("ngx_http_recs_module");
 
     shm_zone = ngx_shared_memory_add(cf, &name,
                                      rmcf->zone_size ? rmcf->zone_size
@@ -538,6 +644,21 @@ ngx_http_recs_add_zone(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf)
 }
 
 
+/* They share entries of one size. */
+
+#define ngx_http_recs_fits(counters)                                          \
+    _Static_assert(sizeof(counters)                                           \
+                   <= NGX_RECS_ZONE_COUNTERS * sizeof(ngx_atomic_t),          \
+                   #counters " do not fit an entry of the zone")
+
+ngx_http_recs_fits(ngx_http_recs_states_t);
+ngx_http_recs_fits(ngx_http_recs_responses_t);
+ngx_http_recs_fits(ngx_http_recs_items_t);
+ngx_http_recs_fits(ngx_recs_set_counters_t);
+ngx_http_recs_fits(ngx_recs_pool_counters_t);
+ngx_http_recs_fits(ngx_recs_redis_counters_t);
+
+
 /* The shared counters of each thing with a name. */
 
 static ngx_int_t
@@ -551,6 +672,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_recs_redis_t      **rr;
     ngx_http_recs_main_conf_t   *rmcf;
 
+    static ngx_str_t  states = ngx_string(NGX_HTTP_RECS_STATES_NAME);
     static ngx_str_t  responses = ngx_string(NGX_HTTP_RECS_RESPONSES_NAME);
     static ngx_str_t  items = ngx_string(NGX_HTTP_RECS_ITEMS_NAME);
 
@@ -561,13 +683,17 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    rmcf->states = (ngx_http_recs_states_t *)
+        ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_RESPONSES, &states);
     rmcf->responses = (ngx_http_recs_responses_t *)
         ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_RESPONSES,
                                &responses);
     rmcf->items = (ngx_http_recs_items_t *)
         ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_RESPONSES, &items);
 
-    if (rmcf->responses == NULL || rmcf->items == NULL) {
+    if (rmcf->states == NULL || rmcf->responses == NULL
+        || rmcf->items == NULL)
+    {
         goto full;
     }
 

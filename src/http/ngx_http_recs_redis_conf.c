@@ -2,7 +2,7 @@
 /* The block recs_redis NAME { … }. */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 #include "ngx_recs_file.h"
 
 
@@ -56,19 +56,11 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     rmcf->used = 1;
 
-    rr = ngx_http_recs_named(cf, &rmcf->redis, &value[1],
-                             sizeof(ngx_http_recs_redis_t));
+    rr = ngx_http_recs_define(cf, &rmcf->redis, &value[1],
+                              sizeof(ngx_http_recs_redis_t));
     if (rr == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    if (rr->named.defined) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate recs_redis \"%V\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    rr->named.defined = 1;
 
     redis = &rr->redis;
     redis->name = rr->named.name;

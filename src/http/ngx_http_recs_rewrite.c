@@ -6,20 +6,27 @@
 
 
 #include "ngx_http_recs.h"
+#include "recs_time.h"
 
 
 /* Bad bodies are logged again when none came for so many seconds. */
 
 #define NGX_HTTP_RECS_QUIET  10
 
+/* A date may be so far ahead, s: clocks differ, but not by days. */
+
+#define NGX_HTTP_RECS_AHEAD  86400
+
 
 static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error,
     size_t pos);
 static ngx_int_t ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx);
 static ngx_uint_t ngx_http_recs_accepted(ngx_str_t *accept,
     const ngx_str_t *text);
 static ngx_int_t ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_question(ngx_http_recs_ctx_t *ctx,
@@ -51,6 +58,7 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
     ctx->ask.data = ctx;
 
     if (ngx_http_recs_read_versions(ctx) != NGX_OK
+        || ngx_http_recs_read_ages(ctx) != NGX_OK
         || ngx_http_recs_plan(ctx) != NGX_OK
         || ngx_http_recs_ids(ctx) != NGX_OK
         || ngx_http_recs_questions(ctx) != NGX_OK)
@@ -73,13 +81,19 @@ ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    ctx->decided = 1;
+
     ngx_http_recs_state(ctx);
 
-    if (ngx_http_recs_render(ctx) != NGX_OK) {
-        return NGX_ERROR;
+    if (ctx->reject) {
+        return NGX_OK;
     }
 
-    ctx->decided = 1;
+    ctx->rewritten = (ctx->conf->enable == NGX_HTTP_RECS_ON);
+
+    if (ctx->rewritten && ngx_http_recs_render(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     ngx_http_recs_count_items(ctx);
 
@@ -93,16 +107,26 @@ static ngx_int_t
 ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
 {
     size_t       pos;
+    ngx_int_t    rc;
     recs_str_t   text;
     const char  *error;
 
-    text.data = (u_char *) "";
-    text.len = 0;
+    if (ctx->gzip) {
+        rc = ngx_http_recs_inflate(ctx);
 
-    if (ctx->body) {
-        text.data = ctx->body->pos;
-        text.len = ctx->body->last - ctx->body->pos;
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else if (ctx->body) {
+        ctx->text.data = ctx->body->pos;
+        ctx->text.len = ctx->body->last - ctx->body->pos;
+
+    } else {
+        ngx_str_set(&ctx->text, "");
     }
+
+    text = ngx_recs_span(&ctx->text);
 
     pos = 0;
     error = NULL;
@@ -157,21 +181,58 @@ ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
 }
 
 
+/*
+ * The text of a value that is anywhere in the response: what variables say or,
+ * if value is NULL, the index-th of the page's values.  Nothing found: data is
+ * NULL.
+ */
+
+static ngx_int_t
+ngx_http_recs_read_value(ngx_http_recs_ctx_t *ctx,
+    ngx_http_complex_value_t *value, ngx_uint_t index, ngx_str_t *text)
+{
+    recs_str_t     span;
+    recs_value_t  *v;
+
+    ngx_str_null(text);
+
+    if (value) {
+
+        if (ngx_http_complex_value(ctx->request, value, text) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        v = &ctx->page.values[index];
+
+        if (v->span.data && v->type != RECS_NULL) {
+
+            if (recs_value_text(&ctx->mem, v, &span) != RECS_OK) {
+                return NGX_ERROR;
+            }
+
+            text->data = (u_char *) span.data;
+            text->len = span.len;
+        }
+    }
+
+    if (text->len == 0) {
+        text->data = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx)
 {
     ngx_str_t                 accept;
     ngx_uint_t                i;
-    recs_str_t                text;
-    recs_value_t             *v;
     ngx_http_recs_found_t    *found;
     ngx_http_recs_version_t  *version;
 
-    if (ctx->conf->versions == NULL) {
-        return NGX_OK;
-    }
-
-    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+    for (i = 0; ctx->conf->versions && i < NGX_HTTP_RECS_NVERSIONS; i++) {
         version = &ctx->conf->versions[i];
         found = &ctx->versions[i];
 
@@ -179,31 +240,11 @@ ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx)
             continue;
         }
 
-        if (version->value) {
-
-            if (ngx_http_complex_value(ctx->request, version->value,
-                                       &found->text)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-        } else {
-            v = &ctx->page.values[version->index];
-
-            if (v->span.data && v->type != RECS_NULL) {
-
-                if (recs_value_text(&ctx->mem, v, &text) != RECS_OK) {
-                    return NGX_ERROR;
-                }
-
-                found->text.data = (u_char *) text.data;
-                found->text.len = text.len;
-            }
-        }
-
-        if (found->text.len == 0) {
-            found->text.data = NULL;
+        if (ngx_http_recs_read_value(ctx, version->value, version->index,
+                                     &found->text)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         if (version->accept == NULL) {
@@ -217,6 +258,53 @@ ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx)
         }
 
         found->skewed = !ngx_http_recs_accepted(&accept, &found->text);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A date that isn't there, can't be read or lies ahead says nothing; where an
+ * age is asked for, nothing is too old.
+ */
+
+static ngx_int_t
+ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx)
+{
+    int64_t                     made;
+    ngx_str_t                   text;
+    ngx_uint_t                  i;
+    recs_str_t                  span;
+    ngx_http_recs_aged_t       *aged;
+    ngx_http_recs_freshness_t  *freshness;
+
+    for (i = 0; ctx->conf->freshness && i < NGX_HTTP_RECS_NAGES; i++) {
+        freshness = &ctx->conf->freshness[i];
+        aged = &ctx->ages[i];
+
+        if (!freshness->set) {
+            continue;
+        }
+
+        if (ngx_http_recs_read_value(ctx, freshness->value, freshness->index,
+                                     &text)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        span = ngx_recs_span(&text);
+
+        if (text.len && recs_time_parse(&span, &made)
+            && made < ngx_time() + NGX_HTTP_RECS_AHEAD)
+        {
+            aged->known = 1;
+            aged->age = made < ngx_time() ? ngx_time() - (time_t) made : 0;
+        }
+
+        aged->stale = freshness->max_age
+                      && (!aged->known || aged->age > freshness->max_age);
     }
 
     return NGX_OK;
@@ -273,6 +361,8 @@ ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx)
     recs_str_t                span;
     ngx_http_recs_explore_t  *ex;
 
+    ngx_http_recs_plan_backfill(ctx);
+
     ex = ctx->conf->explore;
 
     if (ex == NULL) {
@@ -300,7 +390,34 @@ ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* What is asked about: the page's ids, then those of the panels. */
+/* As many items as could be needed: twice what all shelves may miss. */
+
+static void
+ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx)
+{
+    size_t                     n;
+    ngx_http_recs_backfill_t  *backfill;
+
+    backfill = ctx->conf->backfill;
+
+    if (backfill == NULL) {
+        return;
+    }
+
+    ctx->backfill = ngx_recs_pool_hold(&backfill->pool->pool);
+
+    if (ctx->backfill == NULL) {
+        return;
+    }
+
+    n = ngx_min(2 * backfill->min * ctx->page.nshelves,
+                NGX_HTTP_RECS_BACKFILL_MAX);
+
+    ctx->nbackfill = ngx_min(n, ctx->backfill->n);
+}
+
+
+/* What is asked about: ids of the page, of the panels, of the backfill. */
 
 static ngx_int_t
 ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
@@ -310,7 +427,7 @@ ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
     recs_str_t   *ids;
     recs_draw_t  *draw;
 
-    n = ctx->page.nitems;
+    n = ctx->page.nitems + ctx->nbackfill;
     nslots = ctx->draws ? ctx->conf->explore->policy.nslots : 0;
 
     for (s = 0; s < nslots; s++) {
@@ -336,6 +453,10 @@ ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
         for (k = 0; k < draw->norder; k++) {
             ids[n++] = ctx->pool->ids[draw->order[k]];
         }
+    }
+
+    for (i = 0; i < ctx->nbackfill; i++) {
+        ids[n++] = ctx->backfill->ids[i];
     }
 
     ctx->ask.ids = ids;
@@ -478,6 +599,12 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
         policy.draws = ctx->draws;
     }
 
+    if (ctx->nbackfill) {
+        policy.min = ctx->conf->backfill->min;
+        policy.backfill = ctx->backfill->ids;
+        policy.nbackfill = ctx->nbackfill;
+    }
+
     if (recs_decide(&ctx->mem, &ctx->page, &policy, &ctx->decision) != RECS_OK)
     {
         return NGX_ERROR;
@@ -491,7 +618,10 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* A missing fact weighs more than a skewed version: that has its own tag. */
+/*
+ * A missing fact weighs more than a skewed version, and that more than age: the
+ * others have their own tags.
+ */
 
 static void
 ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
@@ -500,16 +630,29 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
 
     ctx->state = NGX_HTTP_RECS_FILTERED;
 
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        if (ctx->ages[i].stale) {
+            ctx->state = NGX_HTTP_RECS_STALE;
+            ctx->reject |= ctx->conf->freshness[i].reject;
+        }
+    }
+
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
         if (ctx->versions[i].skewed) {
             ctx->state = NGX_HTTP_RECS_SKEWED;
+            ctx->reject |= ctx->conf->reject_skew;
         }
     }
 
     for (i = 0; i < ctx->ask.nquestions; i++) {
-        if (ctx->ask.questions[i].unknown) {
+        if (ctx->ask.questions[i].unknown && !ctx->reject) {
             ctx->state = NGX_HTTP_RECS_DEGRADED;
         }
+    }
+
+    if (ctx->conf->enable == NGX_HTTP_RECS_SHADOW_MODE) {
+        ctx->state = NGX_HTTP_RECS_SHADOW;
+        ctx->reject = 0;
     }
 }
 
@@ -517,20 +660,33 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
 static ngx_int_t
 ngx_http_recs_render(ngx_http_recs_ctx_t *ctx)
 {
-    size_t                    i;
-    recs_str_t                tag, pool, inserts[RECS_EXPLORE_SLOTS_MAX];
-    recs_insert_t            *insert;
-    ngx_http_recs_explore_t  *ex;
-
-    ex = ctx->conf->explore;
+    double                  gate;
+    size_t                  i;
+    recs_str_t              tag, name;
+    recs_str_t              inserts[RECS_EXPLORE_SLOTS_MAX
+                                    + NGX_HTTP_RECS_BACKFILL_MAX];
+    recs_insert_t          *insert;
+    ngx_recs_pool_t        *pool;
+    ngx_recs_pool_items_t  *items;
 
     for (i = 0; i < ctx->decision.ninserts; i++) {
         insert = &ctx->decision.inserts[i];
-        pool = ngx_recs_span(&ex->pool->pool.name);
 
-        if (recs_object_explore(&ctx->mem, &ctx->pool->objects[insert->item],
-                                &ctx->page, &pool, insert->draw,
-                                ex->policy.rate, &inserts[i])
+        if (insert->draw) {
+            pool = &ctx->conf->explore->pool->pool;
+            items = ctx->pool;
+            gate = ctx->conf->explore->policy.rate;
+
+        } else {
+            pool = &ctx->conf->backfill->pool->pool;
+            items = ctx->backfill;
+            gate = 0;
+        }
+
+        name = ngx_recs_span(&pool->name);
+
+        if (recs_object_insert(&ctx->mem, &items->objects[insert->item],
+                               &ctx->page, insert, &name, gate, &inserts[i])
             != RECS_OK)
         {
             return NGX_ERROR;
@@ -574,11 +730,27 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
         }
     }
 
+    if (d->backfilled) {
+        ngx_recs_count(items->backfilled, d->backfilled);
+    }
+
     if (ctx->draws) {
-        ngx_recs_count(items->explored, d->ninserts);
+        ngx_recs_count(items->explored, d->explored);
         ngx_recs_count(items->skipped_slots, d->skipped);
         ngx_recs_count(items->unfilled_slots, d->unfilled);
+    }
+
+    if (!ctx->rewritten) {
+        return;
+    }
+
+    if (d->explored) {
         ngx_recs_count(ctx->conf->explore->pool->pool.counters->shown,
-                       d->ninserts);
+                       d->explored);
+    }
+
+    if (d->backfilled) {
+        ngx_recs_count(ctx->conf->backfill->pool->pool.counters->shown,
+                       d->backfilled);
     }
 }

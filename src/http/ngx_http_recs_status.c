@@ -148,7 +148,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
 
     for (i = NGX_HTTP_RECS_FILTERED; i < NGX_HTTP_RECS_NSTATES; i++) {
         ngx_http_recs_write(w, (char *) ngx_http_recs_states[i].data,
-                            responses->states[i]);
+                            rmcf->states->states[i]);
     }
 
     recs_write_object_end(w);
@@ -163,6 +163,19 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
 
     recs_write_object_end(w);
 
+    recs_write_key(w, "stale");
+    recs_write_object(w);
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        ngx_http_recs_write(w, (char *) ngx_http_recs_ages[i].data,
+                            responses->stale[i]);
+    }
+
+    recs_write_object_end(w);
+
+    ngx_http_recs_write(w, "rejected", responses->rejected);
+    ngx_http_recs_write(w, "not_modified", responses->not_modified);
+    ngx_http_recs_write(w, "encoded", responses->encoded);
     ngx_http_recs_write(w, "unsent_versions", responses->unsent);
 
     recs_write_key(w, "items");
@@ -172,6 +185,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     ngx_http_recs_write(w, "removed", items->removed);
     ngx_http_recs_write(w, "unidentified", items->unidentified);
     ngx_http_recs_write(w, "explored", items->explored);
+    ngx_http_recs_write(w, "backfilled", items->backfilled);
     ngx_http_recs_write(w, "skipped_slots", items->skipped_slots);
     ngx_http_recs_write(w, "unfilled_slots", items->unfilled_slots);
     recs_write_object_end(w);

@@ -15,6 +15,8 @@ static void ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx,
     recs_writer_t *w);
 static void ngx_http_recs_tag_versions(ngx_http_recs_ctx_t *ctx,
     recs_writer_t *w);
+static void ngx_http_recs_tag_ages(ngx_http_recs_ctx_t *ctx,
+    recs_writer_t *w);
 static void ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx,
     recs_writer_t *w);
 
@@ -55,10 +57,16 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     recs_write_key(&w, "removed");
     recs_write_uint(&w, d->removed);
     recs_write_key(&w, "explored");
-    recs_write_uint(&w, d->ninserts);
+    recs_write_uint(&w, d->explored);
+
+    if (ctx->conf->backfill) {
+        recs_write_key(&w, "backfilled");
+        recs_write_uint(&w, d->backfilled);
+    }
 
     ngx_http_recs_tag_sets(ctx, &w);
     ngx_http_recs_tag_versions(ctx, &w);
+    ngx_http_recs_tag_ages(ctx, &w);
 
     if (explained) {
         ngx_http_recs_tag_removed(ctx, &w);
@@ -168,6 +176,55 @@ ngx_http_recs_tag_versions(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 
         if (ctx->versions[i].skewed) {
             name = ngx_recs_span(&ngx_http_recs_versions[i]);
+            recs_write_string(w, &name);
+        }
+    }
+
+    recs_write_array_end(w);
+}
+
+
+/* "age":{"candidates":3600,"features":60},"stale":["candidates"] */
+
+static void
+ngx_http_recs_tag_ages(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
+{
+    recs_str_t  name;
+    ngx_uint_t  i, stale;
+
+    if (ctx->conf->freshness == NULL) {
+        return;
+    }
+
+    stale = 0;
+
+    recs_write_key(w, "age");
+    recs_write_object(w);
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        stale |= ctx->ages[i].stale;
+
+        if (ctx->ages[i].known) {
+            name = ngx_recs_span(&ngx_http_recs_ages[i]);
+
+            recs_write_key_str(w, &name);
+            recs_write_uint(w, ctx->ages[i].age);
+        }
+    }
+
+    recs_write_object_end(w);
+
+    if (!stale) {
+        return;
+    }
+
+    recs_write_key(w, "stale");
+    recs_write_array(w);
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+
+        if (ctx->ages[i].stale) {
+            name = ngx_recs_span(&ngx_http_recs_ages[i]);
             recs_write_string(w, &name);
         }
     }

@@ -17,6 +17,8 @@ static ngx_int_t ngx_http_recs_removed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_version_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
@@ -26,8 +28,10 @@ static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
 const ngx_str_t  ngx_http_recs_states[] = {
     ngx_string(""),
     ngx_string("filtered"),
+    ngx_string("shadow"),
     ngx_string("degraded"),
     ngx_string("skewed"),
+    ngx_string("stale"),
     ngx_string("bypassed"),
     ngx_string("malformed"),
     ngx_string("too_large")
@@ -39,6 +43,12 @@ const ngx_str_t  ngx_http_recs_versions[] = {
     ngx_string("schema"),
     ngx_string("features"),
     ngx_string("snapshot")
+};
+
+
+const ngx_str_t  ngx_http_recs_ages[] = {
+    ngx_string("candidates"),
+    ngx_string("features")
 };
 
 
@@ -70,7 +80,10 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
       offsetof(recs_decision_t, unidentified), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_explored"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, ninserts), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, explored), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("recs_backfilled"), NULL, ngx_http_recs_count_variable,
+      offsetof(recs_decision_t, backfilled), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
@@ -87,6 +100,9 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
     { ngx_string("recs_snapshot"), NULL, ngx_http_recs_version_variable,
       NGX_HTTP_RECS_SNAPSHOT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("recs_age"), NULL, ngx_http_recs_age_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("recs_lookup_time"), NULL, ngx_http_recs_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
@@ -97,7 +113,17 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
 ngx_int_t
 ngx_http_recs_add_variables(ngx_conf_t *cf)
 {
-    ngx_http_variable_t  *var, *v;
+    ngx_http_variable_t        *var, *v;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    static ngx_str_t  request_id = ngx_string("request_id");
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+
+    rmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+    if (rmcf->request_id == NGX_ERROR) {
+        return NGX_ERROR;
+    }
 
     for (v = ngx_http_recs_vars; v->name.len; v++) {
 
@@ -156,7 +182,8 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 
         if (k == rmcf->sets.nelts) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "no recs_set is defined for variable \"$%V\"",
+                          "no recs_set is defined for variable \"$%V\", "
+                          "used in log_format or another directive",
                           &v[i].name);
             return NGX_ERROR;
         }
@@ -220,10 +247,8 @@ static ngx_int_t
 ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
     ngx_str_t *event)
 {
-    ngx_uint_t                  key;
     ngx_http_variable_value_t  *vv;
-
-    static ngx_str_t  name = ngx_string("request_id");
+    ngx_http_recs_main_conf_t  *rmcf;
 
     event->len = 0;
 
@@ -236,9 +261,11 @@ ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
         return NGX_OK;
     }
 
-    key = ngx_hash_key(name.data, name.len);
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
 
-    vv = ngx_http_get_variable(r, &name, key);
+    /* by its index: by its name it would be another one each time */
+
+    vv = ngx_http_get_indexed_variable(r, rmcf->request_id);
     if (vv == NULL || vv->not_found) {
         return NGX_ERROR;
     }
@@ -402,12 +429,37 @@ ngx_http_recs_version_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_recs_decided(r);
 
-    if (ctx == NULL || ctx->versions[data].text.data == NULL) {
+    /* what is unfit for our header is unfit for add_header */
+
+    if (ctx == NULL || ctx->versions[data].text.data == NULL
+        || !ngx_http_recs_sendable(&ctx->versions[data].text))
+    {
         v->not_found = 1;
         return NGX_OK;
     }
 
     return ngx_http_recs_text(v, &ctx->versions[data].text);
+}
+
+
+/* Seconds since the candidates were made. */
+
+static ngx_int_t
+ngx_http_recs_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_recs_ctx_t   *ctx;
+    ngx_http_recs_aged_t  *aged;
+
+    ctx = ngx_http_recs_decided(r);
+    aged = ctx ? &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE] : NULL;
+
+    if (aged == NULL || !aged->known) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_number(r, v, aged->age);
 }
 
 

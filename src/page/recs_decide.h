@@ -34,7 +34,7 @@ typedef struct {
 
 /*
  * The ids that are asked, in this order: those of the page's items that have
- * one, then those of each draw's order.
+ * one, those of each draw's order, those to fill up with.
  */
 
 typedef struct {
@@ -50,6 +50,10 @@ typedef struct {
     const recs_str_t      *pool;    /* the pool's ids */
     uint32_t               npool;
     recs_draw_t           *draws;   /* from recs_explore_plan(); completed */
+
+    size_t                 min;     /* of each shelf, filled up; 0: none */
+    const recs_str_t      *backfill;    /* ids to fill up with, in order */
+    size_t                 nbackfill;
 } recs_policy_t;
 
 
@@ -68,11 +72,12 @@ typedef struct {
 } recs_verdict_t;
 
 
-/* An item of the pool that is put on the first shelf. */
+/* An item of a pool that is put on a shelf. */
 
 typedef struct {
-    const recs_draw_t  *draw;
-    uint32_t            item;       /* index in the pool */
+    const recs_draw_t  *draw;       /* NULL: to fill up the shelf */
+    uint32_t            item;       /* index in the pool, or in backfill */
+    size_t              shelf;
     size_t              before;     /* the kept item after it, in the page's
                                        items; or nitems: the shelf's end */
 } recs_insert_t;
@@ -81,8 +86,11 @@ typedef struct {
 typedef struct {
     recs_verdict_t   *verdicts;     /* of each of the page's items */
 
-    recs_insert_t    *inserts;      /* as they stand on the shelf */
-    size_t            ninserts;
+    recs_insert_t    *inserts;      /* each shelf's in a row, as they stand on
+                                       it */
+    size_t            ninserts;     /* = explored + backfilled */
+    size_t            explored;
+    size_t            backfilled;
 
     size_t            total;        /* = kept + removed + cut */
     size_t            kept;         /* candidates that stay */

@@ -43,7 +43,7 @@ recs_explore_shuffle(const recs_mem_t *mem, uint64_t h, uint32_t npool,
     unsigned   i, k;
     uint32_t   j, here, *at, *moved;
 
-    /* at[k]: a place beyond step k; moved[k]: what stands there now */
+    /* at[k]: where step k took from, moved[k]: what it left there */
 
     at = recs_alloc(mem, 2 * n * sizeof(uint32_t) + 1);
     if (at == NULL) {
@@ -58,6 +58,8 @@ recs_explore_shuffle(const recs_mem_t *mem, uint64_t h, uint32_t npool,
         order[i] = j;
         here = i;
 
+        /* of several steps at one place the last counts */
+
         for (k = 0; k < i; k++) {
             if (at[k] == j) {
                 order[i] = moved[k];
@@ -68,14 +70,7 @@ recs_explore_shuffle(const recs_mem_t *mem, uint64_t h, uint32_t npool,
             }
         }
 
-        for (k = 0; k < i; k++) {
-            if (at[k] == j) {
-                moved[k] = here;
-                break;
-            }
-        }
-
-        at[i] = (k < i) ? UINT32_MAX : j;
+        at[i] = j;
         moved[i] = here;
     }
 

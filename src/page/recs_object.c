@@ -4,8 +4,12 @@
 #include "recs_writer.h"
 
 
+static const char *recs_object_id(const recs_mem_t *mem,
+    const recs_value_t *v, recs_object_t *object);
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
     const recs_page_t *page, recs_object_t *object);
+static void recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
+    const recs_str_t *pool, double gate);
 static int recs_object_number(const recs_str_t *id);
 
 
@@ -20,7 +24,7 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
 
     memset(&spec, 0, sizeof(recs_page_spec_t));
     spec.values = id;
-    spec.nvalues = id ? 1 : 0;
+    spec.nvalues = 1;
 
     switch (recs_page_read(mem, &spec, text, &page, &error, &pos)) {
 
@@ -38,17 +42,9 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
         return "not an object";
     }
 
-    if (id) {
-        if (page.values[0].span.data == NULL
-            || (page.values[0].type != RECS_STRING
-                && page.values[0].type != RECS_INTEGER))
-        {
-            return "it has no id that is a string or an integer";
-        }
-
-        if (recs_value_text(mem, &page.values[0], &object->id) != RECS_OK) {
-            return "out of memory";
-        }
+    error = recs_object_id(mem, &page.values[0], object);
+    if (error) {
+        return error;
     }
 
     object->empty = page.empty;
@@ -56,6 +52,36 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     if (recs_object_strip(mem, &page, object) != RECS_OK) {
         return "out of memory";
     }
+
+    return NULL;
+}
+
+
+static const char *
+recs_object_id(const recs_mem_t *mem, const recs_value_t *v,
+    recs_object_t *object)
+{
+    recs_str_t  id;
+
+    if (v->span.data == NULL
+        || (v->type != RECS_STRING && v->type != RECS_INTEGER))
+    {
+        return object->id.data ? NULL
+                               : "it has no id that is a string or an integer";
+    }
+
+    if (recs_value_text(mem, v, &id) != RECS_OK) {
+        return "out of memory";
+    }
+
+    if (object->id.data && !recs_str_eq(&id, &object->id)) {
+
+        /* the sets would be asked about another item than is shown */
+
+        return "its id is another than that of its entry";
+    }
+
+    object->id = id;
 
     return NULL;
 }
@@ -106,15 +132,15 @@ recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
 
 
 recs_rc_e
-recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
-    const recs_page_t *page, const recs_str_t *pool, const recs_draw_t *draw,
-    double gate, recs_str_t *text)
+recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
+    const recs_page_t *page, const recs_insert_t *insert,
+    const recs_str_t *pool, double gate, recs_str_t *text)
 {
     recs_type_e           type;
     recs_writer_t         w;
     const recs_shelf_t   *shelf;
 
-    shelf = &page->shelves[0];
+    shelf = &page->shelves[insert->shelf];
     type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
 
     recs_writer_init(&w, mem, object->head.len + object->tail.len + 128);
@@ -132,18 +158,7 @@ recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
         w.comma = !object->empty;
 
         recs_write_key(&w, RECS_RESERVED);
-        recs_write_object(&w);
-        recs_write_key(&w, "explore");
-        recs_write_true(&w);
-        recs_write_key(&w, "pool");
-        recs_write_string(&w, pool);
-        recs_write_key(&w, "slot");
-        recs_write_uint(&w, draw->slot);
-        recs_write_key(&w, "p");
-        recs_write_double(&w, draw->p);
-        recs_write_key(&w, "gate");
-        recs_write_double(&w, gate);
-        recs_write_object_end(&w);
+        recs_object_source(&w, insert, pool, gate);
 
         recs_write_bytes(&w, object->tail.data, object->tail.len);
     }
@@ -152,6 +167,30 @@ recs_object_explore(const recs_mem_t *mem, const recs_object_t *object,
     text->len = w.len;
 
     return w.failed ? RECS_NOMEM : RECS_OK;
+}
+
+
+static void
+recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
+    const recs_str_t *pool, double gate)
+{
+    recs_write_object(w);
+
+    recs_write_key(w, insert->draw ? "explore" : "backfill");
+    recs_write_true(w);
+    recs_write_key(w, "pool");
+    recs_write_string(w, pool);
+
+    if (insert->draw) {
+        recs_write_key(w, "slot");
+        recs_write_uint(w, insert->draw->slot);
+        recs_write_key(w, "p");
+        recs_write_double(w, insert->draw->p);
+        recs_write_key(w, "gate");
+        recs_write_double(w, gate);
+    }
+
+    recs_write_object_end(w);
 }
 
 

@@ -29,6 +29,7 @@ typedef struct {
 
     recs_found_t             found[RECS_PAGE_POINTERS_MAX];  /* by each shelf
                                                    pointer, in document order */
+    size_t                   nshelves;  /* found, also those taken back */
     recs_item_t             *item;      /* being read */
     size_t                   items_size;
     size_t                   cuts_size;
@@ -75,6 +76,7 @@ recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
     w.mem = mem;
     w.spec = spec;
     w.page = page;
+    w.nshelves = 0;
     w.item = NULL;
     w.items_size = 0;
     w.cuts_size = 0;
@@ -386,6 +388,11 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
     page = w->page;
     found = &w->found[pointer];
 
+    if (w->nshelves++ == w->spec->max_items) {
+        w->rc = RECS_TOO_MANY;
+        return -1;
+    }
+
     found->shelves = recs_grow(w, found->shelves, found->n, &found->size,
                                sizeof(recs_shelf_t));
     if (found->shelves == NULL) {
@@ -621,7 +628,13 @@ recs_grow(recs_walk_t *w, void *old, size_t n, size_t *size, size_t each)
         return old;
     }
 
+    /* nothing that grows so is longer than max_items, or a few */
+
     more = *size ? *size * 4 : 64;
+
+    if (more > w->spec->max_items && w->spec->max_items > n) {
+        more = w->spec->max_items;
+    }
 
     new = recs_alloc(w->mem, more * each);
     if (new == NULL) {

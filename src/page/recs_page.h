@@ -29,8 +29,9 @@ typedef struct {
     recs_pointer_t   *item_id;      /* within an item, without "*" */
     recs_pointer_t   *values;       /* without "*" */
     size_t            nvalues;
-    size_t            max_items;    /* on all shelves, also on those that a
-                                       repeated name takes back */
+    size_t            max_items;    /* on all shelves; and so many shelves;
+                                       those that a repeated name took back
+                                       count, too */
 } recs_page_spec_t;
 
 

@@ -135,8 +135,7 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
     }
 
     for (i = 0; i < page->nshelves; i++) {
-        recs_render_shelf(page, order[i], d,
-                          order[i] == page->shelves ? inserts : NULL, edits);
+        recs_render_shelf(page, order[i], d, inserts, edits);
     }
 
     return RECS_OK;
@@ -166,24 +165,45 @@ recs_edit(recs_edits_t *edits, const uint8_t *from, const uint8_t *to,
 }
 
 
+/* The range [*from, *to) of the decision's inserts that are on the shelf. */
+
+static void
+recs_render_inserts(const recs_decision_t *d, size_t shelf, size_t *from,
+    size_t *to)
+{
+    for (*from = 0; *from < d->ninserts; (*from)++) {
+        if (d->inserts[*from].shelf == shelf) {
+            break;
+        }
+    }
+
+    for (*to = *from; *to < d->ninserts; (*to)++) {
+        if (d->inserts[*to].shelf != shelf) {
+            break;
+        }
+    }
+}
+
+
 /*
- * Edits of one shelf; inserts is NULL if nothing is put on it.  A run of items
- * that go is cut together with the comma after it or, at the shelf's end, the
- * comma before it, so that the commas that stay are the original's.
+ * Edits of one shelf.  A run of items that go is cut together with the comma
+ * after it or, at the shelf's end, the comma before it, so that the commas
+ * that stay are the original's.
  */
 
 static void
 recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
     const recs_decision_t *d, const recs_str_t *inserts, recs_edits_t *edits)
 {
-    size_t              i, k, end;
+    size_t              i, k, end, last;
     const uint8_t      *cut, *at;
     const recs_item_t  *item, *kept;
 
     cut = NULL;         /* start of the run of items that go */
     kept = NULL;        /* the last item that stays */
-    k = 0;              /* next insert */
     end = shelf->first + shelf->nitems;
+
+    recs_render_inserts(d, shelf - page->shelves, &k, &last);
 
     for (i = shelf->first; i < end; i++) {
         item = &page->items[i];
@@ -202,8 +222,8 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
             cut = NULL;
         }
 
-        while (inserts && k < d->ninserts && d->inserts[k].before == i) {
-            recs_edit(edits, item->span.data, item->span.data, &inserts[k++]);
+        for ( /* void */ ; k < last && d->inserts[k].before == i; k++) {
+            recs_edit(edits, item->span.data, item->span.data, &inserts[k]);
             recs_edit(edits, item->span.data, item->span.data, &recs_comma);
         }
 
@@ -214,7 +234,7 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
 
     at = kept ? kept->span.data + kept->span.len : shelf->open + 1;
 
-    for (i = k; inserts && i < d->ninserts; i++) {
+    for (i = k; i < last; i++) {
 
         if (kept || i > k) {
             recs_edit(edits, at, at, &recs_comma);

@@ -17,6 +17,12 @@
 
 #define NGX_RECS_REDIS_READ         (16 * 1024)
 
+/*
+ * so many of worker_connections are left to others, or a worker could not even
+ * start: at most an eighth
+ */
+#define NGX_RECS_REDIS_RESERVE      32
+
 
 static ngx_int_t ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_append(ngx_recs_redis_conn_t *conn,
@@ -89,6 +95,15 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     {
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
                              "no memory for a connection");
+        ngx_recs_redis_conn_lost(conn);
+        return;
+    }
+
+    if (ngx_cycle->free_connection_n
+        <= ngx_min(ngx_cycle->connection_n / 8, NGX_RECS_REDIS_RESERVE))
+    {
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                             "worker_connections are not enough");
         ngx_recs_redis_conn_lost(conn);
         return;
     }
@@ -212,10 +227,6 @@ ngx_recs_redis_conn_not_made(ngx_recs_redis_conn_t *conn, ngx_int_t rc,
 
         ngx_recs_redis_fault(conn, reason, err, "connect() to %V failed",
                              &conn->redis->addrs[conn->addr].name);
-
-    } else if (ngx_cycle->free_connection_n == 0) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
-                             "worker_connections are not enough");
 
     } else {
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, err,

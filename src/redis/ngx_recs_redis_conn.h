@@ -26,6 +26,7 @@
 
 
 #define NGX_RECS_REDIS_MAX_WAITING   4096               /* commands */
+#define NGX_RECS_REDIS_MAX_EARLY     256                 /* until it is ready */
 #define NGX_RECS_REDIS_MAX_OUTPUT    (8 * 1024 * 1024)  /* bytes */
 
 #define NGX_RECS_REDIS_TEXT          256                /* bytes */

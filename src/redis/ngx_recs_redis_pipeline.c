@@ -80,7 +80,14 @@ ngx_recs_redis_forget(ngx_recs_redis_query_t *q)
 ngx_uint_t
 ngx_recs_redis_full(ngx_recs_redis_conn_t *conn)
 {
-    return conn->waiting >= NGX_RECS_REDIS_MAX_WAITING
+    ngx_uint_t  max;
+
+    /* what waits for a connection that is never made would leave first */
+
+    max = (conn->state == NGX_RECS_REDIS_READY) ? NGX_RECS_REDIS_MAX_WAITING
+                                                : NGX_RECS_REDIS_MAX_EARLY;
+
+    return conn->waiting >= max
            || conn->out.last - conn->out.pos >= NGX_RECS_REDIS_MAX_OUTPUT;
 }
 

@@ -1,0 +1,82 @@
+
+/*
+ * What the files that read the configuration share: things with a name,
+ * options "name=value", and errors that say what would be right.
+ */
+
+
+#ifndef NGX_HTTP_RECS_CONF_H
+#define NGX_HTTP_RECS_CONF_H
+
+
+#include "ngx_http_recs.h"
+
+
+/* An option being read, and where it stands. */
+
+typedef struct {
+    ngx_conf_t                 *cf;
+    ngx_str_t                   what;       /* the directive, for errors */
+    ngx_str_t                   name;       /* of the thing it defines */
+    ngx_str_t                   value;      /* what follows the "=" */
+} ngx_http_recs_option_t;
+
+
+/*
+ * How an option is read into thing.  set() returns NGX_CONF_OK, what would be
+ * right ("it must be ..."), or NGX_CONF_ERROR after it logged an error itself.
+ */
+
+typedef struct {
+    ngx_str_t                   name;       /* with the "=" */
+    char                     *(*set)(ngx_http_recs_option_t *o, void *thing);
+} ngx_http_recs_option_def_t;
+
+
+/* For the directive at hand, which defines its argument number name. */
+
+void ngx_http_recs_option_init(ngx_http_recs_option_t *o, ngx_conf_t *cf,
+    ngx_uint_t name);
+
+/*
+ * Reads the directive's arguments from number first on by defs, which end with
+ * a null name.  Each option may be given once.  NGX_CONF_OK or NGX_CONF_ERROR.
+ */
+
+char *ngx_http_recs_options(ngx_http_recs_option_t *o,
+    const ngx_http_recs_option_def_t *defs, ngx_uint_t first, void *thing);
+
+/* The directive as a whole is wrong.  Returns NGX_CONF_ERROR. */
+
+char *ngx_http_recs_wrong(ngx_http_recs_option_t *o, const char *right);
+
+/*
+ * The thing called name in names (an array of pointers to structs that begin
+ * with ngx_http_recs_named_t), made with size bytes if it is new.
+ * NULL after an error was logged.
+ */
+
+void *ngx_http_recs_named(ngx_conf_t *cf, ngx_array_t *names, ngx_str_t *name,
+    size_t size);
+
+/* The same, for the directive that defines it: only once. */
+
+void *ngx_http_recs_define(ngx_conf_t *cf, ngx_array_t *names,
+    ngx_str_t *name, size_t size);
+
+/* The Redis called name, for "redis=".  NULL after an error was logged. */
+
+ngx_recs_redis_t *ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name);
+
+/* Compiles text with variables.  NGX_CONF_OK or NGX_CONF_ERROR. */
+
+char *ngx_http_recs_complex(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t **cv);
+
+/* Compiles a JSON Pointer.  NGX_OK, or NGX_ERROR and it was logged. */
+
+ngx_int_t ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source,
+    recs_pointer_t *ptr);
+
+
+#endif /* NGX_HTTP_RECS_CONF_H */

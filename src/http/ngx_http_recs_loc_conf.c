@@ -1,0 +1,669 @@
+
+/* The directives of locations that take more than a slot. */
+
+
+#include "ngx_http_recs_conf.h"
+
+
+char *
+ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t       *value;
+    ngx_uint_t       i, k;
+    recs_pointer_t  *ptr, *other;
+
+    static const recs_str_t  reserved = recs_string(RECS_RESERVED);
+
+    if (rlcf->shelves != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts - 1 > NGX_HTTP_RECS_SHELVES_MAX) {
+        return "has too many pointers, at most 32 can be given";
+    }
+
+    rlcf->shelves = ngx_array_create(cf->pool, cf->args->nelts,
+                                     sizeof(recs_pointer_t));
+    if (rlcf->shelves == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        ptr = ngx_array_push(rlcf->shelves);
+
+        if (ngx_http_recs_pointer(cf, &value[i], ptr) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (ptr->ntokens && recs_str_eq(&ptr->tokens[0].text, &reserved)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" in recs_items: the member \"%s\" is "
+                               "reserved", &value[i], RECS_RESERVED);
+            return NGX_CONF_ERROR;
+        }
+
+        other = rlcf->shelves->elts;
+
+        for (k = 0; k < i - 1; k++) {
+
+            if (recs_pointer_overlap(&other[k], ptr)) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V\" and \"%V\" in recs_items overlap, "
+                                   "one shelf can't hold another",
+                                   &value[k + 1], &value[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->item_id != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    rlcf->item_id = ngx_palloc(cf->pool, sizeof(recs_pointer_t));
+    if (rlcf->item_id == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_recs_pointer(cf, &value[1], rlcf->item_id) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(rlcf->item_id)
+           ? "can't have \"*\", an item has one id" : NGX_CONF_OK;
+}
+
+
+/* recs_require, recs_exclude */
+
+char *
+ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char *p = conf;
+
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_array_t                **names;
+    ngx_http_recs_set_t        **rs;
+    ngx_http_recs_main_conf_t   *rmcf;
+
+    names = (ngx_array_t **) (p + cmd->offset);
+
+    if (*names == NGX_CONF_UNSET_PTR) {
+        *names = ngx_array_create(cf->pool, 4, sizeof(ngx_http_recs_set_t *));
+        if (*names == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if ((*names)->nelts == NGX_HTTP_RECS_SETS_MAX) {
+            return "has too many sets, at most 32 can be given";
+        }
+
+        rs = ngx_array_push(*names);
+        if (rs == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *rs = ngx_http_recs_named(cf, &rmcf->sets, &value[i],
+                                  sizeof(ngx_http_recs_set_t));
+        if (*rs == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* A share, exactly as it is written: "5%" or "2.5%". */
+
+static char *
+ngx_http_recs_explore_rate(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_explore_t *ex = thing;
+
+    ngx_int_t  n;
+
+    if (o->value.len > 1 && o->value.data[o->value.len - 1] == '%') {
+        n = ngx_atofp(o->value.data, o->value.len - 1, 4);
+
+        if (n != NGX_ERROR && n <= 1000000) {
+            ex->policy.rate = (double) n / 1000000;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return "it must be a share such as \"5%\" or \"0.25%\", "
+           "with at most 4 decimals";
+}
+
+
+static char *
+ngx_http_recs_explore_slots(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_explore_t *ex = thing;
+
+    u_char     *p, *last, *end;
+    ngx_int_t   n;
+
+    last = o->value.data + o->value.len;
+
+    for (p = o->value.data; p <= last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ',');
+        if (end == NULL) {
+            end = last;
+        }
+
+        n = ngx_atoi(p, end - p);
+
+        if (n == NGX_ERROR || n == 0 || n > 5000
+            || (ex->policy.nslots
+                && n <= (ngx_int_t) ex->policy.slots[ex->policy.nslots - 1]))
+        {
+            return "they must be numbers from 1 to 5000, ascending, "
+                   "such as \"3,7\"";
+        }
+
+        if (ex->policy.nslots == RECS_EXPLORE_SLOTS_MAX) {
+            return "there are too many, at most 16 can be given";
+        }
+
+        ex->policy.slots[ex->policy.nslots++] = (unsigned) n;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_explore_key(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_explore_t *ex = thing;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &ex->key);
+}
+
+
+static char *
+ngx_http_recs_explore_salt(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_explore_t *ex = thing;
+
+    ex->policy.salt = ngx_recs_span(&o->value);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_explore_method(ngx_http_recs_option_t *o, void *thing)
+{
+    return ngx_strcmp(o->value.data, "uniform") == 0
+           ? NGX_CONF_OK : "it must be \"uniform\"";
+}
+
+
+static char *
+ngx_http_recs_explore_panel(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_explore_t *ex = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0 || n > RECS_EXPLORE_PANEL_MAX) {
+        return "it must be a number from 1 to 128";
+    }
+
+    ex->policy.panel = (unsigned) n;
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_explore_defs[] = {
+    { ngx_string("rate="), ngx_http_recs_explore_rate },
+    { ngx_string("slots="), ngx_http_recs_explore_slots },
+    { ngx_string("key="), ngx_http_recs_explore_key },
+    { ngx_string("salt="), ngx_http_recs_explore_salt },
+    { ngx_string("method="), ngx_http_recs_explore_method },
+    { ngx_string("panel="), ngx_http_recs_explore_panel },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_http_recs_option_t      o;
+    ngx_http_recs_explore_t    *ex;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (rlcf->explore != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->explore = NULL;
+        return NGX_CONF_OK;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    ex = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_explore_t));
+    if (ex == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ex->policy.rate = -1;
+    ex->policy.panel = 20;
+
+    ex->pool = ngx_http_recs_named(cf, &rmcf->pools, &value[1],
+                                   sizeof(ngx_http_recs_pool_t));
+    if (ex->pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_explore_defs, 2, ex)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ex->policy.rate < 0 || ex->policy.nslots == 0) {
+        return ngx_http_recs_wrong(&o, "must have \"rate=\" and \"slots=\"");
+    }
+
+    rlcf->explore = ex;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_version_body(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_version_t *version = thing;
+
+    if (version->set) {
+        return "a version is read from one place only";
+    }
+
+    version->set = 1;
+
+    if (ngx_http_recs_pointer(o->cf, &o->value, &version->body) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(&version->body)
+           ? "it can't have \"*\", a version is one value" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_version_value(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_version_t *version = thing;
+
+    if (version->set) {
+        return "a version is read from one place only";
+    }
+
+    version->set = 1;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &version->value);
+}
+
+
+static char *
+ngx_http_recs_version_accept(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_version_t *version = thing;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &version->accept);
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_version_defs[] = {
+    { ngx_string("body="), ngx_http_recs_version_body },
+    { ngx_string("value="), ngx_http_recs_version_value },
+    { ngx_string("accept="), ngx_http_recs_version_accept },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                *value;
+    ngx_uint_t                i;
+    ngx_http_recs_option_t    o;
+    ngx_http_recs_version_t  *version;
+
+    value = cf->args->elts;
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        if (ngx_strcmp(value[1].data, ngx_http_recs_versions[i].data) == 0) {
+            break;
+        }
+    }
+
+    if (i == NGX_HTTP_RECS_NVERSIONS) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid version \"%V\" in recs_version, it must "
+                           "be \"model\", \"schema\", \"features\" or "
+                           "\"snapshot\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rlcf->versions == NGX_CONF_UNSET_PTR) {
+        rlcf->versions = ngx_pcalloc(cf->pool, NGX_HTTP_RECS_NVERSIONS
+                                               * sizeof(*version));
+        if (rlcf->versions == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    version = &rlcf->versions[i];
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (version->set) {
+        return ngx_http_recs_wrong(&o, "is duplicate");
+    }
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_version_defs, 2, version)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!version->set) {
+        return ngx_http_recs_wrong(&o, "must have one of \"body=\" and "
+                                       "\"value=\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_freshness_body(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    if (freshness->set) {
+        return "a date is read from one place only";
+    }
+
+    freshness->set = 1;
+
+    if (ngx_http_recs_pointer(o->cf, &o->value, &freshness->body) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(&freshness->body)
+           ? "it can't have \"*\", a date is one value" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_freshness_value(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    if (freshness->set) {
+        return "a date is read from one place only";
+    }
+
+    freshness->set = 1;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &freshness->value);
+}
+
+
+static char *
+ngx_http_recs_freshness_max_age(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    freshness->max_age = ngx_parse_time(&o->value, 1);
+
+    if (freshness->max_age == (time_t) NGX_ERROR || freshness->max_age == 0) {
+        return "it must be a time such as \"26h\", over 0";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_freshness_on_stale(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    if (ngx_strcmp(o->value.data, "reject") == 0) {
+        freshness->reject = 1;
+
+    } else if (ngx_strcmp(o->value.data, "tag") != 0) {
+        return "it must be \"tag\" or \"reject\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_freshness_defs[] = {
+    { ngx_string("body="), ngx_http_recs_freshness_body },
+    { ngx_string("value="), ngx_http_recs_freshness_value },
+    { ngx_string("max_age="), ngx_http_recs_freshness_max_age },
+    { ngx_string("on_stale="), ngx_http_recs_freshness_on_stale },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_uint_t                  i;
+    ngx_http_recs_option_t      o;
+    ngx_http_recs_freshness_t  *freshness;
+
+    value = cf->args->elts;
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        if (ngx_strcmp(value[1].data, ngx_http_recs_ages[i].data) == 0) {
+            break;
+        }
+    }
+
+    if (i == NGX_HTTP_RECS_NAGES) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in recs_freshness, it must be "
+                           "\"candidates\" or \"features\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rlcf->freshness == NGX_CONF_UNSET_PTR) {
+        rlcf->freshness = ngx_pcalloc(cf->pool, NGX_HTTP_RECS_NAGES
+                                                * sizeof(*freshness));
+        if (rlcf->freshness == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    freshness = &rlcf->freshness[i];
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (freshness->set) {
+        return ngx_http_recs_wrong(&o, "is duplicate");
+    }
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_freshness_defs, 2, freshness)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!freshness->set) {
+        return ngx_http_recs_wrong(&o, "must have one of \"body=\" and "
+                                       "\"value=\"");
+    }
+
+    if (freshness->reject && freshness->max_age == 0) {
+        return ngx_http_recs_wrong(&o, "can have \"on_stale=\" only with "
+                                       "\"max_age=\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_backfill_min(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_backfill_t *backfill = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0 || n > NGX_HTTP_RECS_BACKFILL_MAX) {
+        return "it must be a number from 1 to 100";
+    }
+
+    backfill->min = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_backfill_defs[] = {
+    { ngx_string("min="), ngx_http_recs_backfill_min },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_http_recs_option_t      o;
+    ngx_http_recs_backfill_t   *backfill;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (rlcf->backfill != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->backfill = NULL;
+        return NGX_CONF_OK;
+    }
+
+    backfill = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_backfill_t));
+    if (backfill == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    backfill->pool = ngx_http_recs_named(cf, &rmcf->pools, &value[1],
+                                         sizeof(ngx_http_recs_pool_t));
+    if (backfill->pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_backfill_defs, 2, backfill)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (backfill->min == 0) {
+        return ngx_http_recs_wrong(&o, "must have \"min=\"");
+    }
+
+    rlcf->backfill = backfill;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rlcf->expires != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->expires = NGX_HTTP_RECS_EXPIRES_OFF;
+        return NGX_CONF_OK;
+    }
+
+    rlcf->expires = ngx_parse_time(&value[1], 1);
+
+    if (rlcf->expires == (time_t) NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in recs_expires, it must be a time "
+                           "such as \"30s\", or \"off\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,193 @@
+
+/* The directive recs_pool. */
+
+
+#include "ngx_http_recs_conf.h"
+
+
+typedef struct {
+    ngx_recs_pool_t            *pool;
+    ngx_uint_t                  nsources;
+    unsigned                    id:1;       /* given */
+} ngx_http_recs_pool_options_t;
+
+
+static char *
+ngx_http_recs_pool_redis(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    po->nsources++;
+    po->pool->redis = ngx_http_recs_find_redis(o->cf, &o->value);
+
+    return po->pool->redis ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_recs_pool_key(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    if (ngx_http_script_variables_count(&o->value)) {
+        return "it can't have variables, a pool is the same for all requests";
+    }
+
+    po->pool->key = o->value;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_pool_file(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    po->nsources++;
+    po->pool->file = o->value;
+
+    return ngx_conf_full_name(o->cf->cycle, &po->pool->file, 1) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_recs_pool_refresh(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    ngx_int_t  msec;
+
+    msec = ngx_parse_time(&o->value, 0);
+
+    if (msec == NGX_ERROR || msec < 100) {
+        return "it must be a time such as \"60s\", at least \"100ms\"";
+    }
+
+    po->pool->refresh = msec;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_pool_id(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    po->id = 1;
+
+    if (ngx_http_recs_pointer(o->cf, &o->value, &po->pool->id) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(&po->pool->id)
+           ? "it can't have \"*\", an object has one id" : NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
+    { ngx_string("redis="), ngx_http_recs_pool_redis },
+    { ngx_string("key="), ngx_http_recs_pool_key },
+    { ngx_string("file="), ngx_http_recs_pool_file },
+    { ngx_string("refresh="), ngx_http_recs_pool_refresh },
+    { ngx_string("id="), ngx_http_recs_pool_id },
+    { ngx_null_string, NULL }
+};
+
+
+/* The contents as they were read with the configuration, in the master. */
+
+static void
+ngx_http_recs_pool_cleanup(void *data)
+{
+    ngx_recs_pool_t *pool = data;
+
+    if (pool->items) {
+        ngx_recs_pool_release(pool->items);
+        pool->items = NULL;
+    }
+}
+
+
+char *
+ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_main_conf_t *rmcf = conf;
+
+    ngx_str_t                     *value;
+    const char                    *error;
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_recs_pool_t          *rp;
+    ngx_http_recs_option_t         o;
+    ngx_http_recs_pool_options_t   po;
+
+    static ngx_str_t  id = ngx_string("/id");
+
+    value = cf->args->elts;
+    rmcf->used = 1;
+
+    rp = ngx_http_recs_define(cf, &rmcf->pools, &value[1],
+                              sizeof(ngx_http_recs_pool_t));
+    if (rp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rp->pool.name = rp->named.name;
+    rp->pool.refresh = 60000;
+    rp->pool.seed = rmcf->seed;
+
+    po.pool = &rp->pool;
+    po.nsources = 0;
+    po.id = 0;
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_pool_defs, 2, &po)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (po.nsources != 1) {
+        return ngx_http_recs_wrong(&o, "must have exactly one of \"redis=\" "
+                                       "and \"file=\"");
+    }
+
+    if (!po.id && ngx_http_recs_pointer(cf, &id, &rp->pool.id) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rp->pool.redis) {
+        return rp->pool.key.len ? NGX_CONF_OK
+                                : ngx_http_recs_wrong(&o, "must have \"key=\" "
+                                                          "with \"redis=\"");
+    }
+
+    if (rp->pool.key.len) {
+        return ngx_http_recs_wrong(&o, "can have \"key=\" only with "
+                                       "\"redis=\"");
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_recs_pool_cleanup;
+    cln->data = &rp->pool;
+
+    if (ngx_recs_pool_load(&rp->pool, cf->log, &error) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%V\" of recs_pool \"%V\" %s",
+                           &rp->pool.file, &value[1], error);
+        return NGX_CONF_ERROR;
+    }
+
+    /* cf->log is that of the cycle before, and goes with it */
+
+    rp->pool.items->memory->log = &cf->cycle->new_log;
+
+    return NGX_CONF_OK;
+}

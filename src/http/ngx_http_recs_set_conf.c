@@ -1,0 +1,240 @@
+
+/* The directive recs_set. */
+
+
+#include "ngx_http_recs_conf.h"
+
+
+typedef struct {
+    ngx_http_recs_set_t        *set;
+    ngx_str_t                   path;       /* file= */
+    ngx_uint_t                  nsources;
+    unsigned                    key:1;      /* given, as is */
+    unsigned                    type:1;
+} ngx_http_recs_set_options_t;
+
+
+static char *
+ngx_http_recs_set_redis(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->nsources++;
+    so->set->set.source = NGX_RECS_SET_REDIS;
+    so->set->set.redis = ngx_http_recs_find_redis(o->cf, &o->value);
+
+    return so->set->set.redis ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_recs_set_key(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->key = 1;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &so->set->key);
+}
+
+
+static char *
+ngx_http_recs_set_type(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->type = 1;
+
+    if (ngx_strcmp(o->value.data, "set") == 0) {
+        so->set->set.type = NGX_RECS_SET_PLAIN;
+
+    } else if (ngx_strcmp(o->value.data, "zset") == 0) {
+        so->set->set.type = NGX_RECS_SET_SORTED;
+
+    } else if (ngx_strcmp(o->value.data, "hash") == 0) {
+        so->set->set.type = NGX_RECS_SET_HASH;
+
+    } else {
+        return "it must be \"set\", \"zset\" or \"hash\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_file(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->nsources++;
+    so->set->set.source = NGX_RECS_SET_FILE;
+    so->path = o->value;
+
+    return ngx_conf_full_name(o->cf->cycle, &so->path, 1) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_recs_set_value(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->nsources++;
+    so->set->set.source = NGX_RECS_SET_VALUE;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &so->set->key);
+}
+
+
+static char *
+ngx_http_recs_set_within(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->set->set.within = ngx_parse_time(&o->value, 1);
+
+    if (so->set->set.within == (time_t) NGX_ERROR || so->set->set.within == 0) {
+        return "it must be a time such as \"30d\" or \"3600\", over 0";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_min(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->set->set.has_min = 1;
+
+    return ngx_recs_set_number(&o->value, &so->set->set.min) == NGX_OK
+           ? NGX_CONF_OK : "it must be a number";
+}
+
+
+static char *
+ngx_http_recs_set_unknown(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    if (ngx_strcmp(o->value.data, "drop") == 0) {
+        so->set->set.drop_unknown = 1;
+
+    } else if (ngx_strcmp(o->value.data, "keep") != 0) {
+        return "it must be \"keep\" or \"drop\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
+    { ngx_string("redis="), ngx_http_recs_set_redis },
+    { ngx_string("key="), ngx_http_recs_set_key },
+    { ngx_string("type="), ngx_http_recs_set_type },
+    { ngx_string("file="), ngx_http_recs_set_file },
+    { ngx_string("value="), ngx_http_recs_set_value },
+    { ngx_string("within="), ngx_http_recs_set_within },
+    { ngx_string("min="), ngx_http_recs_set_min },
+    { ngx_string("unknown="), ngx_http_recs_set_unknown },
+    { ngx_null_string, NULL }
+};
+
+
+/* NULL, or what would be right. */
+
+static const char *
+ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
+{
+    ngx_recs_set_t  *set;
+
+    set = &so->set->set;
+
+    if (so->nsources != 1) {
+        return "must have exactly one of \"redis=\", \"file=\" and \"value=\"";
+    }
+
+    if (set->source != NGX_RECS_SET_REDIS) {
+
+        if (so->key || so->type || set->within || set->has_min) {
+            return "can have \"key=\", \"type=\", \"within=\" and \"min=\" "
+                   "only with \"redis=\"";
+        }
+
+        return NULL;
+    }
+
+    if (!so->key) {
+        return "must have \"key=\" with \"redis=\"";
+    }
+
+    if (set->within && set->type != NGX_RECS_SET_SORTED) {
+        return "can have \"within=\" only with \"type=zset\"";
+    }
+
+    if (set->has_min && set->type == NGX_RECS_SET_PLAIN) {
+        return "can have \"min=\" only with \"type=zset\" or \"type=hash\"";
+    }
+
+    if (set->has_min && set->within) {
+        return "can have only one of \"within=\" and \"min=\"";
+    }
+
+    return NULL;
+}
+
+
+char *
+ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_main_conf_t *rmcf = conf;
+
+    ngx_str_t                    *value;
+    const char                   *error;
+    ngx_http_recs_option_t        o;
+    ngx_http_recs_set_options_t   so;
+
+    value = cf->args->elts;
+    rmcf->used = 1;
+
+    ngx_memzero(&so, sizeof(ngx_http_recs_set_options_t));
+
+    so.set = ngx_http_recs_define(cf, &rmcf->sets, &value[1],
+                                  sizeof(ngx_http_recs_set_t));
+    if (so.set == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    so.set->set.name = so.set->named.name;
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_set_defs, 2, &so)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    error = ngx_http_recs_set_check(&so);
+    if (error) {
+        return ngx_http_recs_wrong(&o, error);
+    }
+
+    if (so.set->set.source != NGX_RECS_SET_FILE) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_recs_set_load(&so.set->set, &so.path, rmcf->seed, cf->pool, &error)
+        != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%V\" of recs_set \"%V\" %s",
+                           &so.path, &value[1], error);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,295 @@
+
+/*
+ * Validators: what a client says of the body that it has is compared with the
+ * rewritten body, and with no other.
+ *
+ * nginx and the upstream would answer If-None-Match and the like by the body
+ * before it is rewritten: a client would go on showing what is sold out.  So
+ * these fields are hidden from both before the content is asked for.  The
+ * rewritten body gets an ETag of its own (RFC 9110, section 8.8.3).
+ */
+
+
+#include "ngx_http_recs.h"
+
+#include <xxhash.h>
+
+
+/* What the main request said, kept through internal redirects. */
+
+typedef struct {
+    ngx_str_t                   if_none_match;
+} ngx_http_recs_hidden_t;
+
+
+static ngx_uint_t ngx_http_recs_hidden_name(const ngx_str_t *name);
+static ngx_http_recs_hidden_t *ngx_http_recs_hidden(ngx_http_request_t *r);
+static void ngx_http_recs_hidden_cleanup(void *data);
+static ngx_uint_t ngx_http_recs_etag_in(const ngx_str_t *list,
+    const ngx_str_t *etag);
+
+
+/*
+ * By name, as a client may send them.  Accept-Encoding: a compressed body would
+ * have to be decompressed; nginx itself has it still, for its own gzip.
+ */
+
+static const ngx_str_t  ngx_http_recs_hidden_names[] = {
+    ngx_string("if-none-match"),
+    ngx_string("if-modified-since"),
+    ngx_string("if-match"),
+    ngx_string("if-unmodified-since"),
+    ngx_string("if-range"),
+    ngx_string("range"),
+    ngx_string("accept-encoding"),
+    ngx_null_string
+};
+
+
+ngx_int_t
+ngx_http_recs_hide(ngx_http_request_t *r)
+{
+    ngx_list_t                 kept;
+    ngx_uint_t                 i, hidden;
+    ngx_list_part_t           *part;
+    ngx_table_elt_t           *h, *copy;
+    ngx_http_cleanup_t        *cln;
+    ngx_http_headers_in_t     *in;
+    ngx_http_recs_hidden_t    *said;
+    ngx_http_recs_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
+
+    if (rlcf->enable != NGX_HTTP_RECS_ON) {
+        return NGX_DECLINED;
+    }
+
+    in = &r->headers_in;
+
+    if (in->if_none_match && r == r->main) {
+
+        cln = ngx_http_cleanup_add(r, sizeof(ngx_http_recs_hidden_t));
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        cln->handler = ngx_http_recs_hidden_cleanup;
+
+        said = cln->data;
+        said->if_none_match = in->if_none_match->value;
+    }
+
+    /* the elements stay where they are: others point to them */
+
+    if (ngx_list_init(&kept, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    hidden = 0;
+
+    for (part = &in->headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (ngx_http_recs_hidden_name(&h[i].key)) {
+                hidden = 1;
+                continue;
+            }
+
+            copy = ngx_list_push(&kept);
+            if (copy == NULL) {
+                return NGX_ERROR;
+            }
+
+            *copy = h[i];
+        }
+    }
+
+    if (!hidden) {
+        return NGX_DECLINED;
+    }
+
+    in->headers = kept;
+
+    if (kept.last == &kept.part) {
+        /* the list's own first part moved with it */
+        in->headers.last = &in->headers.part;
+    }
+
+    in->if_none_match = NULL;
+    in->if_modified_since = NULL;
+    in->if_match = NULL;
+    in->if_unmodified_since = NULL;
+    in->if_range = NULL;
+    in->range = NULL;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_recs_hidden_name(const ngx_str_t *name)
+{
+    const ngx_str_t  *hidden;
+
+    for (hidden = ngx_http_recs_hidden_names; hidden->len; hidden++) {
+
+        if (hidden->len == name->len
+            && ngx_strncasecmp(hidden->data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Only marks what is kept. */
+
+static void
+ngx_http_recs_hidden_cleanup(void *data)
+{
+}
+
+
+static ngx_http_recs_hidden_t *
+ngx_http_recs_hidden(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t  *cln;
+
+    for (cln = r->main->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_recs_hidden_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_recs_etag(ngx_http_recs_ctx_t *ctx)
+{
+    size_t            i;
+    ngx_str_t         value;
+    recs_str_t       *piece;
+    XXH3_state_t     *state;
+    XXH128_hash_t     hash;
+    ngx_table_elt_t  *h;
+
+    static const ngx_str_t  name = ngx_string("ETag");
+
+    state = XXH3_createState();
+    if (state == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) XXH3_128bits_reset(state);
+
+    for (i = 0; i < ctx->output.npieces; i++) {
+        piece = &ctx->output.pieces[i];
+        (void) XXH3_128bits_update(state, piece->data, piece->len);
+    }
+
+    hash = XXH3_128bits_digest(state);
+
+    (void) XXH3_freeState(state);
+
+    value.data = ngx_pnalloc(ctx->request->pool, 2 + 32);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "\"%016xL%016xL\"",
+                            (int64_t) hash.high64, (int64_t) hash.low64)
+                - value.data;
+
+    h = ngx_http_recs_header(ctx->request, &name, &value);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->request->headers_out.etag = h;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_http_request_t         *r;
+    ngx_http_recs_hidden_t     *said;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    r = ctx->request;
+
+    if (r != r->main) {
+        return 0;
+    }
+
+    said = ngx_http_recs_hidden(r);
+
+    if (said == NULL
+        || !ngx_http_recs_etag_in(&said->if_none_match,
+                                  &r->headers_out.etag->value))
+    {
+        return 0;
+    }
+
+    r->headers_out.status = NGX_HTTP_NOT_MODIFIED;
+    r->headers_out.status_line.len = 0;
+    r->headers_out.content_type.len = 0;
+    ngx_http_clear_content_length(r);
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
+    ngx_recs_count(rmcf->responses->not_modified, 1);
+
+    return 1;
+}
+
+
+/*
+ * The weak comparison of RFC 9110, section 8.8.3.2: what gzip weakened on its
+ * way out comes back as W/"...".
+ */
+
+static ngx_uint_t
+ngx_http_recs_etag_in(const ngx_str_t *list, const ngx_str_t *etag)
+{
+    u_char  *p, *last, *start;
+
+    p = list->data;
+    last = p + list->len;
+
+    if (list->len == 1 && *p == '*') {
+        return 1;
+    }
+
+    while (p < last) {
+
+        /* an entity-tag holds no quote, but may hold a comma */
+
+        start = ngx_strlchr(p, last, '"');
+        if (start == NULL) {
+            return 0;
+        }
+
+        p = ngx_strlchr(start + 1, last, '"');
+        if (p == NULL) {
+            return 0;
+        }
+
+        p++;
+
+        if ((size_t) (p - start) == etag->len
+            && ngx_memcmp(start, etag->data, etag->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}

@@ -1,0 +1,324 @@
+
+#include "recs_put.h"
+#include "recs_idset.h"
+
+
+/* A shelf as it will be shown: candidates that stay, and what is put in. */
+
+typedef enum {
+    RECS_CANDIDATE = 0,
+    RECS_BACKFILL,
+    RECS_EXPLORE
+} recs_origin_e;
+
+
+typedef struct {
+    recs_origin_e         origin;
+    uint32_t              item;     /* in the page's items, in backfill, or in
+                                       the pool */
+    const recs_draw_t    *draw;     /* RECS_EXPLORE */
+} recs_entry_t;
+
+
+typedef struct {
+    recs_entry_t         *entries;
+    size_t                n;
+} recs_display_t;
+
+
+/* What putting items in needs to know of the whole page. */
+
+typedef struct {
+    const recs_page_t    *page;
+    const recs_policy_t  *policy;
+    recs_decision_t      *decision;
+    recs_idset_t          shown;    /* ids on the page */
+    recs_display_t        first;    /* the first shelf */
+    recs_display_t        other;    /* another, one at a time */
+    size_t                next;     /* of backfill: not tried yet */
+    size_t                asked;    /* number of the first draw's first id */
+    size_t                asked_backfill;   /* and of the first of backfill */
+} recs_put_t;
+
+
+/*
+ * May the pool's item be shown, whose id was asked as number asked?  Only a
+ * definite answer counts.
+ */
+
+static int
+recs_put_eligible(const recs_policy_t *policy, size_t asked)
+{
+    size_t              k;
+    const recs_rule_t  *rule;
+
+    for (k = 0; k < policy->nrules; k++) {
+        rule = &policy->rules[k];
+
+        if (rule->answers[asked] != (rule->exclude ? RECS_OUT : RECS_IN)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static recs_rc_e
+recs_put_init(const recs_mem_t *mem, recs_put_t *put, const recs_page_t *page,
+    const recs_policy_t *policy, recs_decision_t *d)
+{
+    size_t    i, longest, extra;
+    unsigned  s, nslots;
+
+    put->page = page;
+    put->policy = policy;
+    put->decision = d;
+    put->next = 0;
+    put->asked = page->nitems - d->unidentified;
+    put->asked_backfill = put->asked;
+
+    nslots = policy->explore ? policy->explore->nslots : 0;
+
+    for (s = 0; s < nslots; s++) {
+        put->asked_backfill += policy->draws[s].norder;
+    }
+
+    extra = nslots + policy->nbackfill;
+    longest = 0;
+
+    for (i = 0; i < page->nshelves; i++) {
+        if (page->shelves[i].nitems > longest) {
+            longest = page->shelves[i].nitems;
+        }
+    }
+
+    longest += extra + 1;
+
+    put->first.entries = recs_alloc(mem, 2 * longest * sizeof(recs_entry_t));
+    d->inserts = recs_alloc(mem, (extra + 1) * sizeof(recs_insert_t));
+
+    if (put->first.entries == NULL || d->inserts == NULL
+        || recs_idset_init(&put->shown, mem, d->kept + extra, policy->seed)
+           != RECS_OK)
+    {
+        return RECS_NOMEM;
+    }
+
+    put->other.entries = put->first.entries + longest;
+
+    for (i = 0; i < page->nitems; i++) {
+        if (d->verdicts[i].fate == RECS_KEPT && page->items[i].id.data) {
+            (void) recs_idset_add(&put->shown, &page->items[i].id);
+        }
+    }
+
+    return RECS_OK;
+}
+
+
+/* The shelf's candidates, and what it takes to fill it up. */
+
+static void
+recs_put_backfill(recs_put_t *put, recs_display_t *display,
+    const recs_shelf_t *shelf)
+{
+    size_t                i, end;
+    recs_entry_t         *entry;
+    const recs_policy_t  *policy;
+
+    policy = put->policy;
+
+    display->n = 0;
+    end = shelf->first + shelf->nitems;
+
+    for (i = shelf->first; i < end; i++) {
+
+        if (put->decision->verdicts[i].fate == RECS_KEPT) {
+            entry = &display->entries[display->n++];
+            entry->origin = RECS_CANDIDATE;
+            entry->item = (uint32_t) i;
+        }
+    }
+
+    while (display->n < policy->min && put->next < policy->nbackfill) {
+        i = put->next++;
+
+        if (recs_put_eligible(policy, put->asked_backfill + i)
+            && recs_idset_add(&put->shown, &policy->backfill[i]))
+        {
+            entry = &display->entries[display->n++];
+            entry->origin = RECS_BACKFILL;
+            entry->item = (uint32_t) i;
+        }
+    }
+}
+
+
+/* Puts what was drawn at its slot. */
+
+static void
+recs_put_at(recs_display_t *display, const recs_draw_t *draw)
+{
+    recs_entry_t  *entry;
+
+    entry = &display->entries[draw->slot - 1];
+
+    memmove(entry + 1, entry,
+            (display->n - (draw->slot - 1)) * sizeof(recs_entry_t));
+
+    entry->origin = RECS_EXPLORE;
+    entry->item = draw->order[draw->drawn];
+    entry->draw = draw;
+
+    display->n++;
+}
+
+
+/* The last of the shelf that exploration did not put there goes. */
+
+static void
+recs_put_displace(recs_display_t *display, recs_decision_t *d)
+{
+    size_t         i;
+    recs_entry_t  *entry;
+
+    for (i = display->n; i > 0; i--) {
+        if (display->entries[i - 1].origin != RECS_EXPLORE) {
+            break;
+        }
+    }
+
+    if (i == 0) {
+        return;
+    }
+
+    entry = &display->entries[i - 1];
+
+    if (entry->origin == RECS_CANDIDATE) {
+        d->verdicts[entry->item].fate = RECS_DISPLACED;
+        d->cut++;
+        d->kept--;
+    }
+
+    memmove(entry, entry + 1, (display->n - i) * sizeof(recs_entry_t));
+    display->n--;
+}
+
+
+static void
+recs_put_explore(recs_put_t *put, recs_display_t *display)
+{
+    size_t                before;
+    uint8_t               eligible[RECS_EXPLORE_PANEL_MAX
+                                   + RECS_EXPLORE_SLOTS_MAX];
+    uint32_t              placed[RECS_EXPLORE_SLOTS_MAX];
+    unsigned              i, s, nplaced;
+    recs_draw_t          *draw;
+    const recs_policy_t  *policy;
+
+    policy = put->policy;
+    before = display->n;
+    nplaced = 0;
+
+    for (s = 0; s < policy->explore->nslots; s++) {
+        draw = &policy->draws[s];
+
+        for (i = 0; i < draw->norder; i++) {
+            eligible[i] = recs_put_eligible(policy, put->asked++)
+                          && !recs_idset_has(&put->shown,
+                                             &policy->pool[draw->order[i]]);
+        }
+
+        if (draw->slot > display->n + 1) {
+            put->decision->skipped++;
+            continue;
+        }
+
+        if (!recs_explore_draw(policy->explore, &policy->event, policy->npool,
+                               draw, eligible, placed, nplaced))
+        {
+            put->decision->unfilled++;
+            continue;
+        }
+
+        placed[nplaced++] = draw->order[draw->drawn];
+
+        recs_put_at(display, draw);
+
+        if (display->n > before) {
+            recs_put_displace(display, put->decision);
+        }
+    }
+}
+
+
+/* Notes what was put on the shelf, and before which candidates. */
+
+static void
+recs_put_note(recs_put_t *put, const recs_display_t *display, size_t shelf)
+{
+    size_t            i, first;
+    recs_entry_t     *entry;
+    recs_insert_t    *insert;
+    recs_decision_t  *d;
+
+    d = put->decision;
+    first = d->ninserts;
+
+    for (i = 0; i < display->n; i++) {
+        entry = &display->entries[i];
+
+        if (entry->origin == RECS_CANDIDATE) {
+
+            for ( /* void */ ; first < d->ninserts; first++) {
+                d->inserts[first].before = entry->item;
+            }
+
+            continue;
+        }
+
+        insert = &d->inserts[d->ninserts++];
+        insert->draw = entry->origin == RECS_EXPLORE ? entry->draw : NULL;
+        insert->item = entry->item;
+        insert->shelf = shelf;
+        insert->before = put->page->nitems;
+
+        if (insert->draw) {
+            d->explored++;
+
+        } else {
+            d->backfilled++;
+        }
+    }
+}
+
+
+recs_rc_e
+recs_put(const recs_mem_t *mem, const recs_page_t *page,
+    const recs_policy_t *policy, recs_decision_t *d)
+{
+    size_t      i;
+    recs_put_t  put;
+
+    if (recs_put_init(mem, &put, page, policy, d) != RECS_OK) {
+        return RECS_NOMEM;
+    }
+
+    recs_put_backfill(&put, &put.first, &page->shelves[0]);
+
+    for (i = 1; policy->min && i < page->nshelves; i++) {
+        recs_put_backfill(&put, &put.other, &page->shelves[i]);
+        recs_put_note(&put, &put.other, i);
+    }
+
+    /* what exploration draws depends on all that the page shows */
+
+    if (policy->explore) {
+        recs_put_explore(&put, &put.first);
+    }
+
+    recs_put_note(&put, &put.first, 0);
+
+    return RECS_OK;
+}

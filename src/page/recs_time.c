@@ -1,0 +1,223 @@
+
+#include "recs_time.h"
+
+
+/* Reads n digits at *p; -1 if there are none. */
+
+static int
+recs_time_digits(const uint8_t **p, const uint8_t *end, int n)
+{
+    int  value;
+
+    value = 0;
+
+    if (end - *p < n) {
+        return -1;
+    }
+
+    while (n--) {
+        if (**p < '0' || **p > '9') {
+            return -1;
+        }
+
+        value = value * 10 + (*(*p)++ - '0');
+    }
+
+    return value;
+}
+
+
+static int
+recs_time_char(const uint8_t **p, const uint8_t *end, uint8_t c)
+{
+    if (*p == end || **p != c) {
+        return 0;
+    }
+
+    (*p)++;
+
+    return 1;
+}
+
+
+/* Passes over "." and digits, if they are there. */
+
+static int
+recs_time_fraction(const uint8_t **p, const uint8_t *end)
+{
+    const uint8_t  *start;
+
+    if (!recs_time_char(p, end, '.')) {
+        return 1;
+    }
+
+    start = *p;
+
+    while (*p < end && **p >= '0' && **p <= '9') {
+        (*p)++;
+    }
+
+    return *p > start;
+}
+
+
+/*
+ * Days from 1970-01-01 to a day of the Gregorian calendar, years 0 to 9999.
+ * Years are taken to begin in March, so that a leap day is the last.
+ */
+
+static int64_t
+recs_time_days(int year, int month, int day)
+{
+    if (month <= 2) {
+        year--;
+        month += 12;
+    }
+
+    return 365 * (int64_t) year + (year + 400) / 4 - (year + 400) / 100
+           + (year + 400) / 400
+           + (153 * (month - 3) + 2) / 5 + day - 1 - 719468 - 97;
+}
+
+
+static int
+recs_time_month_days(int year, int month)
+{
+    static const int  days[] = {
+        31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+    };
+
+    if (month == 2 && year % 4 == 0 && (year % 100 || year % 400 == 0)) {
+        return 29;
+    }
+
+    return days[month - 1];
+}
+
+
+/* "Z" or "+01:00", as seconds east. */
+
+static int
+recs_time_offset(const uint8_t **p, const uint8_t *end, int *offset)
+{
+    int  sign, hour, minute;
+
+    *offset = 0;
+
+    if (recs_time_char(p, end, 'Z') || recs_time_char(p, end, 'z')) {
+        return 1;
+    }
+
+    if (recs_time_char(p, end, '+')) {
+        sign = 1;
+
+    } else if (recs_time_char(p, end, '-')) {
+        sign = -1;
+
+    } else {
+        return 0;
+    }
+
+    hour = recs_time_digits(p, end, 2);
+
+    if (!recs_time_char(p, end, ':')) {
+        return 0;
+    }
+
+    minute = recs_time_digits(p, end, 2);
+
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
+        return 0;
+    }
+
+    *offset = sign * (hour * 3600 + minute * 60);
+
+    return 1;
+}
+
+
+static int
+recs_time_rfc3339(const uint8_t *p, const uint8_t *end, int64_t *seconds)
+{
+    int  year, month, day, hour, minute, second, offset;
+
+    year = recs_time_digits(&p, end, 4);
+
+    if (!recs_time_char(&p, end, '-')) {
+        return 0;
+    }
+
+    month = recs_time_digits(&p, end, 2);
+
+    if (!recs_time_char(&p, end, '-')) {
+        return 0;
+    }
+
+    day = recs_time_digits(&p, end, 2);
+
+    if (!recs_time_char(&p, end, 'T') && !recs_time_char(&p, end, 't')
+        && !recs_time_char(&p, end, ' '))
+    {
+        return 0;
+    }
+
+    hour = recs_time_digits(&p, end, 2);
+
+    if (!recs_time_char(&p, end, ':')) {
+        return 0;
+    }
+
+    minute = recs_time_digits(&p, end, 2);
+
+    if (!recs_time_char(&p, end, ':')) {
+        return 0;
+    }
+
+    second = recs_time_digits(&p, end, 2);
+
+    if (!recs_time_fraction(&p, end)
+        || !recs_time_offset(&p, end, &offset)
+        || p != end)
+    {
+        return 0;
+    }
+
+    /* 60: a leap second */
+
+    if (year < 0 || month < 1 || month > 12
+        || day < 1 || day > recs_time_month_days(year, month)
+        || hour < 0 || hour > 23 || minute < 0 || minute > 59
+        || second < 0 || second > 60)
+    {
+        return 0;
+    }
+
+    *seconds = recs_time_days(year, month, day) * 86400
+               + hour * 3600 + minute * 60 + second - offset;
+
+    return 1;
+}
+
+
+int
+recs_time_parse(const recs_str_t *text, int64_t *seconds)
+{
+    int64_t         n;
+    const uint8_t  *p, *end;
+
+    p = text->data;
+    end = p + text->len;
+
+    n = 0;
+
+    while (p < end && *p >= '0' && *p <= '9' && n < INT64_MAX / 100) {
+        n = n * 10 + (*p++ - '0');
+    }
+
+    if (p > text->data && recs_time_fraction(&p, end) && p == end) {
+        *seconds = n;
+        return 1;
+    }
+
+    return recs_time_rfc3339(text->data, end, seconds);
+}

@@ -1,0 +1,21 @@
+
+/* Points in time as documents hold them. */
+
+
+#ifndef RECS_TIME_H
+#define RECS_TIME_H
+
+
+#include "recs_base.h"
+
+
+/*
+ * Reads unix seconds ("1795305600", a fraction is cut off) or a date-time of
+ * RFC 3339, section 5.6 ("2026-11-21T22:40:00.5+01:00").  Returns 1 and the
+ * unix seconds, or 0 if the text is neither.
+ */
+
+int recs_time_parse(const recs_str_t *text, int64_t *seconds);
+
+
+#endif /* RECS_TIME_H */
