@@ -344,6 +344,14 @@ ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
 ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 
 /*
+ * ngx_http_recs_versions.c: fills in ctx->versions and ctx->ages, from the page
+ * that was read.  NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx);
+ngx_int_t ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx);
+
+/*
  * ngx_http_recs_headers.c: what the response's header says of it, once its
  * state is known.  NGX_OK or NGX_ERROR.
  */

@@ -28,6 +28,7 @@ static ngx_int_t ngx_http_recs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b);
 static ngx_int_t ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data,
     size_t len);
 static ngx_int_t ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx);
@@ -305,7 +306,7 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 static ngx_int_t
 ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
 {
-    size_t               n, had;
+    ngx_int_t            rc;
     ngx_buf_t           *b;
     ngx_uint_t           last, flush;
     ngx_chain_t         *cl;
@@ -318,36 +319,14 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
     for (cl = in; cl; cl = cl->next) {
         b = cl->buf;
 
-        if (r == r->main && b->last_in_chain && !b->last_buf) {
+        rc = ngx_http_recs_take(ctx, b);
 
-            /*
-             * more of the body comes in subrequests, as slice does it: these
-             * would overtake the header
-             */
-
-            ctx->state = NGX_HTTP_RECS_BYPASSED;
-            ctx->why = "parts";
+        if (rc == NGX_DECLINED) {
             return ngx_http_recs_send_original(ctx, cl);
         }
 
-        n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
-        had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
-
-        if (n > ctx->conf->max_body_size - had) {
-            ctx->state = NGX_HTTP_RECS_TOO_LARGE;
-            ctx->why = "body";
-
-            if (!ngx_http_recs_rejects_body(ctx)) {
-                return ngx_http_recs_send_original(ctx, cl);
-            }
-        }
-
-        /* what will be rejected is only received to its end */
-
-        if (n && ctx->state == NGX_HTTP_RECS_NONE
-            && ngx_http_recs_append(ctx, b->pos, n) != NGX_OK)
-        {
-            return NGX_ERROR;
+        if (rc != NGX_OK) {
+            return rc;
         }
 
         /* a buffer that is not used up would hold back the upstream */
@@ -380,6 +359,54 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
     }
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * Takes in a buffer: NGX_OK, NGX_ERROR, or NGX_DECLINED: with it the body is
+ * none that can be filtered, ctx->state says why.
+ */
+
+static ngx_int_t
+ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
+{
+    size_t               n, had;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (r == r->main && b->last_in_chain && !b->last_buf) {
+
+        /*
+         * more of the body comes in subrequests, as slice does it: these would
+         * overtake the header
+         */
+
+        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ctx->why = "parts";
+        return NGX_DECLINED;
+    }
+
+    n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
+    had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
+
+    if (n > ctx->conf->max_body_size - had) {
+        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
+        ctx->why = "body";
+
+        if (!ngx_http_recs_rejects_body(ctx)) {
+            return NGX_DECLINED;
+        }
+    }
+
+    if (n == 0 || ctx->state == NGX_HTTP_RECS_TOO_LARGE) {
+
+        /* what will be rejected is only received to its end */
+
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_append(ctx, b->pos, n);
 }
 
 
