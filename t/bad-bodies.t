@@ -28,6 +28,7 @@ my @headers = (
     'Content-MD5' => 'Q2hlY2sgSW50ZWdyaXR5IQ==', 'Digest' => 'sha-256=YQ==',
     'Cache-Control' => 'max-age=60', 'Set-Cookie' => 'a=1',
     'Set-Cookie' => 'b=2', 'X-Any' => 'thing', 'Vary' => 'Accept-Language',
+    'Expires' => 'Thu, 31 Dec 2037 23:55:55 GMT',
 );
 
 my @headers_of_page = ('Recs-Filter', map { $headers[2 * $_] }
@@ -79,9 +80,20 @@ splice @{ $answers{grows}{body} }, 1, 0, \0.05;
 $answers{encoding} = [
     map { { body => $_->[1], headers => ['Content-Encoding' => $_->[0],
                                          @headers] } }
-    ['gzip', $compressed], ['br', "\x0b\x02\x80{}\x03"], ['x-any', $page],
-    ['gzip, identity', $compressed],
+    ['br', "\x0b\x02\x80{}\x03"], ['x-any', $page],
+    ['gzip, identity', $compressed], ['gzipped', $compressed],
+    ['deflate', $compressed], ['identity, identity', $page],
 ];
+
+# Says that it is gzip, and isn't, or not to its end, or more than it.
+$answers{corrupt} = [
+    map { { body => $_, headers => ['Content-Encoding' => 'gzip', @headers] } }
+    $page, '', substr($compressed, 0, -9), substr($compressed, 0, -1),
+    "$compressed\0", $compressed x 2,
+    substr($compressed, 0, -8) . 'x' x 8,
+];
+$answers{gzip} = { body => $compressed, headers => [
+                   'Content-Encoding' => 'gzip', @headers] };
 $answers{identity} = { body => $page,
                        headers => ['Content-Encoding' => 'identity'] };
 
@@ -187,6 +199,12 @@ my $nginx = $t->nginx(access_log => q('$request_uri $status $recs_state'),
             alias %%TESTDIR%%/html/;
         }
 
+        location /off-static/ {
+            recs off;
+            types { text/plain txt; }
+            alias %%TESTDIR%%/html/;
+        }
+
         location /html/ {
             recs off;
             ssi on;
@@ -211,7 +229,8 @@ sub answer {
 
 for my $case (['syntax', 'malformed;why=syntax'],
               ['no_shelf', 'malformed;why=no_shelf'],
-              ['encoding', 'bypassed;why=encoding'])
+              ['encoding', 'bypassed;why=encoding'],
+              ['corrupt', 'malformed;why=encoding'])
 {
     my ($kind, $tag) = @$case;
 
@@ -226,8 +245,16 @@ for my $case (['syntax', 'malformed;why=syntax'],
 }
 
 
-subtest 'identity is no encoding' => sub {
-    is $t->get('/buffered/identity')->body, $shown, 'filtered';
+subtest 'encodings that can be read' => sub {
+    is $t->get('/buffered/identity')->body, $shown, 'identity is none';
+
+    for my $path ('/buffered/gzip', '/unbuffered/gzip/chunked') {
+        my $r = $t->get($path);
+
+        is $r->body, $shown, "$path is filtered";
+        is $r->header('Content-Encoding'), undef, 'and plain';
+        is $r->header('Content-Length'), length $shown, 'of that length';
+    }
 };
 
 
@@ -271,8 +298,13 @@ subtest 'passed: a static file' => sub {
     is $r->body, '{"items":["b1","b2"]', 'but whole';
 
     $r = $t->get('/static/text.txt', Range => 'bytes=2-6');
-    is $r->status, 206, 'another type is';
-    is $r->body, 'items', 'a range';
+    is $r->status, 200, 'nor is another type: ranges are not known here';
+    is $r->body, $page, 'but it stays as it is';
+    like $r->header('ETag'), qr/^"[0-9a-f]+-[0-9a-f]+"$/, 'with its ETag';
+
+    $r = $t->get('/off-static/text.txt', Range => 'bytes=2-6');
+    is $r->status, 206, 'with recs off it is cut';
+    is $r->body, 'items', 'as ever';
 };
 
 
@@ -344,8 +376,8 @@ subtest 'one log line' => sub {
 $t->done;
 
 
-# It is what the upstream says, with a tag.  (What nginx has cached it would
-# itself cut into ranges; not what was held back.)
+# It is what the upstream says, with a tag, and for this client alone.  (What
+# nginx has cached it would itself cut into ranges; not what was held back.)
 
 sub passed {
     my ($path, $tag, @but) = @_;
@@ -359,13 +391,17 @@ sub passed {
         or diag(substr $r->body, 0, 1000);
     is $r->status, $original->status, 'status';
     is_deeply header_of($r, @but), header_of($original, @but), 'and header';
+    is_deeply [$r->headers('Cache-Control')], ['private, no-cache'],
+        'but how long it may be kept';
+    is $r->header('Expires'), undef, 'nor a date';
 }
 
 
 sub header_of {
     my ($r, @but) = @_;
 
-    my %but = map { $_ => 1 } @but, qw(Date Recs-Filter X-Cache);
+    my %but = map { $_ => 1 } @but,
+              qw(Date Recs-Filter X-Cache Cache-Control Expires);
     return [map { "$_->[0]: $_->[1]" } grep { !$but{ $_->[0] } }
             @{ $r->{fields} }];
 }

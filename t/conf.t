@@ -33,9 +33,12 @@ my $readme = slurp($t->root . '/README.md');
 subtest 'conf/edge.conf' => sub {
     my $api = $t->upstream(sub {
         my ($req) = @_;
-        return { status => 400 } if exists $req->{headers}{'accept-encoding'};
+        return { status => 400 }
+            if grep { exists $req->{headers}{$_} }
+               qw(accept-encoding if-none-match if-modified-since range);
         return { body => $pages{ $req->{args}{user} },
-                 headers => ['Cache-Control' => 'max-age=60'] };
+                 headers => ['Cache-Control' => 'max-age=60', ETag => '"api"',
+                             Expires => 'Thu, 31 Dec 2037 23:55:55 GMT'] };
     }, name => 'edge_api', keepalive => 1);
 
     my $nginx = example('edge', '127.0.0.1:9000' => '%%EDGE_API%%');
@@ -45,6 +48,7 @@ subtest 'conf/edge.conf' => sub {
 
     my $r = page('EDGE', 'u10');
     is $r->header('Cache-Control'), 'private, no-cache', 'clients keep nothing';
+    is $r->header('Expires'), undef, 'by no other field';
     is $r->header('Recs-Model-Version'), 'als-2026-11-21', 'model';
     is difference($r->body, wanted('u10')), undef, 'filtered';
 
@@ -59,6 +63,10 @@ subtest 'conf/edge.conf' => sub {
               @{ $r->json->{_recs}{items} };
     is $why{b978}, 'seen', 'explained';
 
+    is $t->get('/recommendations?user=u10', { port => 'EDGE' },
+               'If-None-Match' => '"api"')->status, 200,
+        'what the API said of its page is not taken for ours';
+
     is scalar $api->requests, 1, 'the API was asked once';
     like $_, qr/ cache=HIT user=u10 .* state=\w+ total=50 kept=20 /, 'a hit'
         for ($nginx->access_log(3))[1, 2];
@@ -66,6 +74,11 @@ subtest 'conf/edge.conf' => sub {
     $r = $t->get('/recommendations?user=u11', { port => 'EDGE' },
                  'Accept-Encoding' => 'gzip');
     is $r->header('Content-Encoding'), 'gzip', 'compressed for the client';
+
+    my $etag = $r->header('ETag');
+    is $t->get('/recommendations?user=u11', { port => 'EDGE' },
+               'If-None-Match' => $etag, 'Accept-Encoding' => 'gzip')->status,
+        304, 'and not sent again to who has it';
 
     my ($who) = grep {
         page('EDGE', $_)->header('Recs-Filter') =~ /explored=[12]/

@@ -81,8 +81,9 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_set A_9z value=a',
         'recs_pool p redis=main key=a', 'recs_pool p key=a redis=main '
             . 'refresh=100ms',
+        'recs_pool p redis=main key=a id=/sku',
         'recs_pool p file=%%TESTDIR%%/pool.ndjson refresh=1h id=/id',
-        'recs on', 'recs off',
+        'recs on', 'recs off', 'recs shadow',
         'recs_types application/json application/vnd.api+json', 'recs_types *',
         'recs_user $arg_user', 'recs_event $request_id$arg_n',
         'recs_items /a /b/0 /rows/*/items /a~1b~0', 'recs_items ""',
@@ -90,6 +91,8 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_require ids', 'recs_exclude ids ids',
         'recs_distinct on', 'recs_distinct off',
         'recs_limit 0', 'recs_limit 12',
+        'recs_backfill fresh min=1', 'recs_backfill fresh min=100',
+        'recs_backfill off',
         'recs_explore off', 'recs_explore fresh rate=0% slots=1',
         'recs_explore fresh rate=100% slots=5000',
         'recs_explore fresh slots=3,7,8 rate=0.0125% key=$arg_k salt=2026 '
@@ -97,8 +100,15 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_version model body=/model', 'recs_version schema value=$arg_a',
         'recs_version features body=/a/b accept=f1,f2',
         'recs_version snapshot value=x accept=$arg_accept',
-        'recs_on_skew tag', 'recs_on_bad_body pass',
-        'recs_lookup_timeout 5ms', 'recs_lookup_timeout 1s',
+        'recs_freshness candidates body=/generated_at',
+        'recs_freshness features value=$upstream_http_x_made max_age=26h',
+        'recs_freshness candidates body=/a/b max_age=1 on_stale=reject',
+        'recs_freshness features on_stale=tag value=$arg_a',
+        'recs_expires 0', 'recs_expires 30s', 'recs_expires 1h',
+        'recs_expires off',
+        'recs_on_skew tag', 'recs_on_skew reject',
+        'recs_on_bad_body pass', 'recs_on_bad_body reject',
+        'recs_lookup_timeout 1ms', 'recs_lookup_timeout 30s',
         'recs_max_body_size 64k', 'recs_max_items 100',
         'recs_tag headers', 'recs_tag body', 'recs_tag both', 'recs_tag off',
         'recs_explain $arg_explain',
@@ -110,7 +120,7 @@ subtest 'every form of a directive is accepted' => sub {
     }
 
     accepts("in a location: $_", server("$_;"))
-        for 'recs_status', 'recs_status json', 'recs on';
+        for 'recs_status', 'recs_status json', 'recs on', 'recs shadow';
 };
 
 
@@ -118,10 +128,12 @@ subtest 'what is used may be defined after it' => sub {
     accepts('sets, pools and Redis', join "\n",
         server('recs on; recs_require later; recs_exclude too; '
                . 'recs_explore new rate=1% slots=1; '
+               . 'recs_backfill newer min=3; '
                . 'add_header X-A $recs_removed_later;'),
         'recs_set later redis=r key=a;',
         'recs_set too value=a;',
         'recs_pool new redis=r key=a;',
+        'recs_pool newer redis=r key=b;',
         'recs_redis r { server unix:/a; }');
 };
 
@@ -152,6 +164,9 @@ subtest 'a wrong number of arguments is refused' => sub {
         'recs_user a b', 'recs_event', 'recs_event a b', 'recs_items',
         'recs_item_id', 'recs_item_id /a /b', 'recs_require', 'recs_exclude',
         'recs_distinct', 'recs_limit', 'recs_limit 1 2', 'recs_explore',
+        'recs_backfill', 'recs_backfill fresh min=1 min=2',
+        'recs_freshness', 'recs_freshness candidates', 'recs_expires',
+        'recs_expires 1s 2s',
         'recs_version', 'recs_version model',
         'recs_version model body=/a accept=b accept=c',
         'recs_on_skew', 'recs_on_bad_body', 'recs_lookup_timeout',
@@ -176,13 +191,53 @@ subtest 'a wrong value is refused, with what would be right' => sub {
     my @wrong = (
         ['recs_zone 100k', qr/"100k" of recs_zone, .* at least 512k/],
         ['recs_zone big', qr/"big" of recs_zone, .* at least 512k/],
-        ['recs maybe', qr/"maybe" in "recs" directive, .*"on" or "off"/],
+        ['recs maybe', qr/invalid value "maybe"/],
         ['recs_distinct 1', qr/"1" in "recs_distinct" .*"on" or "off"/],
         ['recs_limit many', qr/invalid number/],
         ['recs_limit -1', qr/invalid number/],
         ['recs_max_items x', qr/invalid number/],
         ['recs_max_body_size x', qr/"recs_max_body_size" .*invalid value/],
         ['recs_lookup_timeout x', qr/"recs_lookup_timeout" .*invalid value/],
+        ['recs_lookup_timeout 0',
+            qr/recs_lookup_timeout, .*from 1ms to 30s/],
+        ['recs_lookup_timeout 30001ms',
+            qr/recs_lookup_timeout, .*from 1ms to 30s/],
+        ['recs_lookup_timeout 1m',
+            qr/recs_lookup_timeout, .*from 1ms to 30s/],
+        ['recs_expires soon',
+            qr/"soon" in recs_expires, it must be a time .*or "off"/],
+        ['recs_expires -1',
+            qr/"-1" in recs_expires, it must be a time .*or "off"/],
+        ['recs_expires 10ms',
+            qr/"10ms" in recs_expires, it must be a time .*or "off"/],
+        ['recs_backfill fresh', qr/recs_backfill "fresh" must have "min="/],
+        ['recs_backfill fresh min=0', qr/"min=0" .*number from 1 to 100/],
+        ['recs_backfill fresh min=101', qr/"min=101" .*number from 1 to 100/],
+        ['recs_backfill fresh min=x', qr/"min=x" .*number from 1 to 100/],
+        ['recs_backfill fresh max=3', qr/"max=3" of recs_backfill "fresh"/],
+        ['recs_backfill off min=3', qr/invalid name "off"/],
+        ['recs_freshness items value=a',
+            qr/"items" in recs_freshness, .*"candidates" or "features"/],
+        ['recs_freshness candidates max_age=1h',
+            qr/"candidates" must have one of "body=" and "value="/],
+        ['recs_freshness candidates body=/a value=b',
+            qr/"value=b" of recs_freshness .*one place only/],
+        ['recs_freshness candidates value=a body=/a',
+            qr/"body=\/a" .*one place only/],
+        ['recs_freshness candidates body=a',
+            qr/"a" in recs_freshness: .*starts with/],
+        ['recs_freshness candidates body=/a/*',
+            qr/"body=\/a\/\*" .*a date is one value/],
+        ['recs_freshness candidates body=/a max_age=0',
+            qr/"max_age=0" .*such as "26h", over 0/],
+        ['recs_freshness candidates body=/a max_age=old',
+            qr/"max_age=old" .*such as "26h", over 0/],
+        ['recs_freshness candidates body=/a max_age=1h on_stale=drop',
+            qr/"on_stale=drop" .*must be "tag" or "reject"/],
+        ['recs_freshness candidates body=/a on_stale=reject',
+            qr/"candidates" can have "on_stale=" only with "max_age="/],
+        ['recs_freshness candidates body=/a from=b',
+            qr/"from=b" of recs_freshness "candidates"/],
         ['recs_tag footer', qr/invalid value "footer"/],
         ['recs_on_skew ignore', qr/invalid value "ignore"/],
         ['recs_on_bad_body drop', qr/invalid value "drop"/],
@@ -225,6 +280,9 @@ subtest 'what is given twice is refused' => sub {
         'recs_zone 1m', 'recs on', 'recs_user a', 'recs_event a',
         'recs_items /a', 'recs_item_id /a', 'recs_distinct on', 'recs_limit 1',
         'recs_explore off', 'recs_explore fresh rate=1% slots=1',
+        'recs_backfill off', 'recs_backfill fresh min=1',
+        'recs_freshness candidates value=a', 'recs_expires 0',
+        'recs_expires off',
         'recs_version model value=a', 'recs_on_skew tag',
         'recs_on_bad_body pass', 'recs_lookup_timeout 1s',
         'recs_max_body_size 1k', 'recs_max_items 1', 'recs_tag off',
@@ -241,6 +299,36 @@ subtest 'what is given twice is refused' => sub {
             qr/duplicate recs_pool "fresh"/);
     refuses('a Redis', 'recs_redis main { server unix:/a; }',
             qr/duplicate recs_redis "main"/);
+
+    my @options = (
+        ['recs_set s redis=main key=a', 'key=b'],
+        ['recs_set s redis=main key=a', 'redis=main'],
+        ['recs_set s redis=main key=a type=set', 'type=set'],
+        ['recs_set s redis=main key=a unknown=keep', 'unknown=drop'],
+        ['recs_set s redis=main key=a type=zset within=1d', 'within=2d'],
+        ['recs_set s redis=main key=a type=zset min=1', 'min=1'],
+        ['recs_set s file=%%TESTDIR%%/ids.txt', 'file=%%TESTDIR%%/ids.txt'],
+        ['recs_set s value=a', 'value=b'],
+        ['recs_pool p redis=main key=a', 'key=b'],
+        ['recs_pool p redis=main key=a refresh=1s', 'refresh=2s'],
+        ['recs_pool p redis=main key=a id=/id', 'id=/sku'],
+        ['recs_explore fresh rate=1% slots=1', 'rate=2%'],
+        ['recs_explore fresh rate=1% slots=1', 'slots=2'],
+        ['recs_explore fresh rate=1% slots=1 salt=a', 'salt=b'],
+        ['recs_explore fresh rate=1% slots=1 panel=1', 'panel=2'],
+        ['recs_version model value=a', 'value=b'],
+        ['recs_freshness candidates value=a max_age=1h', 'max_age=2h'],
+        ['recs_freshness candidates value=a max_age=1h on_stale=tag',
+            'on_stale=reject'],
+        ['recs_freshness candidates body=/a', 'body=/b'],
+    );
+
+    for my $row (@options) {
+        my ($text, $again) = @$row;
+        my $said = $t->fill($again);
+        refuses("$text $again", "$text $again;",
+                qr/duplicate parameter "\Q$said\E" of recs_/);
+    }
 };
 
 
@@ -251,6 +339,12 @@ subtest 'a name is a letter, then letters, digits and "_"' => sub {
         refuses("recs_set $name", "recs_set $name value=a;", $right);
     }
 
+    refuses('a set "off"', 'recs_set off value=a;', qr/and not "off"/);
+    refuses('a pool "off"', 'recs_pool off redis=main key=a;',
+            qr/and not "off"/);
+    accepts('"Off" is a name', 'recs_set Off value=a;');
+    accepts('"offer", too', 'recs_set offer value=a;');
+
     refuses('recs_pool a-b', 'recs_pool a-b redis=main key=a;', $right);
     refuses('recs_redis a-b', 'recs_redis a-b { server unix:/a; }', $right);
     refuses('recs_require a-b', 'recs_require a-b;', $right);
@@ -259,8 +353,27 @@ subtest 'a name is a letter, then letters, digits and "_"' => sub {
 };
 
 
+subtest 'names that differ by case only are refused' => sub {
+    my $differ = qr/must differ by more than case/;
+
+    refuses('sets', "recs_set stock value=a;\nrecs_set Stock value=b;",
+            qr/names "stock" and "Stock" $differ/, 3);
+    refuses('a set and its use', "recs_exclude IDs;",
+            qr/names "ids" and "IDs" $differ/);
+    refuses('pools', 'recs_pool Fresh redis=main key=a;',
+            qr/names "fresh" and "Fresh" $differ/);
+    refuses('a pool and its use', 'recs_backfill FRESH min=1;',
+            qr/names "fresh" and "FRESH" $differ/);
+    refuses('a Redis and its use', 'recs_set s redis=Main key=a;',
+            qr/names "main" and "Main" $differ/);
+    accepts('a set and a pool may be namesakes', 'recs_set fresh value=a;');
+};
+
+
 subtest 'a name that is not defined is refused where it is used' => sub {
     my @unknown = (
+        ['recs_backfill', "\nrecs_backfill gone min=1;",
+            qr/no recs_pool "gone"/, 3],
         ['recs_require', "\nrecs_require gone;", qr/no recs_set "gone"/, 3],
         ['recs_exclude', "recs_exclude ids gone;", qr/no recs_set "gone"/, 2],
         ['recs_explore', "\n\nrecs_explore gone rate=1% slots=1;",
@@ -373,7 +486,9 @@ subtest 'recs_set refuses what is no set' => sub {
         ['redis=main key=a type=zset within=0',
             qr/"within=0" .*must be a time .*over 0/],
         ['redis=main key=a type=hash min=few', qr/"min=few" .*be a number/],
-        ['redis=main key=a type=hash min=nan', qr/"min=nan" .*be a number/],
+        map({ ["redis=main key=a type=hash min=$_",
+               qr/"min=\Q$_\E" .*be a number/] }
+            qw(nan 0x10 0x1p4 1.2.3 1e 1e+ . - 1_000 infinite), '1,'),
         ['redis=main key=a unknown=maybe',
             qr/"unknown=maybe" .*must be "keep" or "drop"/],
         ['redis=main key=a replica=on', qr/"replica=on" of recs_set "s"/],
@@ -406,7 +521,7 @@ subtest 'recs_pool refuses what is no pool' => sub {
         ["redis=main key=a $file", $one],
         ['redis=main', qr/"p" must have "key=" with "redis="/],
         ['redis=main key=a:$arg_u', qr/"key=a:\$arg_u" .*can't have variables/],
-        ['redis=main key=a id=/id', qr/"p" can have "id=" only with "file="/],
+        ['redis=main key=a id=id', qr/"id" in recs_pool: .*starts with "\/"/],
         ["$file key=a", qr/"p" can have "key=" only with "redis="/],
         ["$file id=id", qr/"id" in recs_pool: .*starts with "\/"/],
         ["$file id=/a/*", qr/"id=\/a\/\*" .*an object has one id/],
@@ -483,7 +598,7 @@ sub inherits {
     my ($name, %row) = @_;
 
     my $always = $row{always} // '';
-    $always .= ' recs on;' if $name ne 'recs';
+    $always .= ' recs on;' if $name !~ /^recs(?:,|$)/;
 
     my $location = "proxy_pass http://%%API%%;";
     my $http = <<"END";
@@ -546,6 +661,16 @@ subtest 'a level inherits what it does not say itself' => sub {
         http => 'recs on;', server => 'recs off;', location => 'recs on;',
         see => sub { defined $_[0]->()->header('Recs-Filter') ? 1 : 0 },
         want => [1, 0, 1]);
+
+    inherits('recs, in each of its modes',
+        http => 'recs shadow;', server => 'recs on;',
+        location => 'recs off;', always => 'recs_exclude x;',
+        see => sub {
+            my $r = $_[0]->();
+            return ($r->header('Recs-Filter') // 'off') =~ s/;.*//r
+                . ' ' . ids($r);
+        },
+        want => ['shadow xyzz', 'filtered yzz', 'off xyzz']);
 
     inherits('recs_types',
         http => 'recs_types text/a;', server => 'recs_types text/b text/c;',
@@ -614,6 +739,42 @@ subtest 'a level inherits what it does not say itself' => sub {
         see => sub { ids($_[0]->()) =~ s/n\d/+/gr },
         want => ['+xyz', 'xyzz', 'x++y']);
 
+    inherits('recs_backfill and its off',
+        http => 'recs_backfill fresh min=5;', server => 'recs_backfill off;',
+        location => 'recs_backfill fresh min=6;',
+        see => sub { ids($_[0]->()) },
+        want => ['xyzzn1', 'xyzz', 'xyzzn1n2']);
+
+    inherits('recs_freshness, all of a level or none of it',
+        http => "recs_freshness candidates value=1 max_age=1h;\n"
+              . 'recs_freshness features value=1 max_age=1h;',
+        server => 'recs_freshness features value=1 max_age=1h;',
+        location => 'recs_freshness candidates value=1;',
+        see => sub {
+            my $r = $_[0]->();
+            return join ' ', defined $r->header('Recs-Age') ? 'age' : '-',
+                             $r->header('Recs-Filter') =~ /stale="(.*)"/;
+        },
+        want => ['age candidates features', '- features', 'age']);
+
+    inherits('recs_expires and its off',
+        http => 'recs_expires 30s;', server => 'recs_expires off;',
+        location => 'recs_expires 0;',
+        see => sub { $_[0]->()->header('Cache-Control') // '-' },
+        want => ['private, max-age=30', '-', 'private, no-cache']);
+
+    inherits('recs_on_skew',
+        always => 'recs_version model value=a accept=b;',
+        http => 'recs_on_skew reject;', server => 'recs_on_skew tag;',
+        location => 'recs_on_skew reject;',
+        see => sub { $_[0]->()->status }, want => [502, 200, 502]);
+
+    inherits('recs_on_bad_body',
+        always => 'recs_items /none;',
+        http => 'recs_on_bad_body reject;', server => 'recs_on_bad_body pass;',
+        location => 'recs_on_bad_body reject;',
+        see => sub { $_[0]->()->status }, want => [502, 200, 502]);
+
     inherits('recs_version, all of a level or none of it',
         http => "recs_version model value=m1;\nrecs_version schema value=s1;",
         server => 'recs_version model value=m2 accept=m2;',
@@ -677,6 +838,8 @@ HTTP
     is($r->header('Recs-Filter'),
        'filtered;total=4;kept=4;removed=0;explored=0',
        'the shelf is /items, and the header says so');
+    is($r->header('Cache-Control'), 'private, no-cache', 'kept by nobody');
+    is($r->header('Recs-Age'), undef, 'no age');
     is(defined $t->get("/?type=$_")->header('Recs-Filter') ? 1 : 0, 1, $_)
         for 'application/vnd.api%2Bjson', 'application/json;charset=utf-8';
     ok(!defined $t->get('/?type=text/plain')->header('Recs-Filter'),

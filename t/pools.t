@@ -38,7 +38,16 @@ $t->write('sku.ndjson',
 
 $redis->cmd('HSET', 'fresh', map { ($_, object($_)) } @mixed);
 $redis->cmd('HSET', 'changing', map { ($_, object($_)) } 'n1', 'n2');
-$redis->cmd('HSET', 'own', 'field', '{"id":"member"}', 'bad', '[]');
+$redis->cmd('HSET', 'own', 'field', '{"name":"none"}', 'bad', '[]',
+            'mine', '{"id":"mine"}', 'other', '{"id":"member"}',
+            '7', '{"id":7}', '8', '{"id":80}', 'null', '{"id":null}');
+$redis->cmd('HSET', 'skus', 's1', '{"id":"x","product":{"sku":"s1"}}',
+            's2', '{"id":"s2","product":{"sku":"s1"}}', 's3', '{"id":"y"}');
+
+# In many steps, and with growth and removals between refreshes.
+my @many = map { "m$_" } 1 .. 3000;
+$redis->cmd('HSET', 'many', map { ($_, '{}') } @many[$_ * 500 .. $_ * 500 + 499])
+    for 0 .. 5;
 
 my %pools = (
     sorted   => 'file=%%TESTDIR%%/sorted.ndjson',
@@ -51,6 +60,8 @@ my %pools = (
     moving   => 'redis=main key=changing refresh=100ms',
     later    => 'redis=late key=fresh refresh=1h',
     own      => 'redis=main key=own',
+    skus     => 'redis=main key=skus id=/product/sku',
+    many     => 'redis=main key=many refresh=100ms',
 );
 
 $t->write('one.ndjson', '{"id":"n1"}');
@@ -181,10 +192,8 @@ subtest 'lines that are no objects are passed over' => sub {
 
     my @said = $nginx->error_log =~ /recs_pool "bad": (.*?can't be used.*)/g;
     is_deeply(\@said, [
-        "7 of 10 entries can't be used; the first is number 2: "
-            . ($said[0] =~ /: (.*)\z/)[0],
-        "8 of 11 entries can't be used; the first is number 2: "
-            . ($said[1] =~ /: (.*)\z/)[0],
+        map({ "$_ entries can't be used; the first is number 2: not a value" }
+            7, 8),
     ], 'the log tells, once for each number of them');
 };
 
@@ -208,12 +217,47 @@ subtest 'id= tells where the id of an object is' => sub {
 
 
 subtest 'the field of a hash is the id' => sub {
-    ok(has('own', 1), 'one of two is an object');
-    is(status('own')->{refused}, 1, 'the other is refused');
-    is(fetch('own', 1, '{"items":["a"]}')->body, '{"items":["field"]}',
-       'not what the object says');
-    is(fetch('own', 1, '{"items":[{"id":"field"}]}')->body,
-       '{"items":[{"id":"field"}]}', 'it is compared with those on the page');
+    ok(has('own', 4), 'four can be used');
+    is(distinct(map { fetch('own', $_, '{"items":["a"]}')->json->{items}[0] }
+                1 .. 80), '7 field mine null',
+       'those without an id of their own, or with the same');
+    is(status('own')->{refused}, 3, 'the others are refused');
+
+    my ($why) = $nginx->error_log =~ /recs_pool "own": (.*)/;
+    like($why, qr/^3 entries can't be used; the first is number \d: /, 'said');
+    like($nginx->error_log,
+         qr/"skus": .* its id is another than that of its entry/, 'why');
+    is(fetch('own', 1, '{"items":[7,"field","mine","null"]}')->body,
+       '{"items":[7,"field","mine","null"]}',
+       'it is compared with those on the page');
+
+    ok(has('skus', 2), 'id= tells where an object says it');
+    is(status('skus')->{refused}, 1, 'and must be right there, too');
+    is(distinct(map { fetch('skus', $_, '{"items":["a"]}')->json->{items}[0] }
+                1 .. 20), 's1 s3', 'the field is the id all the same');
+};
+
+
+subtest 'a hash is read in steps' => sub {
+    ok(has('many', 3000), 'all of it');
+    is(status('many')->{refused}, 0, 'each once');
+
+    $redis->reset_calls;
+    wait_for('many', 'refreshes', status('many')->{refreshes} + 2);
+    is($redis->calls('hgetall'), 0, 'never the whole at once');
+    cmp_ok($redis->calls('hscan'), '>', 20, 'in many steps');
+
+    # While it is read it changes all the time: none is there twice.
+    for my $round (1 .. 30) {
+        $redis->cmd('HDEL', 'many', @many[0 .. 1499]);
+        $redis->cmd('HSET', 'many', map { ($_, '{}') } @many[0 .. 1499]);
+    }
+    ok(has('many', 3000), 'whole again');
+    is(status('many')->{refused}, 0, 'and nothing was refused for it');
+
+    $redis->cmd('HDEL', 'many', @many[1 .. 2999]);
+    ok(has('many', 1), 'a small one');
+    is(distinct(shown('many', 3)), 'm1', 'shown');
 };
 
 
@@ -225,7 +269,8 @@ subtest 'a file that changes is read again' => sub {
     ok(has('changing', 3), 'after');
     is(distinct(shown('changing', 60)), 'n3 n4 n5', 'shown');
     ok(status('changing')->{refreshes} > $before, 'counted');
-    ok($nginx->wait_log(qr/recs_pool "changing": 3 items read from/), 'said');
+    is(() = $nginx->error_log =~ /recs_pool "changing"/g, 0,
+       'and no line in the log');
 
     my $loaded = status('changing')->{loaded};
     cmp_ok(abs(time - $loaded), '<', 60, 'loaded: unix seconds');
@@ -240,12 +285,15 @@ subtest 'a file that changes is read again' => sub {
     $t->write('changing.ndjson', '');
     ok(has('changing', 0), 'an empty one is an empty pool');
     is(distinct(shown('changing', 5)), '', 'which shows nothing');
+    is(() = $nginx->error_log =~ /recs_pool "changing" is empty/g, 1, 'said');
 };
 
 
 subtest 'a file that cannot be read leaves the contents as they are' => sub {
     $t->write('changing.ndjson', lines('n1', 'n2'));
     ok(has('changing', 2), 'before');
+    ok($nginx->wait_log(qr/recs_pool "changing" was read again, 2 items/),
+       'no longer empty: said');
 
     my $path = $t->dir . '/changing.ndjson';
     my $failures = status('changing')->{failures};
@@ -256,15 +304,16 @@ subtest 'a file that cannot be read leaves the contents as they are' => sub {
     is(distinct(shown('changing', 30)), 'n1 n2', 'shown all the same');
 
     my @said = $nginx->error_log
-               =~ /recs_pool "changing" can't be read, (.*)/g;
+               =~ /recs_pool "changing" could not be read, (.*)/g;
     is(scalar @said, 1, 'one line tells');
-    like($said[0] // '', qr/the one before stays: is not a regular file/,
-         'why');
+    is($said[0], "the contents stay: is not a regular file: $path", 'why');
 
     rmdir $path;
     $t->write('changing.ndjson', lines('n9'));
     ok(has('changing', 1), 'and then it is read again');
     is(distinct(shown('changing', 5)), 'n9', 'shown');
+    is(() = $nginx->error_log
+            =~ /\[notice\] .*"changing" was read again, 1 items/g, 1, 'said');
 };
 
 
@@ -291,10 +340,10 @@ subtest 'a key of another type leaves the contents as they are' => sub {
     ok(wait_for('moving', 'failures', $failures + 3), 'it fails');
     is(distinct(shown('moving', 5)), 'n1', 'shown all the same');
 
-    my @said = $nginx->error_log =~ /recs_pool "moving" can't be read, (.*)/g;
-    @said = grep { /WRONGTYPE/ } @said;
+    my @said = $nginx->error_log
+               =~ /recs_pool "moving" could not be read, (.*)/g;
     is(scalar @said, 1, 'one line tells');
-    like($said[0], qr/^the one before stays: redis answered WRONGTYPE/, 'why');
+    like($said[0], qr/^the contents stay: redis answered: WRONGTYPE/, 'why');
 
     $redis->cmd('DEL', 'changing');
     $redis->cmd('HSET', 'changing', map { ($_, object($_)) } 'n4', 'n5');

@@ -451,6 +451,7 @@ subtest 'HEAD' => sub {
         is $r->header('Recs-Filter'), 'bypassed;why=no_body', 'tag';
         is $r->header($_), undef, "no $_"
             for qw(ETag Last-Modified Content-Length Accept-Ranges Digest);
+        is $r->header('Cache-Control'), 'private, no-cache', 'Cache-Control';
     }
 
     is wrong($t->get('/cached/length?head'), 1, 3, 5, 6), undef,
@@ -480,7 +481,7 @@ subtest 'gzip towards the client' => sub {
 
     is $r->header('Content-Encoding'), 'gzip', 'compressed';
     is gunzipped($r), page(1, 3, 5, 6), 'and filtered';
-    is $r->header('ETag'), undef, 'without the old ETag';
+    like $r->header('ETag'), qr/^W\/"[0-9a-f]{32}"$/, 'with an own ETag';
 
     $r = $t->get('/gzip/large', 'Accept-Encoding' => 'gzip');
     is gunzipped($r), large(1, 3, 5, 6), 'of 3 MB';
@@ -497,7 +498,7 @@ subtest 'headers' => sub {
     for my $how ('', '/unbuffered', '/cached') {
         my $r = $t->get("$how/headers");
         is wrong($r, 1, 3, 5, 6), undef, "$how rewritten";
-        is $r->header($_), undef, "no $_" for @names;
+        is $r->header($_), undef, "no $_" for grep { $_ ne 'ETag' } @names;
         is_deeply [$r->headers('Set-Cookie')], ['a=1', 'b=2'], 'cookies';
         is $r->header('X-Any'), 'thing', 'others stay';
         is $r->header('Content-Type'), 'application/json', 'Content-Type';
@@ -523,13 +524,17 @@ subtest 'headers' => sub {
 subtest 'types' => sub {
     for my $type ('application/json', 'application/json; charset=utf-8',
                   'Application/JSON', 'application/vnd.api+json',
-                  'application/ld+JSON')
+                  'application/ld+JSON', 'application/json; profile=x',
+                  'application/json;a="b;c"; charset=UTF-8',
+                  "application/json\t ;q=1", 'application/a+json; v=2')
     {
         is wrong(typed($type), 1, 3, 5, 6), undef, "$type is filtered";
     }
 
     for my $type ('text/html', 'text/plain', 'application/jsonx',
-                  'application/json-seq', 'application/x-ndjson', '')
+                  'application/json-seq', 'application/x-ndjson', '',
+                  'text/plain; type=application/json', ';application/json',
+                  'application/' . 'x' x 200 . '+json')
     {
         is touched(typed($type)), undef, "'$type' is not";
     }
@@ -683,9 +688,15 @@ sub wrongly_headed {
         if $said ne "filtered;total=$total;kept=$kept;removed=$removed"
                     . ';explored=0';
 
-    for my $name ('ETag', 'Last-Modified', 'Accept-Ranges') {
+    my $etag = $r->header('ETag') // 'missing';
+    return "ETag: $etag" if $etag !~ /\A"[0-9a-f]{32}"\z/;
+
+    for my $name ('Last-Modified', 'Accept-Ranges', 'Expires', 'Age') {
         return "$name: " . $r->header($name) if defined $r->header($name);
     }
+
+    my $cache = join '|', $r->headers('Cache-Control');
+    return "Cache-Control: $cache" if $cache ne 'private, no-cache';
 
     return;
 }

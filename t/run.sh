@@ -4,6 +4,13 @@
 #
 #     sh t/run.sh             all of them
 #     sh t/run.sh t/x.t...    some
+#
+# Modes (docs/development.md), one or several:
+#
+#     ASAN=1          under the address and undefined behaviour sanitizers
+#     VALGRIND=1      under valgrind (not together with ASAN)
+#     EVENT=poll      another event method: poll or select
+#     HUP=1           nginx reloaded before each case
 
 set -eu
 
@@ -17,8 +24,23 @@ repo=$(cd "$(dirname "$0")/.." && pwd -P)
     exit 1
 }
 
-sh "$repo/conf/build.sh" redis-server curl perl \
-    libprotocol-http2-perl libcmocka-dev
+packages="redis-server curl perl libprotocol-http2-perl libcmocka-dev"
+[ -z "${VALGRIND:-}" ] || packages="$packages valgrind libc6-dbg"
+
+# shellcheck disable=SC2086
+sh "$repo/conf/build.sh" $packages
+
+# The nginx of a mode has the module in it.
+kind=
+[ -z "${EVENT:-}" ] || [ "$EVENT" = epoll ] || kind=debug
+[ -z "${VALGRIND:-}" ] || kind=debug
+[ -z "${ASAN:-}" ] || kind=asan
+
+if [ -n "$kind" ]; then
+    RECS_NGINX=$(perl "$repo/t/build-nginx.pl" $kind)
+    RECS_MODULE=
+    export RECS_NGINX RECS_MODULE
+fi
 
 # Files are named as seen from here, or from the repository.
 n=$#
@@ -36,5 +58,12 @@ while [ "$n" -gt 0 ]; do
 done
 
 cd "$repo"
+
+# In a mode, what does not run nginx would only be run once more.
+if [ $# -eq 0 ] && [ -n "$kind${HUP:-}" ]; then
+    # shellcheck disable=SC2046
+    set -- $(grep -l 'Recs::Test->new' t/*.t)
+fi
+
 [ $# -gt 0 ] || set -- t/*.t
 exec prove "$@"

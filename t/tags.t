@@ -38,7 +38,8 @@ $t->set(TO => 'proxy_pass http://%%API%%;');
 my @variables = qw(
     recs_user recs_event recs_state recs_total recs_kept recs_removed
     recs_removed_Listed recs_removed_seen recs_unidentified recs_explored
-    recs_model recs_schema recs_features recs_snapshot recs_lookup_time
+    recs_backfilled recs_model recs_schema recs_features recs_snapshot
+    recs_age recs_lookup_time
 );
 
 $t->write('pool.ndjson', join '', map { "{\"id\":\"$_\"}\n" } qw(n1 n2 n3));
@@ -61,10 +62,12 @@ add_header X-Listed $recs_removed_Listed;
 add_header X-Seen $recs_removed_seen;
 add_header X-Unidentified $recs_unidentified;
 add_header X-Explored $recs_explored;
+add_header X-Backfilled $recs_backfilled;
 add_header X-Model $recs_model;
 add_header X-Schema $recs_schema;
 add_header X-Features $recs_features;
 add_header X-Snapshot $recs_snapshot;
+add_header X-Age $recs_age;
 add_header X-Time $recs_lookup_time;
 add_header X-User $recs_user;
 add_header X-Event $recs_event;
@@ -110,7 +113,7 @@ server {
         %%TO%%
     }
     location /unfit {
-        add_header X-Total $recs_total;
+        add_header X-Model $recs_model;
         recs_version model body=/model;
         recs_version snapshot value=v1;
         %%TO%%
@@ -147,6 +150,7 @@ server {
         recs_version schema value=3;
         recs_version features value=f-7;
         recs_version snapshot value=v9;
+        recs_freshness candidates value=$msec;
         recs_max_body_size 1k;
         %%TO%%
     }
@@ -343,6 +347,7 @@ subtest 'a version unfit for a header is not sent, but counted' => sub {
     for my $json (@unfit) {
         my $r = fetch('/unfit', "{\"model\":$json,\"items\":[]}");
         is($r->header('Recs-Model-Version'), undef, $json);
+        is($r->header('X-Model'), undef, 'nor by $recs_model');
         is($r->header('Recs-Snapshot'), 'v1', 'another one is');
         is($r->header('Set-Cookie'), undef, 'and no field is smuggled in');
     }
@@ -435,7 +440,7 @@ subtest 'the body says the same as the header' => sub {
 
 
 subtest 'every variable is in a log and in a header' => sub {
-    my $body = '{"model":"caf\u00e9","items":'
+    my $body = '{"model":"als 7","items":'
              . '[{"id":"a"},{"id":"b"},{"ad":1},{"id":"c"},{"id":"d"}]}';
     my $read = $nginx->access_log;
 
@@ -445,14 +450,15 @@ subtest 'every variable is in a log and in a header' => sub {
     my @values = split /\|/, $line, -1;
     is(shift @values, '/log', 'the request');
     my $time = pop @values;
-    is_deeply(\@values, ['u1', 'ev-9', 'filtered', 5, 2, 2, 1, 1, 1, 1,
-                         "caf\xC3\xA9", 3, 'f-7', 'v9'], 'the log');
+    is_deeply(\@values, ['u1', 'ev-9', 'filtered', 5, 2, 2, 1, 1, 1, 1, 0,
+                         'als 7', 3, 'f-7', 'v9', 0], 'the log');
     like($time, qr/^\d+\.\d{3}$/, 'the time of the lookup, in seconds');
 
     is_deeply([map { $r->header("X-$_") } qw(User Event State Total Kept Removed
-                   Listed Seen Unidentified Explored Schema Features Snapshot)],
-              ['u1', 'ev-9', 'filtered', 5, 2, 2, 1, 1, 1, 1, 3, 'f-7', 'v9'],
-              'the header');
+                   Listed Seen Unidentified Explored Backfilled Model Schema
+                   Features Snapshot Age)],
+              ['u1', 'ev-9', 'filtered', 5, 2, 2, 1, 1, 1, 1, 0, 'als 7', 3,
+               'f-7', 'v9', 0], 'the header');
     like($r->header('X-Time'), qr/^\d+\.\d{3}$/, 'the time');
 
     $r = fetch('/log?ids=a', $body);
@@ -472,12 +478,12 @@ subtest 'every variable is in a log and in a header' => sub {
         my ($args, $text, $state) = @$row;
         fetch("/log?u=u1&e=e$args", $text);
         ($line) = ($nginx->access_log(++$count))[-1];
-        is($line, "/log|u1|e|$state" . '|' x 12, "$state$args");
+        is($line, "/log|u1|e|$state" . '|' x 14, "$state$args");
     }
 
     $r = $t->get('/status');
     ($line) = reverse $nginx->access_log(++$count);
-    like($line, qr{^/status\|\|[0-9a-f]{32}\|{13}$}, 'not a page: empty');
+    like($line, qr{^/status\|\|[0-9a-f]{32}\|{15}$}, 'not a page: empty');
     is_deeply([grep { /^(?:X-(?!Event)|Recs-)/ } $r->header_names], [],
               'no field of it');
 };
@@ -520,6 +526,15 @@ server {
     location /fresh { recs_explore fresh rate=100% slots=1,2,9; %%TO%% }
     location /tiny { recs_explore tiny rate=100% slots=1; %%TO%% }
     location /gate { recs_explore tiny rate=0% slots=1,9; %%TO%% }
+    location /fill { recs_backfill fresh min=7; %%TO%% }
+    location /same { %%TO%% }
+    location /shadow { recs shadow; recs_limit 5; %%TO%% }
+    location /strict { recs_on_bad_body reject; %%TO%% }
+    location /stale {
+        recs_freshness candidates value=1 max_age=1h;
+        recs_freshness features value=$arg_made max_age=1h;
+        %%TO%%
+    }
     location /status { recs_status json; }
     location /pid { return 200 $pid; }
 }
@@ -538,8 +553,8 @@ HTTP
     };
 
     is_deeply($count->()->{responses},
-              { map { ($_ => 0) } qw(filtered degraded skewed bypassed
-                                     malformed too_large) }, 'before');
+              { map { ($_ => 0) } qw(filtered shadow degraded skewed stale
+                                     bypassed malformed too_large) }, 'before');
     ok(wait_until(sub { $count->()->{redis}{main}{connects} == 4 }),
        'two connections of each worker');
     ok(wait_until(sub { $count->()->{redis}{slow}{connects} == 2 }),
@@ -563,6 +578,17 @@ HTTP
         $ask->('/page?status=404', $tags);
         $ask->('/page?s=1', $tags, 'HEAD');
         $ask->('/page?type=text/plain', $tags);
+        $ask->('/shadow', $tags);
+        $ask->('/fill', $tags);
+        $ask->('/strict', 'none') for 1 .. 2;
+        $ask->('/stale?made=' . time, $tags);
+        $ask->('/stale', $tags);
+        $ask->('/page?fields=Content-Encoding=br', $tags);
+
+        my $etag = $ask->('/same', $tags)->header('ETag');
+        $t->request('GET', '/same?page=' . encode($tags), { port => 'S' },
+                    'If-None-Match' => $etag);
+
         ok(wait_until(sub { $count->()->{redis}{slow}{discarded} }),
            'the late reply has come');
 
@@ -579,12 +605,15 @@ HTTP
         for sort keys %loaded;
 
     my $once = {
-        responses => { filtered => 9, degraded => 3, skewed => 2, bypassed => 2,
-                       malformed => 2, too_large => 1 },
+        responses => { filtered => 12, shadow => 1, degraded => 3, skewed => 2,
+                       stale => 2, bypassed => 3, malformed => 4,
+                       too_large => 1 },
         skew => { model => 1, schema => 1, features => 0, snapshot => 0 },
-        unsent_versions => 1,
-        items => { total => 70, kept => 54, removed => 12, unidentified => 14,
-                   explored => 4, skipped_slots => 2, unfilled_slots => 1 },
+        stale => { candidates => 2, features => 1 },
+        rejected => 2, not_modified => 1, encoded => 1, unsent_versions => 1,
+        items => { total => 100, kept => 84, removed => 12, unidentified => 20,
+                   explored => 4, backfilled => 2, skipped_slots => 2,
+                   unfilled_slots => 1 },
         sets => {
             stock => { questions => 7, unknown => 0, skipped => 0,
                        removed => 7 },
@@ -601,7 +630,7 @@ HTTP
               'what was done') or diag(explain($status));
     is_deeply($status->{pools}, {
         fresh => { items => 3, refused => 1, refreshes => 0, failures => 0,
-                   shown => 8 },
+                   shown => 12 },
         tiny => { items => 1, refused => 0, refreshes => 0, failures => 0,
                   shown => 0 },
     }, 'pools');
@@ -625,7 +654,7 @@ HTTP
     my $after = $count->();
     is_deeply([$after->{responses}{filtered}, $after->{items}{total},
                $after->{sets}{stock}{questions}, $after->{pools}{fresh}{shown},
-               $after->{redis}{main}{errors}], [19, 145, 15, 8, 4],
+               $after->{redis}{main}{errors}], [25, 205, 15, 12, 4],
               'goes on counting');
 
     ok($other->reload(http => "recs_set new value=a;\n$http"),

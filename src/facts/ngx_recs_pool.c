@@ -358,6 +358,16 @@ ngx_recs_pool_release(ngx_recs_pool_items_t *items)
 
 
 void
+ngx_recs_pool_discard(ngx_recs_pool_t *pool)
+{
+    if (pool->draft) {
+        ngx_destroy_pool(pool->draft->memory);
+        pool->draft = NULL;
+    }
+}
+
+
+void
 ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle)
 {
     pool->timer.handler = ngx_recs_pool_refresh;

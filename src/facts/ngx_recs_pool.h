@@ -89,5 +89,11 @@ void ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle);
 ngx_recs_pool_items_t *ngx_recs_pool_hold(ngx_recs_pool_t *pool);
 void ngx_recs_pool_release(ngx_recs_pool_items_t *items);
 
+/*
+ * Frees what is being read.  At the end only, when no reply can come any more.
+ */
+
+void ngx_recs_pool_discard(ngx_recs_pool_t *pool);
+
 
 #endif /* NGX_RECS_POOL_H */

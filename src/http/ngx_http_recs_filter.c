@@ -19,6 +19,7 @@
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_internal(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recs_part(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_type(ngx_http_request_t *r,
     ngx_http_recs_loc_conf_t *rlcf);
 static void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
@@ -73,7 +74,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
 
     if (rlcf->enable == NGX_HTTP_RECS_OFF || rlcf->status || ctx
-        || ngx_http_recs_internal(r))
+        || ngx_http_recs_internal(r) || ngx_http_recs_part(r))
     {
         return ngx_http_next_header_filter(r);
     }
@@ -126,6 +127,26 @@ static ngx_uint_t
 ngx_http_recs_internal(ngx_http_request_t *r)
 {
     return r->background || (r != r->main && r->header_only);
+}
+
+
+/*
+ * Is it a further part of a page that was passed because it comes in parts?
+ * Such a subrequest has its parent's own URI.
+ */
+
+static ngx_uint_t
+ngx_http_recs_part(ngx_http_request_t *r)
+{
+    ngx_http_recs_ctx_t  *ctx;
+
+    if (r == r->main || r->uri.data != r->parent->uri.data) {
+        return 0;
+    }
+
+    ctx = ngx_http_get_module_ctx(r->parent, ngx_http_recs_module);
+
+    return ctx && ctx->why && ngx_strcmp(ctx->why, "parts") == 0;
 }
 
 
@@ -381,6 +402,11 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
          * more of the body comes in subrequests, as slice does it: these would
          * overtake the header
          */
+
+        if (ctx->state == NGX_HTTP_RECS_TOO_LARGE) {
+            /* to be rejected: its beginning was not kept */
+            return NGX_ERROR;
+        }
 
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         ctx->why = "parts";

@@ -46,14 +46,21 @@ static const ngx_str_t  ngx_http_recs_own[] = {
     ngx_null_string
 };
 
-/* How long others may keep the response, and how long they have. */
+/*
+ * How long others may keep the response, and how long they have.  Some of them
+ * overrule Cache-Control (RFC 9213), even "no-store".
+ */
 
 static const ngx_str_t  ngx_http_recs_cache[] = {
-    ngx_string("Cache-Control"),
     ngx_string("Expires"),
     ngx_string("Age"),
     ngx_string("CDN-Cache-Control"),
     ngx_string("Surrogate-Control"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_recs_cache_control[] = {
+    ngx_string("Cache-Control"),
     ngx_null_string
 };
 
@@ -383,6 +390,9 @@ ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx)
 
     r = ctx->request;
 
+    ngx_http_recs_clear(r, ngx_http_recs_cache);
+    r->headers_out.expires = NULL;
+
     if (ngx_http_recs_no_store(r)) {
         /* nothing is stricter */
         return NGX_OK;
@@ -417,8 +427,7 @@ ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx)
                          : ngx_sprintf(value.data, "private, no-cache"))
                 - value.data;
 
-    ngx_http_recs_clear(r, ngx_http_recs_cache);
-    r->headers_out.expires = NULL;
+    ngx_http_recs_clear(r, ngx_http_recs_cache_control);
 
     h = ngx_http_recs_header(r, &name, &value);
     if (h == NULL) {

@@ -97,7 +97,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
 };
 
 
-/* The contents as they were read with the configuration, in the master. */
+/* In the master, the contents as they were read with the configuration. */
 
 static void
 ngx_http_recs_pool_cleanup(void *data)
@@ -108,6 +108,8 @@ ngx_http_recs_pool_cleanup(void *data)
         ngx_recs_pool_release(pool->items);
         pool->items = NULL;
     }
+
+    ngx_recs_pool_discard(pool);
 }
 
 
@@ -159,6 +161,14 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_recs_pool_cleanup;
+    cln->data = &rp->pool;
+
     if (rp->pool.redis) {
         return rp->pool.key.len ? NGX_CONF_OK
                                 : ngx_http_recs_wrong(&o, "must have \"key=\" "
@@ -169,14 +179,6 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_recs_wrong(&o, "can have \"key=\" only with "
                                        "\"redis=\"");
     }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_http_recs_pool_cleanup;
-    cln->data = &rp->pool;
 
     if (ngx_recs_pool_load(&rp->pool, cf->log, &error) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,

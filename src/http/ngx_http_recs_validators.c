@@ -226,7 +226,9 @@ ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx)
 
     r = ctx->request;
 
-    if (r != r->main) {
+    /* other methods have had their effect: their answers are not cut short */
+
+    if (r != r->main || r->method != NGX_HTTP_GET) {
         return 0;
     }
 

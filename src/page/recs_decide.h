@@ -25,8 +25,8 @@ typedef enum {
 /* A set that items must be in, or must not be in. */
 
 typedef struct {
-    const uint8_t    *answers;      /* recs_answer_e of each id that was asked:
-                                       the candidates', then the draws' */
+    const uint8_t    *answers;      /* recs_answer_e of each id that was asked,
+                                       in the order below */
     unsigned          exclude:1;    /* must not be in; else must be in */
     unsigned          drop_unknown:1;   /* a candidate goes if it is unknown */
 } recs_rule_t;
@@ -45,7 +45,7 @@ typedef struct {
     unsigned               distinct:1;
     uint64_t               seed;    /* for hashing ids */
 
-    const recs_explore_t  *explore; /* NULL: nothing is put in */
+    const recs_explore_t  *explore; /* NULL: nothing is drawn */
     recs_str_t             event;
     const recs_str_t      *pool;    /* the pool's ids */
     uint32_t               npool;

@@ -628,7 +628,7 @@ recs_grow(recs_walk_t *w, void *old, size_t n, size_t *size, size_t each)
         return old;
     }
 
-    /* nothing that grows so is longer than max_items, or a few */
+    /* items and shelves are max_items at most; cuts may be more */
 
     more = *size ? *size * 4 : 64;
 

@@ -36,7 +36,7 @@ typedef struct {
     recs_display_t        first;    /* the first shelf */
     recs_display_t        other;    /* another, one at a time */
     size_t                next;     /* of backfill: not tried yet */
-    size_t                asked;    /* number of the first draw's first id */
+    size_t                asked;    /* number of the next draw's first id */
     size_t                asked_backfill;   /* and of the first of backfill */
 } recs_put_t;
 
@@ -117,17 +117,14 @@ recs_put_init(const recs_mem_t *mem, recs_put_t *put, const recs_page_t *page,
 }
 
 
-/* The shelf's candidates, and what it takes to fill it up. */
+/* The shelf's candidates that stay. */
 
 static void
-recs_put_backfill(recs_put_t *put, recs_display_t *display,
+recs_put_candidates(recs_put_t *put, recs_display_t *display,
     const recs_shelf_t *shelf)
 {
-    size_t                i, end;
-    recs_entry_t         *entry;
-    const recs_policy_t  *policy;
-
-    policy = put->policy;
+    size_t         i, end;
+    recs_entry_t  *entry;
 
     display->n = 0;
     end = shelf->first + shelf->nitems;
@@ -140,6 +137,19 @@ recs_put_backfill(recs_put_t *put, recs_display_t *display,
             entry->item = (uint32_t) i;
         }
     }
+}
+
+
+/* And what it takes to fill it up. */
+
+static void
+recs_put_backfill(recs_put_t *put, recs_display_t *display)
+{
+    size_t                i;
+    recs_entry_t         *entry;
+    const recs_policy_t  *policy;
+
+    policy = put->policy;
 
     while (display->n < policy->min && put->next < policy->nbackfill) {
         i = put->next++;
@@ -305,10 +315,12 @@ recs_put(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_NOMEM;
     }
 
-    recs_put_backfill(&put, &put.first, &page->shelves[0]);
+    recs_put_candidates(&put, &put.first, &page->shelves[0]);
+    recs_put_backfill(&put, &put.first);
 
     for (i = 1; policy->min && i < page->nshelves; i++) {
-        recs_put_backfill(&put, &put.other, &page->shelves[i]);
+        recs_put_candidates(&put, &put.other, &page->shelves[i]);
+        recs_put_backfill(&put, &put.other);
         recs_put_note(&put, &put.other, i);
     }
 

@@ -2,7 +2,7 @@
 #include "recs_time.h"
 
 
-/* Reads n digits at *p; -1 if there are none. */
+/* Reads n digits at *p; -1 if there are fewer. */
 
 static int
 recs_time_digits(const uint8_t **p, const uint8_t *end, int n)
@@ -74,9 +74,13 @@ recs_time_days(int year, int month, int day)
         month += 12;
     }
 
-    return 365 * (int64_t) year + (year + 400) / 4 - (year + 400) / 100
-           + (year + 400) / 400
-           + (153 * (month - 3) + 2) / 5 + day - 1 - 719468 - 97;
+    /* 400 years, 146097 days, later: nothing that is divided is negative */
+
+    year += 400;
+
+    return 365 * (int64_t) year + year / 4 - year / 100 + year / 400
+           + (153 * (month - 3) + 2) / 5 + day - 1
+           - (719468 + 146097);     /* 0000-03-01 to 1970-01-01 */
 }
 
 
@@ -136,24 +140,81 @@ recs_time_offset(const uint8_t **p, const uint8_t *end, int *offset)
 }
 
 
+/* "2026-11-21", as days. */
+
+static int
+recs_time_date(const uint8_t **p, const uint8_t *end, int64_t *days)
+{
+    int  year, month, day;
+
+    year = recs_time_digits(p, end, 4);
+
+    if (!recs_time_char(p, end, '-')) {
+        return 0;
+    }
+
+    month = recs_time_digits(p, end, 2);
+
+    if (!recs_time_char(p, end, '-')) {
+        return 0;
+    }
+
+    day = recs_time_digits(p, end, 2);
+
+    if (year < 0 || month < 1 || month > 12
+        || day < 1 || day > recs_time_month_days(year, month))
+    {
+        return 0;
+    }
+
+    *days = recs_time_days(year, month, day);
+
+    return 1;
+}
+
+
+/* "22:40:00.5", as seconds; 60 of them: a leap second. */
+
+static int
+recs_time_clock(const uint8_t **p, const uint8_t *end, int *seconds)
+{
+    int  hour, minute, second;
+
+    hour = recs_time_digits(p, end, 2);
+
+    if (!recs_time_char(p, end, ':')) {
+        return 0;
+    }
+
+    minute = recs_time_digits(p, end, 2);
+
+    if (!recs_time_char(p, end, ':')) {
+        return 0;
+    }
+
+    second = recs_time_digits(p, end, 2);
+
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59
+        || second < 0 || second > 60)
+    {
+        return 0;
+    }
+
+    *seconds = hour * 3600 + minute * 60 + second;
+
+    return recs_time_fraction(p, end);
+}
+
+
 static int
 recs_time_rfc3339(const uint8_t *p, const uint8_t *end, int64_t *seconds)
 {
-    int  year, month, day, hour, minute, second, offset;
+    int      clock, offset;
+    int64_t  days;
 
-    year = recs_time_digits(&p, end, 4);
-
-    if (!recs_time_char(&p, end, '-')) {
+    if (!recs_time_date(&p, end, &days)) {
         return 0;
     }
-
-    month = recs_time_digits(&p, end, 2);
-
-    if (!recs_time_char(&p, end, '-')) {
-        return 0;
-    }
-
-    day = recs_time_digits(&p, end, 2);
 
     if (!recs_time_char(&p, end, 'T') && !recs_time_char(&p, end, 't')
         && !recs_time_char(&p, end, ' '))
@@ -161,39 +222,14 @@ recs_time_rfc3339(const uint8_t *p, const uint8_t *end, int64_t *seconds)
         return 0;
     }
 
-    hour = recs_time_digits(&p, end, 2);
-
-    if (!recs_time_char(&p, end, ':')) {
-        return 0;
-    }
-
-    minute = recs_time_digits(&p, end, 2);
-
-    if (!recs_time_char(&p, end, ':')) {
-        return 0;
-    }
-
-    second = recs_time_digits(&p, end, 2);
-
-    if (!recs_time_fraction(&p, end)
+    if (!recs_time_clock(&p, end, &clock)
         || !recs_time_offset(&p, end, &offset)
         || p != end)
     {
         return 0;
     }
 
-    /* 60: a leap second */
-
-    if (year < 0 || month < 1 || month > 12
-        || day < 1 || day > recs_time_month_days(year, month)
-        || hour < 0 || hour > 23 || minute < 0 || minute > 59
-        || second < 0 || second > 60)
-    {
-        return 0;
-    }
-
-    *seconds = recs_time_days(year, month, day) * 86400
-               + hour * 3600 + minute * 60 + second - offset;
+    *seconds = days * 86400 + clock - offset;
 
     return 1;
 }

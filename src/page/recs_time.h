@@ -11,8 +11,9 @@
 
 /*
  * Reads unix seconds ("1795305600", a fraction is cut off) or a date-time of
- * RFC 3339, section 5.6 ("2026-11-21T22:40:00.5+01:00").  Returns 1 and the
- * unix seconds, or 0 if the text is neither.
+ * RFC 3339, section 5.6 ("2026-11-21T22:40:00.5+01:00"); a leap second is the
+ * second after it.  Returns 1 and the unix seconds, or 0 if the text is neither
+ * or the number too large.
  */
 
 int recs_time_parse(const recs_str_t *text, int64_t *seconds);

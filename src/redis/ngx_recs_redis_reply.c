@@ -12,6 +12,7 @@
 #define NGX_RECS_REDIS_MAX_ELEMENTS  1000000
 #define NGX_RECS_REDIS_MAX_DEPTH     7
 #define NGX_RECS_REDIS_MAX_UNREAD    (16 * 1024 * 1024)
+#define NGX_RECS_REDIS_MAX_LINE      (64 * 1024)
 
 
 /* Errors after which a connection is of no use until something changes. */
@@ -25,6 +26,7 @@ typedef struct {
 
 static ngx_recs_redis_error_t *ngx_recs_redis_find_error(ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_check_unread(ngx_recs_redis_conn_t *conn);
 
 static void *ngx_recs_redis_create_string(const redisReadTask *task, char *str,
     size_t len);
@@ -139,14 +141,7 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
         }
     }
 
-    if (reader->len - reader->pos > NGX_RECS_REDIS_MAX_UNREAD) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
-                             "a reply with a value of more than %d bytes",
-                             NGX_RECS_REDIS_MAX_UNREAD);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_recs_redis_check_unread(conn);
 
 failed:
 
@@ -160,6 +155,41 @@ failed:
     }
 
     return NGX_ERROR;
+}
+
+
+/*
+ * Bounds what the reader keeps because its end has not come.  A line is sought
+ * from its start each time that something comes, so it has to be shorter.
+ */
+
+static ngx_int_t
+ngx_recs_redis_check_unread(ngx_recs_redis_conn_t *conn)
+{
+    size_t        unread;
+    redisReader  *reader;
+
+    reader = conn->reader;
+    unread = reader->len - reader->pos;
+
+    if (unread > NGX_RECS_REDIS_MAX_UNREAD) {
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+                             "a reply with a value of more than %d bytes",
+                             NGX_RECS_REDIS_MAX_UNREAD);
+        return NGX_ERROR;
+    }
+
+    if (unread > NGX_RECS_REDIS_MAX_LINE
+        && memchr(reader->buf + reader->pos, LF, NGX_RECS_REDIS_MAX_LINE)
+           == NULL)
+    {
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+                             "a reply with a line of more than %d bytes",
+                             NGX_RECS_REDIS_MAX_LINE);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

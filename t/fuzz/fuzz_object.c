@@ -49,28 +49,28 @@ check_tag(const recs_mem_t *mem, const recs_object_t *object,
 }
 
 
-/* Puts the object on the shelf of the page at page_text. */
+/* Puts the object on the shelf of the page at page_text; draw: or NULL. */
 
 static void
 check_shelf(const recs_mem_t *mem, const recs_object_t *object,
-    recs_page_spec_t *spec, const char *page_text, recs_type_e type)
+    recs_page_spec_t *spec, const char *page_text, recs_type_e type,
+    const recs_draw_t *draw)
 {
-    size_t        pos;
-    uint8_t      *bytes;
-    recs_str_t    text, pool, item;
-    const char   *error;
-    recs_draw_t   draw;
-    recs_page_t   page;
+    size_t          pos;
+    uint8_t        *bytes;
+    recs_str_t      text, pool, item;
+    const char     *error;
+    recs_page_t     page;
+    recs_insert_t   insert;
 
     text = string(page_text);
     check(recs_page_read(mem, spec, &text, &page, &error, &pos) == RECS_OK);
 
-    memset(&draw, 0, sizeof(recs_draw_t));
-    draw.slot = 1;
-    draw.p = 0.1;
+    memset(&insert, 0, sizeof(recs_insert_t));
+    insert.draw = draw;
     pool = string("fresh");
 
-    check(recs_object_explore(mem, object, &page, &pool, &draw, 0.05, &item)
+    check(recs_object_insert(mem, object, &page, &insert, &pool, 0.05, &item)
           == RECS_OK);
 
     if (type == RECS_OBJECT) {
@@ -99,10 +99,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     recs_mem_t        mem;
     recs_str_t        text, source;
-    recs_object_t     object;
+    recs_object_t     object, entry;
     recs_pointer_t    id, root;
     fuzz_piece_t     *pieces;
     recs_page_spec_t  spec;
+
+    static const recs_draw_t  draw = { .slot = 1, .p = 0.1 };
 
     mem = fuzz_mem(&pieces);
 
@@ -120,15 +122,29 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text.data = data;
     text.len = size;
 
+    memset(&object, 0, sizeof(recs_object_t));
+
     /* an object as deep as can be is too deep on a shelf */
 
     if (size < RECS_JSON_MAX_DEPTH
         && recs_object_read(&mem, &text, &id, &object) == NULL)
     {
-        check_shelf(&mem, &object, &spec, "[{}]", RECS_OBJECT);
-        check_shelf(&mem, &object, &spec, "[]", RECS_OBJECT);
-        check_shelf(&mem, &object, &spec, "[\"a\"]", RECS_STRING);
-        check_shelf(&mem, &object, &spec, "[1]", RECS_INTEGER);
+        check_shelf(&mem, &object, &spec, "[{}]", RECS_OBJECT, &draw);
+        check_shelf(&mem, &object, &spec, "[]", RECS_OBJECT, NULL);
+        check_shelf(&mem, &object, &spec, "[\"a\"]", RECS_STRING, NULL);
+        check_shelf(&mem, &object, &spec, "[1]", RECS_INTEGER, &draw);
+
+        /* as the entry of its id, and of no other */
+
+        memset(&entry, 0, sizeof(recs_object_t));
+        entry.id = object.id;
+        check(recs_object_read(&mem, &text, &id, &entry) == NULL);
+        check(recs_str_eq(&entry.id, &object.id));
+        check(recs_str_eq(&entry.head, &object.head));
+
+        entry.id = string("another id than is likely");
+        check(recs_object_read(&mem, &text, &id, &entry) != NULL
+              || recs_str_eq(&entry.id, &object.id));
     }
 
     fuzz_free(pieces);

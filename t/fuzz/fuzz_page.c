@@ -4,8 +4,8 @@
  * The first four bytes of an input choose what is looked for, the policy and
  * what the sets say; the rest is the document.  What is checked: the page is
  * malformed just when the document is; counts add up; what is put out is well
- * formed, and read again holds the kept items' bytes in their order, at the
- * slots what was put in, and nothing that a set refused.
+ * formed, and read again holds the kept items' bytes in their order, where the
+ * decision says what was put in, each once, and nothing that a set refused.
  */
 
 
@@ -20,7 +20,10 @@
 #define CONTROL_LEN   4
 #define POINTERS_MAX  4
 #define RULES_MAX     2
+#define SPECS         8
 #define POOL_LEN      4
+#define FILL_LEN      7
+#define INSERTS_MAX   (RECS_EXPLORE_SLOTS_MAX + FILL_LEN)
 #define ITEMS_MAX     1000
 
 
@@ -31,7 +34,7 @@ typedef struct {
 } spec_t;
 
 
-static const spec_t  specs[] = {
+static const spec_t  specs[SPECS] = {
     { { "/items", NULL }, "/id", { "/v", NULL } },
     { { "", NULL }, "/id", { "/0/v", NULL } },
     { { "/rows/*/items", "/items", NULL }, "/id", { "/v", NULL } },
@@ -48,6 +51,15 @@ static const spec_t  specs[] = {
 static const char  *pool_texts[POOL_LEN] = {
     "{\"id\":\"a\"}", "{\"id\":1,\"t\":{}}", "{\"_recs\":0,\"id\":-0}",
     "{ \"id\" : \"\\u0000\\\"\" , \"_recs\" : 1 }"
+};
+
+
+/* What shelves are filled up with: some of the pool, one of them twice. */
+
+static const char  *fill_texts[FILL_LEN] = {
+    "{\"id\":2}", "{\"id\":\"\\u0061\"}", " {\"id\":\"f\"}",
+    "{\"id\":1,\"t\":[]}", "{\"id\":\"1\"}", "{\"_recs\":0,\"id\":\"b\"}",
+    "{\"id\":3}"
 };
 
 
@@ -100,17 +112,20 @@ typedef struct {
     recs_explore_t    ex;
     recs_object_t     objects[POOL_LEN];
     recs_str_t        pool[POOL_LEN];
+    recs_object_t     fill_objects[FILL_LEN];
+    recs_str_t        fill[FILL_LEN];
     recs_policy_t     policy;
     recs_decision_t   decision;
 
-    recs_str_t        inserts[RECS_EXPLORE_SLOTS_MAX];
+    recs_str_t        inserts[INSERTS_MAX];
     recs_str_t        tag;
     recs_str_t        output;
 } run_t;
 
 
 static void
-read_pool(run_t *run)
+read_pool(run_t *run, const char **texts, size_t len, recs_object_t *objects,
+    recs_str_t *ids)
 {
     size_t           i, n;
     recs_str_t       text;
@@ -120,16 +135,15 @@ read_pool(run_t *run)
 
     id = pointers(&run->mem, id_texts, &n);
 
-    for (i = 0; i < POOL_LEN; i++) {
-        text = string(pool_texts[i]);
-        check(recs_object_read(&run->mem, &text, id, &run->objects[i])
-              == NULL);
-        run->pool[i] = run->objects[i].id;
+    for (i = 0; i < len; i++) {
+        text = string(texts[i]);
+        check(recs_object_read(&run->mem, &text, id, &objects[i]) == NULL);
+        ids[i] = objects[i].id;
     }
 }
 
 
-/* control[1] to control[3]: the policy. */
+/* What control leaves of the specs' bits, and the rest: the policy. */
 
 static void
 plan(run_t *run, const uint8_t *control)
@@ -150,11 +164,17 @@ plan(run_t *run, const uint8_t *control)
     run->rules[1].exclude = 1;
     run->rules[1].drop_unknown = control[1] >> 7;
 
+    read_pool(run, fill_texts, FILL_LEN, run->fill_objects, run->fill);
+
+    policy->min = control[0] / SPECS & 3;
+    policy->nbackfill = control[0] / SPECS / 4;
+    policy->backfill = run->fill;
+
     if (control[3] == 0) {
         return;
     }
 
-    read_pool(run);
+    read_pool(run, pool_texts, POOL_LEN, run->objects, run->pool);
 
     run->ex.panel = 1 + (control[3] & 3);
     run->ex.rate = 1;
@@ -187,7 +207,8 @@ ask(run_t *run)
     recs_str_t   *ids;
     recs_draw_t  *draw;
 
-    n = run->page.nitems + (size_t) RECS_EXPLORE_SLOTS_MAX * POOL_LEN;
+    n = run->page.nitems + (size_t) RECS_EXPLORE_SLOTS_MAX * POOL_LEN
+        + FILL_LEN;
     ids = recs_alloc(&run->mem, n * sizeof(recs_str_t));
     n = 0;
 
@@ -203,6 +224,10 @@ ask(run_t *run)
         for (j = 0; j < draw->norder; j++) {
             ids[n++] = run->pool[draw->order[j]];
         }
+    }
+
+    for (i = 0; i < run->policy.nbackfill; i++) {
+        ids[n++] = run->fill[i];
     }
 
     for (k = 0; k < run->policy.nrules; k++) {
@@ -271,8 +296,9 @@ check_counts(const run_t *run)
     check(d->cut == n[RECS_CUT] + n[RECS_DISPLACED]);
     check(refused == n[RECS_REFUSED]);
     check(d->unidentified == unidentified);
+    check(d->ninserts == d->explored + d->backfilled);
     check(run->page.nshelves == 0
-          || run->ex.nslots == d->ninserts + d->skipped + d->unfilled);
+          || run->ex.nslots == d->explored + d->skipped + d->unfilled);
 }
 
 
@@ -283,15 +309,19 @@ render(run_t *run)
     uint8_t        *p;
     recs_str_t      pool;
     recs_output_t   out;
+    recs_object_t  *object;
     recs_insert_t  *insert;
 
     pool = string("fresh");
 
+    check(run->decision.ninserts <= INSERTS_MAX);
+
     for (i = 0; i < run->decision.ninserts; i++) {
         insert = &run->decision.inserts[i];
-        check(recs_object_explore(&run->mem, &run->objects[insert->item],
-                                  &run->page, &pool, insert->draw, 0.5,
-                                  &run->inserts[i]) == RECS_OK);
+        object = insert->draw ? &run->objects[insert->item]
+                              : &run->fill_objects[insert->item];
+        check(recs_object_insert(&run->mem, object, &run->page, insert, &pool,
+                                 0.5, &run->inserts[i]) == RECS_OK);
     }
 
     run->tag = string(run->page.root == RECS_OBJECT && run->seed & 1
@@ -315,7 +345,43 @@ render(run_t *run)
 }
 
 
-/* The output's item is the next of what was put in. */
+static const recs_str_t *
+inserted(const run_t *run, size_t k)
+{
+    recs_insert_t  *insert;
+
+    insert = &run->decision.inserts[k];
+
+    return insert->draw ? &run->pool[insert->item]
+                        : &run->fill[insert->item];
+}
+
+
+/* How often is the id on the page that is put out? */
+
+static unsigned
+times_shown(const run_t *run, const recs_str_t *id)
+{
+    size_t    i;
+    unsigned  n;
+
+    n = 0;
+
+    for (i = 0; i < run->page.nitems; i++) {
+        n += run->decision.verdicts[i].fate == RECS_KEPT
+             && run->page.items[i].id.data
+             && recs_str_eq(&run->page.items[i].id, id);
+    }
+
+    for (i = 0; i < run->decision.ninserts; i++) {
+        n += recs_str_eq(inserted(run, i), id);
+    }
+
+    return n;
+}
+
+
+/* The output's item is what was put in there. */
 
 static void
 check_insert(const run_t *run, const recs_item_t *item, size_t k)
@@ -325,8 +391,13 @@ check_insert(const run_t *run, const recs_item_t *item, size_t k)
 
     insert = &run->decision.inserts[k];
 
-    check(passes(run, &run->pool[insert->item], 1));
-    check(insert->draw->p > 0 && insert->draw->p <= 1);
+    check(passes(run, inserted(run, k), 1));
+    check(times_shown(run, inserted(run, k)) == 1);
+
+    if (insert->draw) {
+        check(insert->shelf == 0);
+        check(insert->draw->p > 0 && insert->draw->p <= 1);
+    }
 
     /* white space around the object is no part of the item */
 
@@ -345,18 +416,64 @@ check_insert(const run_t *run, const recs_item_t *item, size_t k)
 }
 
 
+/* The first of the shelf's inserts; *end: just after its last. */
+
+static size_t
+first_insert(const run_t *run, size_t shelf, size_t *end)
+{
+    size_t                  first;
+    const recs_decision_t  *d;
+
+    d = &run->decision;
+
+    for (first = 0; first < d->ninserts; first++) {
+        if (d->inserts[first].shelf == shelf) {
+            break;
+        }
+    }
+
+    for (*end = first; *end < d->ninserts; (*end)++) {
+        if (d->inserts[*end].shelf != shelf) {
+            break;
+        }
+    }
+
+    return first;
+}
+
+
+/* A shelf is short only if nothing is left that could stand on it. */
+
+static void
+check_filled(const run_t *run, size_t length)
+{
+    size_t  i;
+
+    /* a draw may have taken the place of what filled up the shelf */
+
+    if (length >= run->policy.min || run->policy.explore) {
+        return;
+    }
+
+    for (i = 0; i < run->policy.nbackfill; i++) {
+        check(!passes(run, &run->fill[i], 1)
+              || times_shown(run, &run->fill[i]) > 0);
+    }
+}
+
+
 /* The page that was put out: shelf by shelf, what the decision says. */
 
 static void
 check_output(run_t *run)
 {
-    size_t               i, k, n, pos, put;
+    size_t               i, k, n, pos, put, end;
     const char          *error;
     recs_page_t          again;
     const recs_item_t   *item;
     const recs_shelf_t  *shelf;
 
-    run->spec.max_items = ITEMS_MAX + RECS_EXPLORE_SLOTS_MAX;
+    run->spec.max_items = ITEMS_MAX + INSERTS_MAX;
 
     check(recs_page_read(&run->mem, &run->spec, &run->output, &again, &error,
                          &pos) == RECS_OK);
@@ -369,7 +486,7 @@ check_output(run_t *run)
     n = 0;
 
     for (k = 0; k < again.nshelves; k++) {
-        put = 0;
+        put = first_insert(run, k, &end);
         shelf = &run->page.shelves[k];
         check(again.shelves[k].first == n);
 
@@ -379,9 +496,7 @@ check_output(run_t *run)
                 continue;
             }
 
-            while (k == 0 && put < run->decision.ninserts
-                   && run->decision.inserts[put].before == i)
-            {
+            while (put < end && run->decision.inserts[put].before == i) {
                 check_insert(run, &again.items[n++], put++);
             }
 
@@ -391,12 +506,13 @@ check_output(run_t *run)
             check(item->id.data == NULL || passes(run, &item->id, 0));
         }
 
-        while (k == 0 && put < run->decision.ninserts) {
+        while (put < end) {
             check(run->decision.inserts[put].before == run->page.nitems);
             check_insert(run, &again.items[n++], put++);
         }
 
         check(again.shelves[k].nitems == n - again.shelves[k].first);
+        check_filled(run, again.shelves[k].nitems);
     }
 
     check(n == again.nitems);
@@ -478,9 +594,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run.text.data = data + CONTROL_LEN;
     run.text.len = size - CONTROL_LEN;
 
-    if (read_page(&run, &specs[data[0] % (sizeof(specs) / sizeof(spec_t))])
-        == RECS_OK)
-    {
+    if (read_page(&run, &specs[data[0] % SPECS]) == RECS_OK) {
         check_untouched(&run);
 
         plan(&run, data);

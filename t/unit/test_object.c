@@ -5,7 +5,7 @@
 
 
 typedef struct {
-    const char       *pointer;  /* NULL: the id is given, "given" */
+    const char       *pointer;  /* NULL: /id, and "given" is known already */
     recs_str_t        text;
     recs_str_t        id;
     const char       *object;   /* "^": where a member is added */
@@ -20,8 +20,19 @@ typedef struct {
 } refused_t;
 
 
+/* An entry whose id is known before its object is read. */
+
 typedef struct {
-    recs_str_t        page;     /* the shelf is at /a */
+    const char       *id;
+    const char       *pointer;
+    recs_str_t        text;
+    unsigned          refused:1;    /* it is another's object */
+} entry_t;
+
+
+typedef struct {
+    recs_str_t        page;     /* shelves at /a and /b */
+    size_t            shelf;
     recs_str_t        id;
     const char       *text;     /* what is put on it; NULL: the object */
 } shelf_t;
@@ -50,10 +61,12 @@ static const read_t  objects[] = {
     { "/id", recs_string(" { \"id\" : 1 , \"x\" : [ ] } "),
       recs_string("1"), " { \"id\" : 1 , \"x\" : [ ]^ } ", 0 },
 
-    /* the id is known: any object will do */
+    /* the id is known: the object need not have it */
 
-    { NULL, recs_string("{\"id\":\"other\"}"), recs_string("given"),
-      "{\"id\":\"other\"^}", 0 },
+    { NULL, recs_string("{\"t\":\"other\"}"), recs_string("given"),
+      "{\"t\":\"other\"^}", 0 },
+    { NULL, recs_string("{\"id\":\"given\"}"), recs_string("given"),
+      "{\"id\":\"given\"^}", 0 },
     { NULL, recs_string("{}"), recs_string("given"), "{^}", 1 },
     { NULL, recs_string(" { } "), recs_string("given"), " {^ } ", 1 },
 
@@ -121,6 +134,52 @@ static const refused_t  refused[] = {
       "more after the root value" },
     { "/id", recs_string("{\"id\":\"\xff\"}"), "not UTF-8" },
     { NULL, recs_string("{\"id\":\"\\q\"}"), "not an escape" },
+
+    /* not what it is known as */
+
+    { NULL, recs_string("{\"id\":\"other\"}"),
+      "its id is another than that of its entry" },
+};
+
+
+static const entry_t  entries[] = {
+
+    /* the same, as decoded text */
+
+    { "p1", "/id", recs_string("{\"id\":\"p1\"}"), 0 },
+    { "p1", "/id", recs_string("{\"id\":\"\\u00701\"}"), 0 },
+    { "7", "/id", recs_string("{\"id\":7}"), 0 },
+    { "7", "/id", recs_string("{\"id\":\"7\"}"), 0 },
+    { "0", "/id", recs_string("{\"id\":-0}"), 0 },
+    { "", "/id", recs_string("{\"id\":\"\"}"), 0 },
+    { "p1", "/x/id", recs_string("{\"x\":{\"id\":\"p1\"}}"), 0 },
+
+    /* none, or none that is usable, where it is looked for */
+
+    { "p1", "/id", recs_string("{}"), 0 },
+    { "", "/id", recs_string("{}"), 0 },
+    { "p1", "/id", recs_string("{\"id\":null}"), 0 },
+    { "p1", "/id", recs_string("{\"id\":1.5}"), 0 },
+    { "p1", "/id", recs_string("{\"id\":[\"p2\"]}"), 0 },
+    { "p1", "/x/id", recs_string("{\"id\":\"p2\"}"), 0 },
+
+    /* of a repeated name the last counts */
+
+    { "p1", "/id", recs_string("{\"id\":\"p2\",\"id\":\"p1\"}"), 0 },
+    { "p1", "/id", recs_string("{\"id\":\"p2\",\"id\":{}}"), 0 },
+    { "p1", "/id", recs_string("{\"id\":\"p1\",\"id\":\"p2\"}"), 1 },
+
+    /* another */
+
+    { "p1", "/id", recs_string("{\"id\":\"p2\"}"), 1 },
+    { "p1", "/id", recs_string("{\"id\":\"P1\"}"), 1 },
+    { "p1", "/id", recs_string("{\"id\":\"p\"}"), 1 },
+    { "p1", "/id", recs_string("{\"id\":\"p1\\u0000\"}"), 1 },
+    { "p1", "/id", recs_string("{\"id\":\"\"}"), 1 },
+    { "", "/id", recs_string("{\"id\":\"p1\"}"), 1 },
+    { "p1", "/id", recs_string("{\"id\":1}"), 1 },
+    { "7", "/id", recs_string("{\"id\":77}"), 1 },
+    { "-0", "/id", recs_string("{\"id\":-0}"), 1 },
 };
 
 
@@ -128,57 +187,68 @@ static const shelf_t  shelves[] = {
 
     /* a shelf of objects, of arrays, an empty one */
 
-    { recs_string("{\"a\":[{\"id\":1}]}"), recs_string("p1"), NULL },
-    { recs_string("{\"a\":[[]]}"), recs_string("p1"), NULL },
-    { recs_string("{\"a\":[]}"), recs_string("7"), NULL },
-    { recs_string("{\"a\":[],\"b\":[1]}"), recs_string("7"), NULL },
-    { recs_string("{\"b\":[1],\"a\":[{}]}"), recs_string("7"), NULL },
+    { recs_string("{\"a\":[{\"id\":1}]}"), 0, recs_string("p1"), NULL },
+    { recs_string("{\"a\":[[]]}"), 0, recs_string("p1"), NULL },
+    { recs_string("{\"a\":[]}"), 0, recs_string("7"), NULL },
+    { recs_string("{\"a\":[],\"b\":[1]}"), 0, recs_string("7"), NULL },
+    { recs_string("{\"b\":[1],\"a\":[{}]}"), 0, recs_string("7"), NULL },
+
+    /* the shelf's own items count, wherever it stands */
+
+    { recs_string("{\"b\":[1],\"a\":[{}]}"), 1, recs_string("7"), "7" },
+    { recs_string("{\"a\":[{}],\"b\":[\"b1\"]}"), 1, recs_string("7"),
+      "\"7\"" },
+    { recs_string("{\"a\":[1],\"b\":[]}"), 1, recs_string("7"), NULL },
+    { recs_string("{\"a\":[1],\"b\":[]}"), 0, recs_string("7"), "7" },
+    { recs_string("{\"a\":[1,2],\"b\":[{}]}"), 1, recs_string("7"), NULL },
 
     /* of strings */
 
-    { recs_string("{\"a\":[\"b1\"]}"), recs_string("p1"), "\"p1\"" },
-    { recs_string("{\"a\":[\"b1\",2]}"), recs_string("7"), "\"7\"" },
-    { recs_string("{\"a\":[\"b1\"]}"), recs_string("a\"b\\\n\0c"),
+    { recs_string("{\"a\":[\"b1\"]}"), 0, recs_string("p1"), "\"p1\"" },
+    { recs_string("{\"a\":[\"b1\",2]}"), 0, recs_string("7"), "\"7\"" },
+    { recs_string("{\"a\":[\"b1\"]}"), 0, recs_string("a\"b\\\n\0c"),
       "\"a\\\"b\\\\\\n\\u0000c\"" },
-    { recs_string("{\"b\":[{}],\"a\":[\"b1\"]}"), recs_string(""), "\"\"" },
-    { recs_string("{\"a\":[\"b1\"]}"), recs_string("\xed\xa0\xbd"),
+    { recs_string("{\"b\":[{}],\"a\":[\"b1\"]}"), 0, recs_string(""), "\"\"" },
+    { recs_string("{\"a\":[\"b1\"]}"), 0, recs_string("\xed\xa0\xbd"),
       "\"\\ud83d\"" },
 
     /* of numbers: a number if the id is the text of an integer */
 
-    { recs_string("{\"a\":[1]}"), recs_string("7"), "7" },
-    { recs_string("{\"a\":[1]}"), recs_string("0"), "0" },
-    { recs_string("{\"a\":[1]}"), recs_string("-7"), "-7" },
-    { recs_string("{\"a\":[1.5]}"), recs_string("7"), "7" },
-    { recs_string("{\"a\":[1]}"), recs_string("90071992547409930"),
+    { recs_string("{\"a\":[1]}"), 0, recs_string("7"), "7" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("0"), "0" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("-7"), "-7" },
+    { recs_string("{\"a\":[1.5]}"), 0, recs_string("7"), "7" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("90071992547409930"),
       "90071992547409930" },
-    { recs_string("{\"a\":[1]}"), recs_string("p1"), "\"p1\"" },
-    { recs_string("{\"a\":[1]}"), recs_string(""), "\"\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("07"), "\"07\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("+7"), "\"+7\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("-"), "\"-\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("7.0"), "\"7.0\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("7e1"), "\"7e1\"" },
-    { recs_string("{\"a\":[1]}"), recs_string(" 7"), "\" 7\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("7 "), "\"7 \"" },
-    { recs_string("{\"a\":[1]}"), recs_string("7,8"), "\"7,8\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("7]"), "\"7]\"" },
-    { recs_string("{\"a\":[1]}"), recs_string("true"), "\"true\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("p1"), "\"p1\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string(""), "\"\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("07"), "\"07\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("+7"), "\"+7\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("-"), "\"-\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("7.0"), "\"7.0\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("7e1"), "\"7e1\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string(" 7"), "\" 7\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("7 "), "\"7 \"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("7,8"), "\"7,8\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("7]"), "\"7]\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("true"), "\"true\"" },
 
     /* -0 would read back as 0, which is another id */
 
-    { recs_string("{\"a\":[1]}"), recs_string("-0"), "\"-0\"" },
+    { recs_string("{\"a\":[1]}"), 0, recs_string("-0"), "\"-0\"" },
 
     /* of other scalars */
 
-    { recs_string("{\"a\":[null]}"), recs_string("7"), "\"7\"" },
-    { recs_string("{\"a\":[true,1]}"), recs_string("7"), "\"7\"" },
+    { recs_string("{\"a\":[null]}"), 0, recs_string("7"), "\"7\"" },
+    { recs_string("{\"a\":[true,1]}"), 0, recs_string("7"), "\"7\"" },
 };
 
 
+/* id: what is known already; NULL: nothing. */
+
 static const char *
-read_object(unit_arena_t *arena, const char *pointer, const recs_str_t *text,
-    recs_object_t *object)
+read_entry(unit_arena_t *arena, const char *id, const char *pointer,
+    const recs_str_t *text, recs_object_t *object)
 {
     recs_str_t       copy;
     recs_pointer_t  *ptr;
@@ -187,9 +257,21 @@ read_object(unit_arena_t *arena, const char *pointer, const recs_str_t *text,
     copy = unit_copy(arena, text);
 
     memset(object, 0, sizeof(recs_object_t));
-    object->id = unit_str("given");
+
+    if (id) {
+        object->id = unit_str(id);
+    }
 
     return recs_object_read(&arena->mem, &copy, ptr, object);
+}
+
+
+static const char *
+read_object(unit_arena_t *arena, const char *pointer, const recs_str_t *text,
+    recs_object_t *object)
+{
+    return pointer ? read_entry(arena, NULL, pointer, text, object)
+                   : read_entry(arena, "given", "/id", text, object);
 }
 
 
@@ -250,38 +332,85 @@ what_is_no_object_with_an_id_is_refused(void **state)
 
 
 static void
-explore(unit_arena_t *arena, const recs_object_t *object,
-    const recs_str_t *page_text, recs_str_t *text)
+an_object_is_of_its_entry(void **state)
 {
-    recs_str_t   pool;
-    recs_draw_t  draw;
-    recs_page_t  page;
+    size_t           i;
+    const char      *error;
+    unit_arena_t     arena;
+    recs_object_t    object;
+    const entry_t   *entry;
 
-    unit_page(arena, "/a", page_text, &page);
+    (void) state;
 
-    memset(&draw, 0, sizeof(recs_draw_t));
-    draw.slot = 3;
-    draw.p = 0.005;
-    draw.choice = 0.25;
+    for (i = 0; i < unit_nelts(entries); i++) {
+        entry = &entries[i];
+        unit_arena_init(&arena);
+
+        error = read_entry(&arena, entry->id, entry->pointer, &entry->text,
+                           &object);
+
+        if (entry->refused) {
+            assert_non_null(error);
+            assert_string_equal(error,
+                                "its id is another than that of its entry");
+
+        } else {
+            assert_null(error);
+            unit_assert_cstr(&object.id, entry->id);
+        }
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+static const recs_draw_t  a_draw = {
+    .slot = 3, .choice = 0.25, .p = 0.005
+};
+
+
+/* draw: NULL for backfill. */
+
+static recs_str_t
+inserted(unit_arena_t *arena, const recs_object_t *object,
+    const recs_str_t *page_text, size_t shelf, const recs_draw_t *draw)
+{
+    recs_str_t      pool, text;
+    recs_page_t     page;
+    recs_insert_t   insert;
+
+    unit_page(arena, "/a /b", page_text, &page);
+
+    memset(&insert, 0, sizeof(recs_insert_t));
+    insert.draw = draw;
+    insert.shelf = shelf;
+    insert.before = page.nitems;
     pool = unit_str("fresh");
 
-    assert_int_equal(recs_object_explore(&arena->mem, object, &page, &pool,
-                                         &draw, 0.1, text), RECS_OK);
+    assert_int_equal(recs_object_insert(&arena->mem, object, &page, &insert,
+                                        &pool, 0.1, &text), RECS_OK);
+
+    return text;
 }
 
 
 static void
 what_is_put_in_says_where_it_comes_from(void **state)
 {
-    size_t          i;
+    size_t          i, k;
     recs_str_t      str, expected;
     unit_text_t     text;
     unit_arena_t    arena;
     recs_object_t   object;
 
-    static const char  tag[] =
-        "\"_recs\":{\"explore\":true,\"pool\":\"fresh\",\"slot\":3,"
-        "\"p\":0.005,\"gate\":0.1}";
+    static const struct {
+        const recs_draw_t   *draw;
+        const char          *text;
+    } tags[] = {
+        { &a_draw, "\"_recs\":{\"explore\":true,\"pool\":\"fresh\","
+                   "\"slot\":3,\"p\":0.005,\"gate\":0.1}" },
+        { NULL, "\"_recs\":{\"backfill\":true,\"pool\":\"fresh\"}" },
+    };
 
     static const recs_str_t  page = recs_string("{\"a\":[{}]}");
 
@@ -292,16 +421,19 @@ what_is_put_in_says_where_it_comes_from(void **state)
 
         assert_null(read_object(&arena, objects[i].pointer, &objects[i].text,
                                 &object));
-        explore(&arena, &object, &page, &str);
 
-        text.len = 0;
-        unit_add(&text, &object.head);
-        unit_add_cstr(&text, objects[i].empty ? "" : ",");
-        unit_add_cstr(&text, tag);
-        unit_add(&text, &object.tail);
+        for (k = 0; k < unit_nelts(tags); k++) {
+            str = inserted(&arena, &object, &page, 0, tags[k].draw);
 
-        expected = unit_text_str(&text);
-        unit_assert_str(&str, &expected);
+            text.len = 0;
+            unit_add(&text, &object.head);
+            unit_add_cstr(&text, objects[i].empty ? "" : ",");
+            unit_add_cstr(&text, tags[k].text);
+            unit_add(&text, &object.tail);
+
+            expected = unit_text_str(&text);
+            unit_assert_str(&str, &expected);
+        }
 
         unit_arena_free(&arena);
     }
@@ -326,11 +458,18 @@ it_is_as_the_shelf_s_items_are(void **state)
         assert_null(read_object(&arena, NULL, &source, &object));
         object.id = shelves[i].id;
 
-        explore(&arena, &object, &shelves[i].page, &text);
+        text = inserted(&arena, &object, &shelves[i].page, shelves[i].shelf,
+                        &a_draw);
         unit_assert_cstr(&text, shelves[i].text ? shelves[i].text
                          : "{\"t\":\"a title\",\"_recs\":{\"explore\":true,"
                            "\"pool\":\"fresh\",\"slot\":3,\"p\":0.005,"
                            "\"gate\":0.1}}");
+
+        text = inserted(&arena, &object, &shelves[i].page, shelves[i].shelf,
+                        NULL);
+        unit_assert_cstr(&text, shelves[i].text ? shelves[i].text
+                         : "{\"t\":\"a title\",\"_recs\":{"
+                           "\"backfill\":true,\"pool\":\"fresh\"}}");
 
         unit_arena_free(&arena);
     }
@@ -344,9 +483,9 @@ want_of_memory_is_an_error(void **state)
     recs_rc_e         rc;
     recs_str_t        pool, text;
     const char       *error;
-    recs_draw_t       draw;
     recs_page_t       page;
     unit_arena_t      pages, arena;
+    recs_insert_t     insert;
     recs_object_t     object;
     recs_pointer_t   *id;
 
@@ -362,6 +501,7 @@ want_of_memory_is_an_error(void **state)
 
     for (n = 0; /* void */; n++) {
         unit_arena_init_max(&arena, n);
+        memset(&object, 0, sizeof(recs_object_t));
         error = recs_object_read(&arena.mem, &source, id, &object);
         unit_arena_free(&arena);
 
@@ -377,15 +517,17 @@ want_of_memory_is_an_error(void **state)
 
     assert_int_equal(n, 6);
 
+    memset(&object, 0, sizeof(recs_object_t));
     assert_null(recs_object_read(&pages.mem, &source, id, &object));
 
-    memset(&draw, 0, sizeof(recs_draw_t));
+    memset(&insert, 0, sizeof(recs_insert_t));
+    insert.draw = &a_draw;
     pool = unit_str("fresh");
 
     for (n = 0; /* void */; n++) {
         unit_arena_init_max(&arena, n);
-        rc = recs_object_explore(&arena.mem, &object, &page, &pool, &draw,
-                                 0.1, &text);
+        rc = recs_object_insert(&arena.mem, &object, &page, &insert, &pool,
+                                0.1, &text);
         unit_arena_free(&arena);
 
         if (rc == RECS_OK) {
@@ -408,6 +550,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(objects_are_read),
         cmocka_unit_test(what_is_no_object_with_an_id_is_refused),
+        cmocka_unit_test(an_object_is_of_its_entry),
         cmocka_unit_test(what_is_put_in_says_where_it_comes_from),
         cmocka_unit_test(it_is_as_the_shelf_s_items_are),
         cmocka_unit_test(want_of_memory_is_an_error),

@@ -814,31 +814,37 @@ items_are_limited(void **state)
 
     static const struct {
         recs_str_t    text;
-        size_t        n;
+        size_t        nitems;
+        size_t        max;      /* what is enough */
     } limited[] = {
-        { recs_string("{\"a\":[]}"), 0 },
-        { recs_string("{\"a\":[1]}"), 1 },
-        { recs_string("{\"a\":[1,{\"x\":[1,2,3]},3],\"x\":[1,2,3]}"), 3 },
-        { recs_string("{\"a\":[1,2],\"b\":[3,4,5]}"), 5 },
-        { recs_string("{\"b\":[1,2],\"a\":[]}"), 2 },
+        { recs_string("{\"a\":[1]}"), 1, 1 },
+        { recs_string("{\"a\":[1,{\"x\":[1,2,3]},3],\"x\":[1,2,3]}"), 3, 3 },
+        { recs_string("{\"a\":[1,2],\"b\":[3,4,5]}"), 5, 5 },
+        { recs_string("{\"b\":[1,2,3],\"a\":[]}"), 3, 3 },
+
+        /* and so are shelves: there may be empty ones without number */
+
+        { recs_string("{\"a\":[]}"), 0, 1 },
+        { recs_string("{\"b\":[],\"a\":[]}"), 0, 2 },
+        { recs_string("{\"a\":[1],\"b\":[]}"), 1, 2 },
+        { recs_string("{\"a\":[],\"c\":[[],[],{\"a\":[]}]}"), 0, 3 },
+        { recs_string("{\"c\":[[],[1],[],[2]]}"), 2, 4 },
     };
 
     (void) state;
 
     for (i = 0; i < unit_nelts(limited); i++) {
         unit_arena_init(&arena);
-        unit_spec(&arena, "/a /b", "/id", NULL, &spec);
+        unit_spec(&arena, "/a /b /c/*", "/id", NULL, &spec);
 
-        spec.max_items = limited[i].n;
+        spec.max_items = limited[i].max;
         assert_int_equal(unit_read(&arena, &spec, &limited[i].text, &page),
                          RECS_OK);
-        assert_int_equal(page.nitems, limited[i].n);
+        assert_int_equal(page.nitems, limited[i].nitems);
 
-        if (limited[i].n) {
-            spec.max_items = limited[i].n - 1;
-            assert_int_equal(unit_read(&arena, &spec, &limited[i].text,
-                                       &page), RECS_TOO_MANY);
-        }
+        spec.max_items = limited[i].max - 1;
+        assert_int_equal(unit_read(&arena, &spec, &limited[i].text, &page),
+                         RECS_TOO_MANY);
 
         unit_arena_free(&arena);
     }
@@ -855,6 +861,8 @@ items_that_were_taken_back_count_for_the_limit(void **state)
     recs_page_spec_t   spec;
 
     static const recs_str_t  text = recs_string("{\"a\":[1,2],\"a\":[3]}");
+    static const recs_str_t  empty = recs_string(
+        "{\"a\":[],\"a\":[],\"a\":[]}");
 
     (void) state;
 
@@ -867,6 +875,73 @@ items_that_were_taken_back_count_for_the_limit(void **state)
 
     spec.max_items = 2;
     assert_int_equal(unit_read(&arena, &spec, &text, &page), RECS_TOO_MANY);
+
+    /* shelves, too */
+
+    spec.max_items = 3;
+    assert_int_equal(unit_read(&arena, &spec, &empty, &page), RECS_OK);
+    assert_int_equal(page.nshelves, 1);
+
+    spec.max_items = 2;
+    assert_int_equal(unit_read(&arena, &spec, &empty, &page), RECS_TOO_MANY);
+
+    unit_arena_free(&arena);
+}
+
+
+/* No array has room for more than may be. */
+
+static void
+memory_is_bounded_by_the_limit(void **state)
+{
+    size_t             i;
+    recs_str_t         text;
+    recs_page_t        page;
+    unit_arena_t       arena, texts;
+    recs_page_spec_t   spec;
+
+    static const size_t  max[] = { 1, 3, 64, 65, 256, 257, 1000 };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(max); i++) {
+        unit_arena_init(&texts);
+        unit_arena_init(&arena);
+
+        unit_spec(&texts, "/a", "/id", NULL, &spec);
+        spec.max_items = max[i];
+
+        text = many(&texts, "{\"a\":[", "1,", max[i] - 1, "1]}");
+        assert_int_equal(unit_read(&arena, &spec, &text, &page), RECS_OK);
+        assert_int_equal(page.nitems, max[i]);
+        assert_int_equal(arena.largest, max[i] * sizeof(recs_item_t));
+
+        unit_arena_free(&arena);
+        unit_arena_free(&texts);
+    }
+}
+
+
+/* The limit is for items and shelves: reserved members may be more. */
+
+static void
+reserved_members_are_not_limited(void **state)
+{
+    recs_str_t         text;
+    recs_page_t        page;
+    unit_arena_t       arena;
+    recs_page_spec_t   spec;
+
+    (void) state;
+
+    unit_arena_init(&arena);
+    unit_spec(&arena, "/a", "/id", NULL, &spec);
+    spec.max_items = 1;
+
+    text = many(&arena, "{", "\"_recs\":0,\"x\":1,", 300, "\"a\":[1]}");
+    assert_int_equal(unit_read(&arena, &spec, &text, &page), RECS_OK);
+    assert_int_equal(page.nitems, 1);
+    assert_int_equal(page.ncuts, 300);
 
     unit_arena_free(&arena);
 }
@@ -1225,6 +1300,8 @@ main(void)
         cmocka_unit_test(a_value_is_text),
         cmocka_unit_test(items_are_limited),
         cmocka_unit_test(items_that_were_taken_back_count_for_the_limit),
+        cmocka_unit_test(memory_is_bounded_by_the_limit),
+        cmocka_unit_test(reserved_members_are_not_limited),
         cmocka_unit_test(there_may_be_thousands_of_items),
         cmocka_unit_test(there_may_be_thousands_of_shelves),
         cmocka_unit_test(there_may_be_many_pointers),

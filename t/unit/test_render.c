@@ -8,7 +8,7 @@
 /*
  * A page with shelves at /a and /b.  Fates: of each item "k", it stays, or
  * "-", it goes.  Inserts are x, y and z; before: the indices of the items that
- * they stand before, "$" for the shelf's end.
+ * they stand before, "$" for the first shelf's end, "&" for the second's.
  */
 
 typedef struct {
@@ -88,7 +88,7 @@ static const rendered_t  rendered[] = {
     { recs_string("{\"a\":[ ]}"), "", "$$", "",
       recs_string("{\"a\":[x,y ]}") },
 
-    /* several shelves; only the first has inserts */
+    /* several shelves */
 
     { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "k-k-", "0", "",
       recs_string("{\"a\":[x,1],\"b\":[3]}") },
@@ -100,6 +100,27 @@ static const rendered_t  rendered[] = {
       recs_string("{\"b\":[],\"a\":[x]}") },
     { recs_string("{\"b\":[3],\"a\":[]}"), "-", "", "",
       recs_string("{\"b\":[],\"a\":[]}") },
+
+    /* put in on the second, on both, in either order of the inserts */
+
+    { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "kkkk", "2", "",
+      recs_string("{\"a\":[1,2],\"b\":[x,3,4]}") },
+    { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "k-k-", "&", "",
+      recs_string("{\"a\":[1],\"b\":[3,x]}") },
+    { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "kk--", "&&", "",
+      recs_string("{\"a\":[1,2],\"b\":[x,y]}") },
+    { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "kkkk", "$&", "",
+      recs_string("{\"a\":[1,2,x],\"b\":[3,4,y]}") },
+    { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "kkkk", "&$", "",
+      recs_string("{\"a\":[1,2,y],\"b\":[3,4,x]}") },
+    { recs_string("{\"a\":[1,2],\"b\":[3,4]}"), "-kk-", "2&1", "",
+      recs_string("{\"a\":[z,2],\"b\":[x,3,y]}") },
+    { recs_string("{\"b\":[3,4],\"a\":[1,2]}"), "k--k", "3&0", "",
+      recs_string("{\"b\":[x,4,y],\"a\":[z,1]}") },
+    { recs_string("{\"b\":[ ],\"a\":[ ]}"), "", "&$$", "",
+      recs_string("{\"b\":[x ],\"a\":[y,z ]}") },
+    { recs_string("{\"b\":[ ],\"x\":[ ],\"a\":[ 1 ]}"), "-", "$&&", "{}",
+      recs_string("{\"b\":[y,z ],\"x\":[ ],\"a\":[x ],\"_recs\":{}}") },
 
     /* a shelf that a repeated name took back is a member like others */
 
@@ -147,13 +168,28 @@ static const recs_str_t  inserts[INSERTS_MAX] = {
 };
 
 
+static size_t
+shelf_of(const recs_page_t *page, size_t item)
+{
+    size_t  k;
+
+    for (k = 0; item >= page->shelves[k].first + page->shelves[k].nitems;
+         k++)
+    {
+        /* void */
+    }
+
+    return k;
+}
+
+
 /* A decision made by hand; before: as in rendered_t. */
 
 static void
 decision(unit_arena_t *arena, const recs_page_t *page, const char *fates,
     const char *before, recs_decision_t *d)
 {
-    size_t  i;
+    size_t  i, at;
 
     assert_int_equal(strlen(fates), page->nitems);
 
@@ -175,10 +211,17 @@ decision(unit_arena_t *arena, const recs_page_t *page, const char *fates,
                             d->ninserts * sizeof(recs_insert_t));
 
     for (i = 0; i < d->ninserts; i++) {
+        at = page->nitems;
+
+        if (before[i] != '$' && before[i] != '&') {
+            at = (size_t) (before[i] - '0');
+        }
+
         d->inserts[i].draw = NULL;
         d->inserts[i].item = 0;
-        d->inserts[i].before = before[i] == '$' ? page->nitems
-                                                : (size_t) (before[i] - '0');
+        d->inserts[i].shelf = at < page->nitems ? shelf_of(page, at)
+                                                : before[i] == '&';
+        d->inserts[i].before = at;
     }
 }
 

@@ -47,6 +47,7 @@ typedef struct {
     unit_piece_t     *pieces;
     unsigned          n;        /* allocations made */
     unsigned          max;      /* the next one fails */
+    size_t            largest;  /* of them, in bytes */
 } unit_arena_t;
 
 
@@ -67,6 +68,10 @@ unit_arena_alloc(void *ctx, size_t size)
     arena->pieces = piece;
     arena->n++;
 
+    if (size > arena->largest) {
+        arena->largest = size;
+    }
+
     return piece + 1;
 }
 
@@ -81,6 +86,7 @@ unit_arena_init_max(unit_arena_t *arena, unsigned max)
     arena->pieces = NULL;
     arena->n = 0;
     arena->max = max;
+    arena->largest = 0;
 }
 
 

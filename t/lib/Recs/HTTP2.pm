@@ -107,6 +107,12 @@ sub send {
     );
 
     my $id = $connection->{last_stream};
+
+    if ($self->{sent}{$id}++) {
+        $r->{error} = $self->{ended} // 'the connection takes no more streams';
+        $id = -++$self->{refused};
+    }
+
     $self->{streams}{$id} = { response => $r, method => $method };
     $self->flush;
     return $id;
@@ -175,6 +181,7 @@ sub reset_stream {
     my ($self, $id) = @_;
 
     $self->{streams}{$id}{response}{error} = 'cancelled';
+    return if $id < 0;
     $self->{proto}{con}->stream_error($id, CANCEL);
     $self->flush;
 }

@@ -37,7 +37,8 @@ C<main> only where they mean it.
 
 Environment: C<RECS_NGINX>, another binary; C<RECS_MODULE>, another module
 file (empty: it is linked into the binary); C<EVENT>, the event method (of
-those that the binary has: Debian's has epoll only).
+those that the binary has: Debian's has epoll only); and those of
+L<Recs::Mode>.
 
 =cut
 
@@ -45,6 +46,7 @@ use strict;
 use warnings;
 
 use File::Path qw(make_path);
+use Recs::Mode;
 use Recs::Process qw(wait_until slurp spew process_info processes);
 
 
@@ -89,8 +91,11 @@ sub write_conf {
 
     my %names = $self->names;
 
-    spew("$dir/http.conf", $self->{fill}->($opt->{http} // '', %names));
-    spew("$dir/nginx.conf", $self->{fill}->($conf, %names));
+    for (['http.conf', $opt->{http} // ''], ['nginx.conf', $conf]) {
+        my ($name, $text) = @$_;
+        spew("$dir/$name",
+             Recs::Mode::patient($self->{fill}->($text, %names)));
+    }
 }
 
 
@@ -115,6 +120,7 @@ sub frame {
     my $level = $opt->{error_level} // 'info';
     my $daemon = $opt->{daemon} ? 'on' : 'off';
     my $main = $opt->{main} // '';
+    my $environment = Recs::Mode::kept_environment();
     my $log = $opt->{access_log} // q('$request $status $body_bytes_sent');
     my $access = $log eq 'off' ? 'access_log off;'
         : "log_format test $log;\n"
@@ -126,7 +132,7 @@ daemon $daemon;
 worker_processes $workers;
 pid %%NGINX_DIR%%/nginx.pid;
 error_log %%NGINX_DIR%%/error.log $level;
-$main
+$environment$main
 
 events {
     worker_connections 1024;
@@ -154,14 +160,22 @@ sub arguments {
 }
 
 
+sub spawn {
+    my ($self, $output, @more) = @_;
+
+    return Recs::Process->spawn(
+        command => [Recs::Mode::wrap($self->arguments, @more)],
+        env => { Recs::Mode::environment(@more) }, output => $output);
+}
+
+
 # nginx -t: the exit code, and what it said.
 
 sub check {
     my ($self) = @_;
 
     my $output = "$self->{dir}/check.out";
-    my $p = Recs::Process->spawn(command => [$self->arguments, '-t'],
-                                 output => $output);
+    my $p = $self->spawn($output, '-t');
     my $status = $p->wait(30) // die "nginx -t does not end\n";
     $p->unguard;
 
@@ -174,8 +188,7 @@ sub start {
     my ($self) = @_;
 
     my $dir = $self->{dir};
-    my $p = Recs::Process->spawn(command => [$self->arguments],
-                                 output => "$dir/stderr");
+    my $p = $self->spawn("$dir/stderr");
     $self->{process} = $p;
 
     if ($self->{options}{daemon}) {

@@ -32,6 +32,7 @@ use warnings;
 use Exporter 'import';
 use IO::Handle;
 use POSIX ();
+use Recs::Mode;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT_OK = qw(
@@ -41,12 +42,13 @@ our @EXPORT_OK = qw(
 my $warden;         # { pid, pipe, owner }
 
 
-# Calls $test until it is true, at most $seconds long; returns its last value.
+# Calls $test until it is true, at most $seconds long (in some modes: longer);
+# returns its last value.
 
 sub wait_until {
     my ($test, $seconds) = @_;
 
-    my $end = time + ($seconds // 10);
+    my $end = time + Recs::Mode::patience($seconds // 10);
 
     while (1) {
         my $value = $test->();

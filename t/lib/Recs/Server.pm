@@ -133,6 +133,7 @@ sub serve {
 sub note {
     my ($self, $data) = @_;
 
+    return if $self->{forget};
     $self->append($self->{log}, JSON::PP->new->latin1->encode($data) . "\n");
 }
 

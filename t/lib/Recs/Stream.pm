@@ -30,6 +30,7 @@ use Errno qw(EINTR EAGAIN);
 use IO::Select;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
+use Recs::Mode;
 use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time sleep);
 
@@ -118,7 +119,8 @@ sub fill {
 
     return 0 if $self->{ended} || !$self->{sock};
 
-    my $ready = IO::Select->new($self->{sock})->can_read($seconds // 10);
+    my $patience = Recs::Mode::patience($seconds // 10);
+    my $ready = IO::Select->new($self->{sock})->can_read($patience);
     return 0 if !$ready;
 
     my $n = sysread $self->{sock}, $self->{in}, 65_536, length $self->{in};
@@ -135,15 +137,14 @@ sub fill {
 sub fill_until {
     my ($self, $enough, $seconds) = @_;
 
-    my $end = time + ($seconds // 10);
+    $seconds //= 10;
+    my $end = time + Recs::Mode::patience($seconds);
 
     while (1) {
         my $value = $enough->();
-        return $value if $value || $self->{ended} || !$self->{sock};
-
-        my $left = $end - time;
-        return $value if $left <= 0;
-        $self->fill($left);
+        return $value if $value || $self->{ended} || !$self->{sock}
+                         || time >= $end;
+        $self->fill($seconds);
     }
 }
 

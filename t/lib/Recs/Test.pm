@@ -53,12 +53,15 @@ Each has a name (option C<name>), and by it stands in configurations.
         access_log => q('$recs_state'),     # a log_format, or 'off'
         error_level => 'debug', # info
         daemon => 1,
+        reloads => 0,           # HUP=1 is not for it: it keeps connections,
+                                # or counts what its workers log
         conf => $text,          # a whole configuration instead
         start => 0)             # not yet: $nginx->start
     $t->nginx_test($http)       nginx -t: (exit code, what it said)
     $t->redis(tcp => 1, tcp6 => 1, unix => 0, requirepass => 'x',
               databases => 4, config => "maxclients 10")
-    $t->upstream($handler, unix => 1, keepalive => 1)
+    $t->upstream($handler, unix => 1, keepalive => 1,
+        forget => 1)            # records no requests: for millions of them
     $t->fake_redis($handler, tcp => 1)
 
 See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::Upstream>, L<Recs::FakeRedis>.
@@ -120,6 +123,7 @@ use Test::More ();
 
 use Recs::FakeRedis;
 use Recs::HTTP1;
+use Recs::Mode;
 use Recs::Nginx;
 use Recs::Process qw(wait_until slurp spew free_port has_ipv6);
 use Recs::Redis;
@@ -154,9 +158,29 @@ sub new {
     }, $class;
 
     $current = $self;
+    reload_before_cases() if Recs::Mode::reloads();
     $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 
     return $self;
+}
+
+
+# HUP=1: each subtest begins with new workers.  Those that a case left behind
+# with a response that waits end by themselves.
+
+sub reload_before_cases {
+    my $subtest = \&Test::Builder::subtest;
+
+    no warnings 'redefine';
+    *Test::Builder::subtest = sub {
+        for my $nginx (grep { $_->running } @{ $current->{nginxes} }) {
+            next if !($nginx->{options}{reloads} // 1);
+            $nginx->reload(timeout => 5);
+        }
+
+        local $Test::Builder::Level = $Test::Builder::Level + 1;
+        return $subtest->(@_);
+    };
 }
 
 
@@ -301,6 +325,7 @@ sub upstream {
     my $name = $opt{name} // 'api';
     my $api = $self->add($name, Recs::Upstream->new(
         handler => $handler, keepalive => $opt{keepalive},
+        forget => $opt{forget},
         log => "$self->{dir}/$name.requests",
         path => $opt{unix} ? "$self->{dir}/$name.sock" : undef));
 

@@ -1,0 +1,832 @@
+use strict;
+use warnings;
+
+# What the module costs: CPU seconds per 1000 requests, beside the same nginx
+# that only proxies, in one run.  run.sh starts this; usage() says the rest.
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Cwd ();
+use File::Path ();
+use File::Temp ();
+use Getopt::Long qw(GetOptions);
+use JSON::PP ();
+use List::Util qw(sum0 max);
+use Recs::HTTP1;
+use Recs::Nginx;
+use Recs::Process qw(slurp spew free_port);
+use Recs::Redis;
+use Recs::Reference qw(filter difference);
+use Time::HiRes qw(time sleep);
+
+my $ROOT = Cwd::abs_path("$FindBin::Bin/../..");
+my $PAGES = 10;             # different ones of a size, asked for in turn
+my $ATTEMPTS = 4;           # for a sample that was disturbed
+my $STEAL = 0.01;           # of the CPU: more disturbs a sample
+my $FOREIGN = 0.10;         # likewise, by processes that aren't ours
+
+# The same for all: a page fits into one buffer, connections stay, nothing is
+# logged.
+
+my $FRAME = <<'END';
+    keepalive_requests 1000000;
+    keepalive_timeout 600s;
+    tcp_nodelay on;
+    default_type application/json;
+
+    upstream api {
+        server 127.0.0.1:%%API%%;
+        keepalive 64;
+        keepalive_requests 1000000;
+    }
+
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_buffer_size 4k;
+
+    server {
+        listen unix:%%NGINX_DIR%%/status.sock;
+        location = /requests { stub_status; }
+        location = /recs { %%STATUS%% }
+    }
+
+    %%DEFINE%%
+
+    server {
+        listen 127.0.0.1:%%PORT%% backlog=1024;
+        %%LOCATIONS%%
+    }
+END
+
+my $LOCATION = <<'END';
+        location /%%SIZE%%/ {
+            proxy_pass http://api;
+            proxy_buffers %%BUFFERS%%;
+            proxy_busy_buffers_size %%BUFFER%%;
+%%USE%%
+        }
+END
+
+my $API = <<'END';
+    keepalive_requests 1000000;
+    keepalive_timeout 600s;
+    default_type application/json;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000 inactive=600s;
+    open_file_cache_valid 600s;
+
+    server {
+        listen 127.0.0.1:%%API%% backlog=1024;
+        root %%DIR%%/pages;
+    }
+END
+
+my $SETS = <<'END';
+    recs_redis main { server %%REDIS%%; connections %%CONNECTIONS%%; }
+    recs_set in_stock redis=main key=in_stock;
+    recs_set watched redis=main key=watched:$arg_user;
+END
+
+my $POOL = 'recs_pool fresh file=%%ROOT%%/t/data/pool-fresh.ndjson;';
+
+my $ASK = <<'END';
+            recs on;
+            recs_user $arg_user;
+            recs_require in_stock;
+            recs_exclude watched;
+            recs_lookup_timeout 1s;
+END
+
+my $EXPLORE = <<'END';
+            recs_limit 20;
+            recs_explore fresh rate=100% slots=3 panel=8 salt=bench;
+END
+
+my %KINDS = (
+    plain   => { title => 'plain proxy' },
+    redis   => { title => 'two Redis sets', define => $SETS, use => $ASK },
+    file    => { title => 'two file sets', use => $ASK, define => <<'END' },
+    recs_set in_stock file=%%ROOT%%/t/data/in_stock.txt;
+    recs_set watched file=%%DIR%%/watched.txt;
+END
+    explore => { title => 'two Redis sets, limit 20, one exploration slot',
+                 define => $SETS . $POOL, use => $ASK . $EXPLORE },
+);
+
+my %opt = (
+    cpu => undef, seconds => 2, rounds => 5, connections => 16,
+    sizes => '10,100,1000', with => '', redis => 'unix',
+    redis_connections => 1, buffers => undef, against => [],
+);
+
+sub usage {
+    print <<"END";
+usage: sh t/bench/run.sh [OPTION...]
+
+  --with=file,explore   measure these, too: the sets from files; a limit of 20
+                        items and one exploration slot
+  --sizes=$opt{sizes}  items of a page
+  --rounds=$opt{rounds}  --seconds=$opt{seconds}
+                        each round takes a sample of each program, so long
+  --connections=$opt{connections}      of the load generator: requests under way
+  --redis=unix|tcp      how Redis is reached
+  --redis-connections=$opt{redis_connections}   recs_redis' connections
+  --cpu=N               where everything runs; default: the last one
+  --nginx-cpu=N  --redis-cpu=N  --api-cpu=N  --load-cpu=N
+                        ...but for this
+  --buffers="8 4k"      proxy_buffers; default: 4, each of which holds a page
+  --against=FILE        another build of the module, in the same run
+  --json=FILE           every sample, for further use
+END
+    exit 0;
+}
+
+GetOptions(
+    'help' => \&usage, 'with=s' => \$opt{with}, 'sizes=s' => \$opt{sizes},
+    'rounds=i' => \$opt{rounds}, 'seconds=i' => \$opt{seconds},
+    'connections=i' => \$opt{connections}, 'redis=s' => \$opt{redis},
+    'redis-connections=i' => \$opt{redis_connections}, 'cpu=i' => \$opt{cpu},
+    'nginx-cpu=i' => \$opt{nginx_cpu}, 'redis-cpu=i' => \$opt{redis_cpu},
+    'api-cpu=i' => \$opt{api_cpu}, 'load-cpu=i' => \$opt{load_cpu},
+    'buffers=s' => \$opt{buffers}, 'against=s' => $opt{against},
+    'json=s' => \$opt{json},
+) or die "--help says what can be said\n";
+
+my @cpus = map { $_->{cpu} } cpu_times();
+$opt{cpu} //= $cpus[-1];
+$opt{$_} //= $opt{cpu} for qw(nginx_cpu redis_cpu api_cpu load_cpu);
+
+my %measured_cpus = map { $opt{$_} => 1 } qw(nginx_cpu redis_cpu);
+my @sizes = split /,/, $opt{sizes};
+
+my $dir = File::Temp::tempdir('recs-bench-XXXXXXXX', TMPDIR => 1);
+chmod 0755, $dir;
+
+my $owner = $$;
+my (@nginxes, $redis);
+$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
+
+my $failed = eval { main(); 1 } ? undef : $@;
+print STDERR "$0: $failed" if defined $failed;
+exit(defined $failed ? 1 : 0);
+
+
+END {
+    if ($$ == ($owner // 0)) {
+        my $code = $?;
+        $_->stop for grep { $_ } @nginxes, $redis;
+        Recs::Process::dismiss_warden();
+        File::Path::remove_tree($dir);
+        $? = $code;
+    }
+}
+
+
+sub main {
+    my %pages = map { $_ => make_pages($_) } @sizes;
+    my @pages = map { @{ $pages{$_} } } @sizes;
+
+    start_api();
+    start_redis(@pages);
+
+    my @programs = programs();
+    start_program($_, \%pages) for @programs;
+
+    for my $program (@programs) {
+        check($program, $_) for @pages;
+    }
+
+    print header(), "\n", table_head();
+
+    my @samples;
+
+    for my $size (@sizes) {
+        my @of_size = measure($size, $pages{$size}, @programs);
+        push @samples, @of_size;
+        print rows($size, $pages{$size}, \@of_size, @programs);
+    }
+
+    print notes(@samples);
+    spew($opt{json}, JSON::PP->new->canonical->encode(\@samples))
+        if defined $opt{json};
+}
+
+
+# Pages of so many items: those of several users one after the other, none
+# twice.  Each has a user of its own, who has watched what those have.
+
+sub make_pages {
+    my ($size) = @_;
+
+    my @users = map { JSON::PP::decode_json($_)->{items} } data('seen.ndjson');
+    my @recs = data('recs.ndjson');
+    my @pages;
+
+    while (@pages < $PAGES) {
+        my (@items, @watched, %had, $head);
+
+        while (@items < $size) {
+            my $page = shift @recs // die "too few books for $size items\n";
+            my ($start, $shelf) = $page =~ /\A(.*"items":\[)(.*)\]\}\z/
+                or die "recs.ndjson is not what this expects\n";
+
+            $head //= $start;
+            push @watched, @{ shift @users };
+            push @items, grep { /\A\{"id":"(\w+)"/ && !$had{$1}++ }
+                         split /(?<=\}),(?=\{"id")/, $shelf;
+        }
+
+        $#items = $size - 1;
+        my $user = "s$size-" . @pages;
+        my $body = $head . join(',', @items) . ']}';
+
+        File::Path::make_path("$dir/pages/$size");
+        spew("$dir/pages/$size/$user", $body);
+        push @pages, { user => $user, body => $body, watched => \@watched,
+                       path => "/$size/$user?user=$user" };
+    }
+
+    return \@pages;
+}
+
+
+sub data {
+    my ($name) = @_;
+
+    return split /\n/, slurp("$ROOT/t/data/$name");
+}
+
+
+my %names;
+
+sub fill {
+    my ($text, %more) = @_;
+
+    my %known = (%names, %more);
+    for (1 .. 3) {
+        $text =~ s/%%([A-Z_]+)%%/$known{$1} \/\/ die "%%$1%% is not known\n"/ge;
+    }
+    return $text;
+}
+
+
+sub start_nginx {
+    my ($name, %option) = @_;
+
+    my $nginx = Recs::Nginx->new(
+        name => $name, dir => "$dir/$name", module => '', fill => \&fill,
+        access_log => 'off', error_level => 'warn', %option);
+
+    push @nginxes, $nginx;
+    return $nginx->start;
+}
+
+
+sub start_api {
+    %names = (
+        ROOT => $ROOT, DIR => $dir, API => free_port(),
+        CONNECTIONS => $opt{redis_connections},
+    );
+
+    my $api = start_nginx('api', http => $API);
+    pin($opt{api_cpu}, $api->{process});
+}
+
+
+sub start_redis {
+    my (@pages) = @_;
+
+    $redis = Recs::Redis->new(dir => "$dir/redis", tcp => 1)->start;
+    pin($opt{redis_cpu}, $redis->{process});
+
+    $names{REDIS} = $opt{redis} eq 'tcp' ? $redis->tcp_url : $redis->url;
+
+    $redis->pipeline(map { ['SADD', 'in_stock', $_] } data('in_stock.txt'));
+
+    for my $page (@pages) {
+        $redis->pipeline(map { ['SADD', "watched:$page->{user}", $_] }
+                         @{ $page->{watched} });
+    }
+
+    # A file knows no users: all of the first page's have watched the same.
+    spew("$dir/watched.txt", join "\n", @{ $pages[0]{watched} }, '');
+}
+
+
+sub programs {
+    my @kinds = ('redis', grep { length } split /,/, $opt{with});
+    my @builds = ('', @{ $opt{against} });
+    my @programs = ({ kind => 'plain', title => $KINDS{plain}{title} });
+
+    # Whoever builds meanwhile changes nothing here.
+    File::Path::make_path("$dir/modules");
+    my @copies = map {
+        my $from = $builds[$_] || "$ROOT/build/ngx_http_recs_module.so";
+        spew("$dir/modules/$_.so", slurp($from));
+    } 0 .. $#builds;
+
+    for my $kind (@kinds) {
+        my $known = $KINDS{$kind} // die "--with=$kind is not known\n";
+
+        for my $i (0 .. $#builds) {
+            push @programs, {
+                kind => $kind, module => $copies[$i],
+                title => $known->{title} . ($builds[$i] && " ($builds[$i])"),
+            };
+        }
+    }
+
+    return @programs;
+}
+
+
+sub start_program {
+    my ($program, $pages) = @_;
+
+    my $kind = $KINDS{ $program->{kind} };
+    my $module = $program->{module} // '';
+    my $port = free_port();
+
+    my $http = fill($FRAME, PORT => $port, NGINX_DIR => '%%NGINX_DIR%%',
+        STATUS => $module ? 'recs_status;' : 'return 404;',
+        DEFINE => $kind->{define} // '',
+        LOCATIONS => join '', map {
+            my $buffers = $opt{buffers} // buffers_for(@{ $pages->{$_} });
+            my ($buffer) = $buffers =~ /(\S+)\z/;
+            fill($LOCATION, SIZE => $_, USE => $kind->{use} // '',
+                 BUFFERS => $buffers, BUFFER => $buffer);
+        } @sizes);
+
+    my $name = 'nginx-' . @nginxes;
+    my $nginx = start_nginx($name, http => $http, module => $module);
+    pin($opt{nginx_cpu}, $nginx->{process});
+
+    @$program{qw(nginx port)} = ($nginx, $port);
+
+    # Redis' connections are opened at the start, but not waited for.
+    ready($program) if $program->{kind} =~ /redis|explore/;
+}
+
+
+# Buffers of which one, a power of two, holds the largest of the pages.
+
+sub buffers_for {
+    my (@pages) = @_;
+
+    my $largest = max(map { length $_->{body} } @pages);
+    my $k = 4;
+    $k *= 2 while $k * 1024 < $largest;
+    return "4 ${k}k";
+}
+
+
+sub ready {
+    my ($program) = @_;
+
+    Recs::Process::wait_until(
+        sub { recs_status($program)->{redis}{main}{ready} }, 10)
+        or die "$program->{title}: no connection to Redis\n";
+}
+
+
+# Pins all threads of a process and of its children.
+
+sub pin {
+    my ($cpu, $process) = @_;
+
+    for my $p ($process->group) {
+        system("taskset -a -p -c $cpu $p->{pid} >/dev/null") == 0
+            or die "taskset does not work\n";
+    }
+}
+
+
+# Is the answer right?  Remembers how many bytes and removed items a page
+# means.
+
+sub check {
+    my ($program, $page) = @_;
+
+    my $client = Recs::HTTP1->new(port => $program->{port});
+    my $r = $client->get($page->{path});
+    $client->close;
+
+    my $why = $r->error // ($r->status != 200 ? 'status ' . $r->status
+                            : wrong($program, $page, $r));
+    die "$program->{title}, $page->{path}: $why\n" if defined $why;
+
+    $program->{expected}{ $page->{path} } = {
+        bytes => length $r->raw,
+        gone  => length($page->{body}) - length $r->body,
+    };
+}
+
+
+sub wrong {
+    my ($program, $page, $r) = @_;
+
+    my $kind = $program->{kind};
+
+    if ($kind eq 'plain') {
+        return $r->body eq $page->{body} ? undef : 'the body is another';
+    }
+
+    my $state = $r->header('Recs-Filter') // 'nothing';
+    return "Recs-Filter says $state" if $state !~ /\Afiltered;/;
+
+    my $want = wanted($kind, $page);
+    return $kind eq 'explore' ? wrong_explored($r->body, $want)
+                              : difference($r->body, $want);
+}
+
+
+sub wanted {
+    my ($kind, $page) = @_;
+
+    my @watched = $kind eq 'file' ? split /\n/, slurp("$dir/watched.txt")
+                                  : @{ $page->{watched} };
+
+    return filter($page->{body},
+        require => [in_stock => { map { $_ => 1 } data('in_stock.txt') }],
+        exclude => [watched => { map { $_ => 1 } @watched }],
+        $kind eq 'explore' ? (limit => 20) : ());
+}
+
+
+# The third is new, and says so; the last of the others has gone for it.
+
+sub wrong_explored {
+    my ($body, $want) = @_;
+
+    my @want = @{ $want->{items} };
+    my @got = @{ filter($body)->{items} // [] };
+
+    return scalar(@got) . ' items, not ' . @want if @got != @want;
+
+    my ($new) = splice @got, 2, 1;
+    pop @want;
+
+    return "the third is $new" if $new !~ /"_recs":\{"explore":true/;
+    return 'the others are not those that stay' if "@got" ne "@want";
+    return;
+}
+
+
+sub measure {
+    my ($size, $pages, @programs) = @_;
+
+    my @samples;
+
+    # Once, so that whatever grows at first has grown.
+    load($_, $pages, 1) for @programs;
+
+    for my $round (1 .. $opt{rounds}) {
+        push @samples, map { sample($_, $size, $pages) } @programs;
+    }
+
+    # So that the last ones have a plain sample on either side.
+    push @samples, sample($programs[0], $size, $pages);
+
+    pair(@samples);
+    return @samples;
+}
+
+
+# Again, some times, if something else took part of the CPU.
+
+sub sample {
+    my ($program, $size, $pages) = @_;
+
+    my ($best, $tries);
+
+    for (1 .. $ATTEMPTS) {
+        my $s = load($program, $pages, $opt{seconds});
+        $tries++;
+        $best = $s if !$best
+                      || $s->{steal} + $s->{foreign}
+                         < $best->{steal} + $best->{foreign};
+        last if !disturbed($s);
+    }
+
+    @$best{qw(title size tries)} = ($program->{title}, $size, $tries);
+    return $best;
+}
+
+
+sub disturbed {
+    my ($s) = @_;
+
+    return $s->{steal} > $STEAL || $s->{foreign} > $FOREIGN;
+}
+
+
+# Requests for so long, and what they cost.
+
+sub load {
+    my ($program, $pages, $seconds) = @_;
+
+    my $before = counters($program);
+    my %cpu = cpu($program);
+    my $start = time;
+
+    my $wrk = run_wrk($program, $pages, $seconds);
+
+    my $end = time;
+    my %now = cpu($program);
+    my $after = counters($program);
+
+    $cpu{$_} = $now{$_} - $cpu{$_} for keys %cpu;
+
+    # Asking for counters takes requests, too.
+    my $requests = $after->{requests} - $before->{requests}
+                   - ($program->{module} ? 2 : 1);
+
+    check_load($program, $pages, $wrk, $requests);
+    check_states($program, $requests, $before->{states}, $after->{states})
+        if $program->{module};
+
+    return {
+        when     => ($start + $end) / 2,
+        requests => $requests,
+        nginx    => $cpu{nginx} / $requests * 1000,
+        redis    => $cpu{redis} / $requests * 1000,
+        steal    => $cpu{steal} / ($cpu{total} || 1),
+        foreign  => max(0, $cpu{busy} - $cpu{ours}) / ($cpu{total} || 1),
+    };
+}
+
+
+sub counters {
+    my ($program) = @_;
+
+    my $states = $program->{module} ? recs_status($program)->{responses}
+                                    : undef;
+    my ($requests) = status($program, '/requests')
+                     =~ /requests\s+\d+\s+\d+\s+(\d+)/;
+
+    return { requests => $requests, states => $states };
+}
+
+
+# CPU seconds so far: of the program, of Redis, of all that is ours; and what
+# the CPUs of the first two say of themselves.
+
+sub cpu {
+    my ($program) = @_;
+
+    my @ours = ($redis->{process}, map { $_->{process} } @nginxes);
+
+    return (
+        nginx => cpu_seconds($program->{nginx}{process}),
+        redis => cpu_seconds($redis->{process}),
+        ours  => sum0((times)[2, 3], map { cpu_seconds($_) } @ours),
+        busy_seconds(),
+    );
+}
+
+
+sub status {
+    my ($program, $path) = @_;
+
+    my $client = Recs::HTTP1->new(
+        path => "$program->{nginx}{dir}/status.sock");
+    my $r = $client->get($path, Connection => 'close');
+    $client->close;
+
+    die "$program->{title}: $path: " . ($r->error // $r->status) . "\n"
+        if $r->error || $r->status != 200;
+    return $r->body;
+}
+
+
+sub recs_status {
+    my ($program) = @_;
+
+    return JSON::PP::decode_json(status($program, '/recs'));
+}
+
+
+# All threads of all the processes that it consists of.
+
+sub cpu_seconds {
+    my ($process) = @_;
+
+    my $ns = 0;
+
+    for my $p ($process->group) {
+        for my $file (glob "/proc/$p->{pid}/task/*/schedstat") {
+            $ns += (split ' ', slurp($file))[0];
+        }
+    }
+
+    return $ns / 1e9;
+}
+
+
+sub cpu_times {
+    return map {
+        my ($cpu, @t) = /\Acpu(\d+) (.+)/ ? ($1, split ' ', $2) : ();
+        defined $cpu ? { cpu => $cpu, times => \@t } : ();
+    } split /\n/, slurp('/proc/stat');
+}
+
+
+# Of the CPUs of nginx and Redis together; the unit is 10 ms everywhere.
+
+sub busy_seconds {
+    my %sum = (total => 0, busy => 0, steal => 0);
+
+    for my $c (grep { $measured_cpus{ $_->{cpu} } } cpu_times()) {
+        my ($user, $nice, $system, $idle, $wait, $irq, $soft, $steal)
+            = map { $_ / 100 } @{ $c->{times} };
+
+        $sum{busy} += $user + $nice + $system + $irq + $soft;
+        $sum{steal} += $steal;
+        $sum{total} += $user + $nice + $system + $idle + $wait + $irq + $soft
+                       + $steal;
+    }
+
+    return %sum;
+}
+
+
+sub run_wrk {
+    my ($program, $pages, $seconds) = @_;
+
+    my $paths = join ', ', map { qq("$_->{path}") } @$pages;
+    my $script = spew("$dir/load.lua", <<"END");
+local paths = { $paths }
+local requests = {}
+local n = 0
+
+function init()
+    for i, path in ipairs(paths) do
+        requests[i] = wrk.format("GET", path)
+    end
+end
+
+function request()
+    n = n % #requests + 1
+    return requests[n]
+end
+
+function done(summary)
+    local e = summary.errors
+    print("requests=" .. summary.requests .. " bytes=" .. summary.bytes
+          .. " errors=" .. e.connect + e.read + e.write + e.status + e.timeout)
+end
+END
+
+    my $output = "$dir/load.out";
+    unlink $output;
+
+    my $p = Recs::Process->spawn(
+        output => $output,
+        command => ['taskset', '-c', $opt{load_cpu}, 'wrk', '-t1',
+                    "-c$opt{connections}", '-d' . $seconds . 's',
+                    '-s', $script, "http://127.0.0.1:$program->{port}"]);
+
+    sleep $seconds;
+    my $status = $p->wait(30);
+    $p->stop('KILL') if !defined $status;
+
+    my $text = slurp($output);
+    $text =~ /requests=(\d+) bytes=(\d+) errors=(\d+)/
+        or die "wrk failed:\n$text";
+    return { requests => $1, bytes => $2, errors => $3 };
+}
+
+
+# Was all that was answered under load answered as before?
+
+sub check_load {
+    my ($program, $pages, $wrk, $requests) = @_;
+
+    my $title = $program->{title};
+    die "$title: wrk had $wrk->{errors} errors\n" if $wrk->{errors};
+
+    # Those that were under way at the end are not in wrk's count.
+    my $more = $requests - $wrk->{requests};
+    die "$title: nginx counts $requests requests, wrk $wrk->{requests}\n"
+        if $more < 0 || $more > 2 * $opt{connections};
+
+    my @expected = @{ $program->{expected} }{ map { $_->{path} } @$pages };
+    my $mean = sum0(map { $_->{bytes} } @expected) / @expected;
+    my $gone = sum0(map { $_->{gone} } @expected) / @expected;
+    my $bytes = $wrk->{bytes} / $wrk->{requests};
+    my $margin = $program->{module} ? abs($gone) / 4 : $mean / 50;
+
+    # What had come of the unfinished ones is in wrk's bytes.
+    $margin += 2 * $opt{connections} * $mean / $wrk->{requests};
+
+    die sprintf "%s: answers have %.0f bytes, not %.0f\n", $title, $bytes, $mean
+        if abs($bytes - $mean) > $margin;
+}
+
+
+sub check_states {
+    my ($program, $requests, $before, $after) = @_;
+
+    for my $state (sort keys %$after) {
+        my $n = $after->{$state} - $before->{$state};
+        my $most = $state eq 'filtered' ? $requests : 0;
+        my $least = $state eq 'filtered' ? $requests - 2 * $opt{connections}
+                                         : 0;
+
+        die "$program->{title}: $n of $requests responses were $state\n"
+            if $n < $least || $n > $most;
+    }
+}
+
+
+# Each sample with the plain one that is nearest in time.
+
+sub pair {
+    my (@samples) = @_;
+
+    my @plain = grep { $_->{title} eq $KINDS{plain}{title} } @samples;
+
+    for my $s (@samples) {
+        my ($near) = sort { abs($a->{when} - $s->{when})
+                            <=> abs($b->{when} - $s->{when}) } @plain;
+        $s->{ratio} = $s->{nginx} / $near->{nginx};
+        $s->{ratio_all} = ($s->{nginx} + $s->{redis}) / $near->{nginx};
+    }
+}
+
+
+sub median {
+    my @sorted = sort { $a <=> $b } @_;
+
+    my $half = int(@sorted / 2);
+    return @sorted % 2 ? $sorted[$half]
+                       : ($sorted[$half - 1] + $sorted[$half]) / 2;
+}
+
+
+sub header {
+    my ($version) = `/usr/sbin/nginx -v 2>&1` =~ m{nginx/([\d.]+)};
+    my ($redis_version) = `redis-server --version` =~ /v=([\d.]+)/;
+    my ($model) = slurp('/proc/cpuinfo') =~ /^model name\s*:\s*(.*)/m;
+    my $where = join ', ', map { "$_ on $opt{\"${_}_cpu\"}" }
+                           qw(nginx redis api load);
+    my %places = map { $opt{"${_}_cpu"} => 1 } qw(nginx redis api load);
+    $where = "everything on CPU $opt{cpu}" if keys %places == 1;
+
+    return sprintf "nginx %s (one worker), Redis %s (%s, %d connection%s); "
+        . "%d CPUs (%s), %s; %d requests under way; medians of %d × %d s.\n",
+        $version // '?', $redis_version // '?',
+        $opt{redis} eq 'tcp' ? 'TCP' : 'unix socket',
+        $opt{redis_connections}, $opt{redis_connections} == 1 ? '' : 's',
+        scalar @cpus, $model // '?', $where, $opt{connections}, $opt{rounds},
+        $opt{seconds};
+}
+
+
+sub table_head {
+    return <<'END';
+CPU seconds per 1000 requests:
+
+| items (bytes) | program | nginx | × plain (min–max) | Redis | both, × plain |
+|---|---|---|---|---|---|
+END
+}
+
+
+sub rows {
+    my ($size, $pages, $samples, @programs) = @_;
+
+    my $bytes = sum0(map { length $_->{body} } @$pages) / @$pages;
+    my $rows = '';
+
+    for my $program (@programs) {
+        my @s = grep { $_->{title} eq $program->{title} } @$samples;
+        my %m = map { my $k = $_; $k => median(map { $_->{$k} } @s) }
+                qw(nginx redis ratio ratio_all);
+        my @ratios = sort { $a <=> $b } map { $_->{ratio} } @s;
+        my $asks = $program->{kind} =~ /redis|explore/;
+
+        $rows .= sprintf "| %d (%.0f) | %s | %.4f | %s | %s | %s |\n",
+            $size, $bytes, $program->{title}, $m{nginx},
+            $program->{module}
+                ? sprintf('%.2f (%.2f–%.2f)', $m{ratio}, @ratios[0, -1]) : 1,
+            $asks ? sprintf('%.4f', $m{redis}) : '',
+            $asks ? sprintf('%.2f', $m{ratio_all}) : '';
+    }
+
+    return $rows;
+}
+
+
+sub notes {
+    my (@samples) = @_;
+
+    my $repeated = grep { $_->{tries} > 1 } @samples;
+    my $left = grep { disturbed($_) } @samples;
+
+    return sprintf "\n%d samples; %d were repeated because other work took "
+        . "more than %d%% of the CPU (or the host %d%%), %d stayed disturbed.\n",
+        scalar @samples, $repeated, $FOREIGN * 100, $STEAL * 100, $left;
+}

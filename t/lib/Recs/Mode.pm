@@ -1,0 +1,107 @@
+package Recs::Mode;
+
+=head1 NAME
+
+Recs::Mode - the modes in which the tests can be run
+
+=head1 SYNOPSIS
+
+    my @command = Recs::Mode::wrap('/usr/sbin/nginx', '-t');
+    my %more = Recs::Mode::environment('-t');   # for that command
+    my $lines = Recs::Mode::kept_environment();
+    my $seconds = Recs::Mode::patience(10);     # as long as it may take
+    my $text = Recs::Mode::patient($text);      # of a configuration
+    if (Recs::Mode::reloads()) { ... }
+
+=head1 DESCRIPTION
+
+All that the test modes (F<docs/development.md>) change in the tests is said
+here.  Environment: C<ASAN>, C<VALGRIND>, C<HUP>, of F<t/run.sh>;
+C<RECS_PATIENCE>, how many times as long as usual everything may take.
+
+=cut
+
+use strict;
+use warnings;
+
+use Cwd ();
+use File::Basename qw(dirname);
+
+my $TESTS = Cwd::abs_path(dirname(__FILE__) . '/../..');
+
+# An answer from Redis may take as long as this, where nothing says how long.
+my $LOOKUP = 500;
+
+
+sub asan     { return $ENV{ASAN} }
+sub valgrind { return $ENV{VALGRIND} }
+sub reloads  { return $ENV{HUP} }
+
+
+sub factor {
+    return $ENV{RECS_PATIENCE} // (valgrind() ? 8 : asan() ? 3 : 1);
+}
+
+
+sub patience { return $_[0] * factor() }
+
+
+# nginx is slower, its deadline has to be later, unless the text itself says
+# when it is.  No line is added.
+
+sub patient {
+    my ($text) = @_;
+
+    return $text if factor() == 1;
+
+    return $text if $text !~ /^\s*recs_redis\s/m
+                    || $text =~ /\brecs_lookup_timeout\b/;
+
+    my $line = "recs_lookup_timeout ${LOOKUP}ms; ";
+    $text =~ s/^(\s*http\s*\{)/$1 $line/m or $text = $line . $text;
+    return $text;
+}
+
+
+sub wrap {
+    my (@command) = @_;
+
+    return @command if !valgrind();
+
+    return (
+        'valgrind', '--quiet', '--error-exitcode=99', '--trace-children=no',
+        '--child-silent-after-fork=no', '--num-callers=25',
+        "--suppressions=$TESTS/valgrind.supp", @command,
+    );
+}
+
+
+# nginx -t and a start that fails end without freeing anything.
+
+sub environment {
+    my ($command) = @_;
+
+    return () if !asan();
+
+    my $leaks = ($command // '') eq '-t' ? 0 : 1;
+
+    return (
+        ASAN_OPTIONS  => "detect_leaks=$leaks:allocator_may_return_null=1"
+                         . ':quarantine_size_mb=16',
+        LSAN_OPTIONS  => "exitcode=0:print_suppressions=0"
+                         . ":suppressions=$TESTS/lsan.supp",
+        UBSAN_OPTIONS => "print_stacktrace=1:suppressions=$TESTS/ubsan.supp",
+    );
+}
+
+
+# For the configuration: else a new binary would not get it.
+
+sub kept_environment {
+    my %env = environment();
+
+    return join '', map { "env $_;\n" } sort keys %env;
+}
+
+
+1;
