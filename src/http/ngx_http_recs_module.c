@@ -72,6 +72,11 @@ static ngx_conf_enum_t  ngx_http_recs_on_bad_body[] = {
 };
 
 
+static ngx_conf_num_bounds_t  ngx_http_recs_max_items_bounds = {
+    ngx_conf_check_num_bounds, 1, -1
+};
+
+
 static ngx_conf_post_t  ngx_http_recs_lookup_timeout_bounds = {
     ngx_http_recs_check_lookup_timeout
 };
@@ -238,7 +243,7 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       ngx_conf_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_recs_loc_conf_t, max_items),
-      NULL },
+      &ngx_http_recs_max_items_bounds },
 
     { ngx_string("recs_on_bad_body"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
