@@ -252,7 +252,7 @@ subtest 'an unknown answer is a refusal' => sub {
 
 subtest 'first the limit, then backfill, then exploration' => sub {
     is(filled('limit', 'a' .. 'e'), 'a b p7 p2', 'cut and filled');
-    is(filled('cut', 'a' .. 'e'), 'a b c', 'what was cut is no more on the page');
+    is(filled('cut', 'a' .. 'e'), 'a b c', 'what was cut is on it no more');
 
     my $plus = sub { return filled(@_) =~ s/n\d/+/gr };
 
@@ -408,7 +408,8 @@ subtest 'a pool that is replaced meanwhile is kept for who asked' => sub {
     $fake->commands($asked + 1);
 
     for my $round (1 .. 2) {
-        $t->write('changing.ndjson', lines(map { "d$round-$_" } 1 .. 2 + $round));
+        $t->write('changing.ndjson',
+                  lines(map { "d$round-$_" } 1 .. 2 + $round));
         ok(wait_until(sub { status()->{pools}{changing}{items} == 2 + $round }),
            'replaced');
     }

@@ -364,7 +364,7 @@ subtest 'one log line' => sub {
 
     my @lines = substr($nginx->error_log, $read) =~ /^(.*recs.*)$/mg;
     is scalar @lines, 1, 'for thirty responses';
-    like $lines[0], qr/\[warn\].*body passed as it came: .*, at byte \d+/,
+    like $lines[0], qr/\[warn\].*a body can't be filtered: .*, at byte \d+/,
         'with why and where';
 
     my @states = map { (split)[2] } $nginx->access_log;

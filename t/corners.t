@@ -184,7 +184,7 @@ subtest 'a page that comes in parts is passed, whole and in order' => sub {
     my $pages = $page . ' ' x (1024 - length $page);
     is(fetch('/slice', $pages x 3 . $page)->body, $pages x 3 . $page,
        'no part is taken for a page');
-    unlike($nginx->error_log, qr/body passed as it came/, 'nor read as one');
+    unlike($nginx->error_log, qr/can't be filtered/, 'nor read as one');
 
     $r = $t->get('/slice-over');
     is($r->body, '', 'one that is refused is not shown in part');
@@ -317,9 +317,8 @@ END
     my $lines = $grown->();
     $redis->cmd('SCARD', 'seen') for 1 .. 100;
     is_deeply([$small->workers], \@workers, 'they live');
-    unlike($small->error_log, qr/exited on signal|fatal code|cannot be respawned/,
+    unlike($small->error_log, qr/exited on signal|fatal code|be respawned/,
            'and none was lost');
-    diag($small->error_log) if $lines > 200;
     cmp_ok($grown->(), '<', 400, 'the log is not flooded');
 };
 

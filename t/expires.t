@@ -66,7 +66,11 @@ server {
         recs_version model body=/model accept=m1;
         proxy_pass http://%%API%%;
     }
-    location /untagged { recs_expires 30s; recs_tag off; proxy_pass http://%%API%%; }
+    location /untagged {
+        recs_expires 30s;
+        recs_tag off;
+        proxy_pass http://%%API%%;
+    }
     location /static/ { recs_expires 30s; alias %%TESTDIR%%/www/; }
     location /cached {
         recs_expires 30s;

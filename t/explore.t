@@ -97,7 +97,8 @@ for my $slots ('1', '5', '6', '7', '2,4', '1,2,3', '1,6', '6,7') {
            . "proxy_pass http://api; }\n";
 }
 
-my $nginx = $t->nginx(http => "$http}\n", access_log => 'off');
+my $nginx = $t->nginx(http => "$http}\n", access_log => 'off',
+                      reloads => 0);
 my $c = $t->http;
 
 

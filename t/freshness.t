@@ -453,13 +453,14 @@ my $bad = '{"model":"m2","items":[{"id":"a"}]}';
 
 
 subtest 'recs_on_skew reject answers 502' => sub {
-    for my $path ('/skew', '/skew-unbuffered', '/skew-asked', '/skew-cached?n=1')
+    for my $path ('/skew', '/skew-unbuffered', '/skew-asked',
+                  '/skew-cached?n=1')
     {
-        is(fetch($path, $good)->body, $good, "$path: what is accepted is shown");
+        is(fetch($path, $good)->body, $good, "$path: what is accepted");
     }
 
-    for my $path ('/skew', '/skew-unbuffered', '/skew-asked', '/skew-cached?n=2',
-                  '/skew-cached?n=2', '/skewed.json')
+    for my $path ('/skew', '/skew-unbuffered', '/skew-asked',
+                  '/skew-cached?n=2', '/skew-cached?n=2', '/skewed.json')
     {
         my $r;
         is_deeply(counted(sub { $r = fetch($path, $bad) }),

@@ -198,7 +198,8 @@ sub request {
 
     return 'HEAD' if $how eq 'HEAD';
     return 'GET', 'Range' => 'bytes=0-9' if $how eq 'Range';
-    return 'GET', 'If-None-Match' => "W/\"x\", $etag" if $how eq 'If-None-Match';
+    return 'GET', 'If-None-Match' => qq(W/"x", $etag)
+        if $how eq 'If-None-Match';
     return 'GET', 'If-None-Match' => '"candidates"' if $how eq 'another ETag';
     return 'GET';
 }

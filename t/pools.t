@@ -46,8 +46,10 @@ $redis->cmd('HSET', 'skus', 's1', '{"id":"x","product":{"sku":"s1"}}',
 
 # In many steps, and with growth and removals between refreshes.
 my @many = map { "m$_" } 1 .. 3000;
-$redis->cmd('HSET', 'many', map { ($_, '{}') } @many[$_ * 500 .. $_ * 500 + 499])
-    for 0 .. 5;
+for my $n (0 .. 5) {
+    $redis->cmd('HSET', 'many',
+                map { ($_, '{}') } @many[$n * 500 .. $n * 500 + 499]);
+}
 
 my %pools = (
     sorted   => 'file=%%TESTDIR%%/sorted.ndjson',
@@ -84,7 +86,7 @@ for my $pool (sort keys %pools) {
            . "    proxy_pass http://%%API%%;\n}\n";
 }
 
-my $nginx = $t->nginx("$http}\n");
+my $nginx = $t->nginx(reloads => 0, http => "$http}\n");
 
 
 sub object { return qq({"id":"$_[0]","t":[1, 2.50]}) }

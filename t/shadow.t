@@ -110,9 +110,21 @@ recs_freshness candidates body=/made max_age=1h on_stale=reject;
 server {
     listen %%LISTEN%%;
     location = /status { recs off; recs_status; }
-    location = /lost { recs shadow; recs_exclude lost; proxy_pass http://%%API%%/page; }
-    location = /headers { recs shadow; recs_tag headers; proxy_pass http://%%API%%/page; }
-    location = /untagged { recs shadow; recs_tag off; proxy_pass http://%%API%%/page; }
+    location = /lost {
+        recs shadow;
+        recs_exclude lost;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /headers {
+        recs shadow;
+        recs_tag headers;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /untagged {
+        recs shadow;
+        recs_tag off;
+        proxy_pass http://%%API%%/page;
+    }
 HTTP
 
 # Everything twice: without the module and in its shadow.
@@ -223,7 +235,8 @@ subtest 'a page is left as it came, and what would go is told' => sub {
 
 subtest 'so is what is no page' => sub {
     my @rows = (
-        ['malformed', 'malformed;why=syntax'], ['empty', 'malformed;why=syntax'],
+        ['malformed', 'malformed;why=syntax'],
+        ['empty', 'malformed;why=syntax'],
         ['no_shelf', 'malformed;why=no_shelf'], ['large', 'too_large;why=body'],
         ['pieces', 'too_large;why=body'], ['missing', 'bypassed;why=status'],
         ['brotli', 'bypassed;why=encoding'],

@@ -413,6 +413,19 @@ subtest 'what is no page' => sub {
     is $r->header('ETag'), $own, 'its ETag stays';
     ok $r->header('Last-Modified'), 'and its date';
 
+    my $date = $r->header('Last-Modified');
+
+    for my $fields (['Range' => 'bytes=0-9'], ['If-Modified-Since' => $date],
+                    ['If-Match' => '"x"'], ['If-Unmodified-Since' => $old],
+                    ['Range' => 'bytes=0-9', 'If-Range' => $own])
+    {
+        $r = $t->get('/static/text.txt', @$fields);
+        is $r->status, 200, "@$fields";
+        is $r->body, $page, 'the whole file';
+        isnt $t->get('/off/static/text.txt', @$fields)->status, 200,
+            'recs off: as ever';
+    }
+
     for my $path ('/text', '/bad') {
         $r = $t->get($path, 'If-None-Match' => '"candidates"');
         is $r->status, 200, $path;

@@ -151,8 +151,8 @@ ngx_http_recs_part(ngx_http_request_t *r)
 
 
 /*
- * Is it a type that is looked at?  Whatever parameters it has: nginx itself cuts
- * off a charset only.
+ * Is it a type that is looked at?  Whatever parameters it has: nginx itself
+ * cuts off a charset only.
  */
 
 static ngx_uint_t

@@ -61,6 +61,12 @@ ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx)
 
     (void) inflateEnd(&zs);
 
+    if (ctx->text.len > ctx->conf->max_body_size) {
+        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
+        ctx->why = "body";
+        return NGX_DECLINED;
+    }
+
     /* all of it, and nothing but it */
 
     if (rc != Z_STREAM_END || zs.avail_in) {

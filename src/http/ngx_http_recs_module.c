@@ -347,8 +347,8 @@ ngx_http_recs_check_lookup_timeout(ngx_conf_t *cf, void *post, void *data)
 
     if (*msec == 0 || *msec > 30000) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid time of recs_lookup_timeout, "
-                           "it must be from 1ms to 30s");
+                           "invalid recs_lookup_timeout of %Mms, "
+                           "it must be from 1ms to 30s", *msec);
         return NGX_CONF_ERROR;
     }
 

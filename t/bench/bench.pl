@@ -129,7 +129,8 @@ usage: sh t/bench/run.sh [OPTION...]
                         items and one exploration slot
   --sizes=$opt{sizes}  items of a page
   --rounds=$opt{rounds}  --seconds=$opt{seconds}
-                        each round takes a sample of each program, so long
+                        each round starts each program anew, and takes a
+                        sample of it, so long
   --connections=$opt{connections}      of the load generator: requests under way
   --redis=unix|tcp      how Redis is reached
   --redis-connections=$opt{redis_connections}   recs_redis' connections
@@ -365,8 +366,7 @@ sub start_program {
 
     @$program{qw(nginx port)} = ($nginx, $port);
 
-    # Redis' connections are opened at the start, but not waited for.
-    ready($program) if $program->{kind} =~ /redis|explore/;
+    ready($program);
 }
 
 
@@ -382,8 +382,12 @@ sub buffers_for {
 }
 
 
+# Redis' connections are opened at nginx's start, which does not wait for them.
+
 sub ready {
     my ($program) = @_;
+
+    return if $program->{kind} !~ /redis|explore/;
 
     Recs::Process::wait_until(
         sub { recs_status($program)->{redis}{main}{ready} }, 10)
@@ -479,10 +483,8 @@ sub measure {
 
     my @samples;
 
-    # Once, so that whatever grows at first has grown.
-    load($_, $pages, 1) for @programs;
-
     for my $round (1 .. $opt{rounds}) {
+        restart($_) for @programs;
         push @samples, map { sample($_, $size, $pages) } @programs;
     }
 
@@ -491,6 +493,19 @@ sub measure {
 
     pair(@samples);
     return @samples;
+}
+
+
+# How a process happens to lie in memory and caches can weigh 20%, as long as
+# it lives: each round has new ones.
+
+sub restart {
+    my ($program) = @_;
+
+    $program->{nginx}->stop;
+    $program->{nginx}->start;
+    pin($opt{nginx_cpu}, $program->{nginx}{process});
+    ready($program);
 }
 
 
