@@ -193,6 +193,11 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
         }
 
         if (rc == NGX_DECLINED) {
+
+            if (conn == NULL) {
+                ngx_recs_count(q->set->redis->counters->refused, 1);
+            }
+
             ngx_recs_ask_unknown(q);
             continue;
         }

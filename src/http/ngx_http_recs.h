@@ -32,7 +32,7 @@
 #define NGX_HTTP_RECS_SETS_MAX      32      /* in one location */
 #define NGX_HTTP_RECS_SHELVES_MAX   32      /* pointers in one location */
 #define NGX_HTTP_RECS_HEADER_MAX    128     /* bytes of a version in a header */
-#define NGX_HTTP_RECS_BACKFILL_MAX  100     /* of a pool, asked for a response */
+#define NGX_HTTP_RECS_BACKFILL_MAX  100     /* items asked about */
 
 
 /* What became of a response: $recs_state. */
@@ -42,7 +42,7 @@ typedef enum {
     NGX_HTTP_RECS_FILTERED,
     NGX_HTTP_RECS_SHADOW,               /* decided on, and left as it came */
     NGX_HTTP_RECS_DEGRADED,             /* filtered, but a set gave no answer */
-    NGX_HTTP_RECS_SKEWED,               /* filtered; a version is not accepted */
+    NGX_HTTP_RECS_SKEWED,               /* filtered; a version isn't accepted */
     NGX_HTTP_RECS_STALE,                /* filtered; made too long ago */
     NGX_HTTP_RECS_BYPASSED,             /* nothing that can be filtered */
     NGX_HTTP_RECS_MALFORMED,            /* not JSON, or without a shelf */
@@ -279,7 +279,7 @@ typedef struct {
     recs_page_t                 page;
     ngx_http_recs_found_t       versions[NGX_HTTP_RECS_NVERSIONS];
     ngx_http_recs_aged_t        ages[NGX_HTTP_RECS_NAGES];
-    ngx_str_t                   event;      /* data is NULL: not asked for yet */
+    ngx_str_t                   event;      /* data is NULL: not known yet */
     ngx_recs_ask_t              ask;
     ngx_msec_t                  asked;      /* ngx_current_msec then */
     ngx_msec_t                  waited;     /* ms */

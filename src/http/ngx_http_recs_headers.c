@@ -200,9 +200,10 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
     recs_decision_t   *d;
 
     p = ngx_pnalloc(ctx->request->pool,
-                    sizeof("too_large;total=;kept=;removed=;explored="
-                           ";backfilled=;skew=\"model schema features snapshot\""
-                           ";stale=\"candidates features\";why=truncated")
+                    sizeof("too_large;why=truncated"
+                           ";total=;kept=;removed=;explored=;backfilled="
+                           ";skew=\"model schema features snapshot\""
+                           ";stale=\"candidates features\"")
                     + 5 * NGX_SIZE_T_LEN);
     if (p == NULL) {
         return NGX_ERROR;

@@ -168,7 +168,8 @@ ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
     }
 
     ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
-                  "recs: a body can't be filtered: %s, at byte %uz", error, pos);
+                  "recs: a body can't be filtered: %s, at byte %uz",
+                  error, pos);
 }
 
 

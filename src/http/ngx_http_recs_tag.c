@@ -242,7 +242,9 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     recs_str_t       set;
     recs_verdict_t  *verdict;
 
-    static const char  *rules[] = { NULL, NULL, "distinct", "limit", "explore" };
+    static const char  *rules[] = {     /* by recs_fate_e */
+        NULL, NULL, "distinct", "limit", "explore"
+    };
 
     recs_write_key(w, "items");
     recs_write_array(w);
