@@ -513,7 +513,7 @@ recs on;
 recs_lookup_timeout 10s;
 recs_max_body_size 1k;
 server {
-    listen %%LISTEN_S%%;
+    listen %%LISTEN_S%% reuseport;
     location /page {
         recs_require stock;
         recs_exclude seen;
@@ -560,10 +560,14 @@ HTTP
     ok(wait_until(sub { $count->()->{redis}{slow}{connects} == 2 }),
        'and one to the other');
 
-    # One at a time does it all, while the other is stopped.
-    for my $idle ($other->workers) {
-        kill 'STOP', $idle;
+    # Each worker has a socket of its own: connections go to either.
+    my %pids;
+    ok(wait_until(sub {
+        $pids{ $t->request('GET', '/pid', { port => 'S' })->body } = 1;
+        return keys %pids == 2;
+    }), 'two workers answer');
 
+    for my $round (1, 2) {
         $ask->('/page?u=u1&s=1', $tags) for 1 .. 3;
         $ask->('/page?s=1', $tags) for 1 .. 2;
         $ask->('/page?u=u1&s=2', $tags);
@@ -589,14 +593,9 @@ HTTP
         $t->request('GET', '/same?page=' . encode($tags), { port => 'S' },
                     'If-None-Match' => $etag);
 
-        ok(wait_until(sub { $count->()->{redis}{slow}{discarded} }),
+        ok(wait_until(sub { $count->()->{redis}{slow}{discarded} == $round }),
            'the late reply has come');
-
-        kill 'CONT', $idle;
     }
-
-    ok(wait_until(sub { $count->()->{redis}{slow}{discarded} == 2 }),
-       'both have');
 
     my $status = $count->();
     my %loaded = map { ($_ => delete $status->{pools}{$_}{loaded}) }

@@ -11,7 +11,9 @@ ngx_recs_zone_attach(ngx_shm_zone_t *shm_zone, void *old)
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
     if (old || shm_zone->shm.exists) {
-        return shpool->data;
+        zone = shpool->data;
+        zone->full = 0;
+        return zone;
     }
 
     shpool->log_nomem = 0;
@@ -48,6 +50,7 @@ ngx_recs_zone_counters(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
     }
 
     if (zone->nentries == NGX_RECS_ZONE_ENTRIES) {
+        zone->full = 1;
         return NULL;
     }
 

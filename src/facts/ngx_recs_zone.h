@@ -38,6 +38,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t              nentries;
+    ngx_uint_t              full;           /* an entry was asked for in vain */
     ngx_recs_zone_entry_t   entries[NGX_RECS_ZONE_ENTRIES];
 } ngx_recs_zone_t;
 
@@ -53,7 +54,7 @@ ngx_recs_zone_t *ngx_recs_zone_attach(ngx_shm_zone_t *shm_zone, void *old);
 /*
  * NGX_RECS_ZONE_COUNTERS counters, all zero if kind and name are new.  Other
  * workers may count in other entries meanwhile: those are not touched.
- * NULL: no entry is free.
+ * NULL: no entry is free, and zone->full says so.
  */
 
 ngx_atomic_t *ngx_recs_zone_counters(ngx_recs_zone_t *zone,

@@ -664,14 +664,13 @@ ngx_http_recs_fits(ngx_recs_pool_counters_t);
 ngx_http_recs_fits(ngx_recs_redis_counters_t);
 
 
-/* The shared counters of each thing with a name. */
+/* Finds the shared counters of all locations, and of each thing with a name. */
 
 static ngx_int_t
 ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_http_recs_main_conf_t *old = data;
-
     ngx_uint_t                   i;
+    ngx_recs_zone_t             *zone;
     ngx_http_recs_set_t        **rs;
     ngx_http_recs_pool_t       **rp;
     ngx_http_recs_redis_t      **rr;
@@ -683,70 +682,52 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     rmcf = shm_zone->data;
 
-    rmcf->zone = ngx_recs_zone_attach(shm_zone, old);
-    if (rmcf->zone == NULL) {
+    zone = ngx_recs_zone_attach(shm_zone, data);
+    if (zone == NULL) {
         return NGX_ERROR;
     }
 
-    rmcf->states = (ngx_http_recs_states_t *)
-        ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_RESPONSES, &states);
-    rmcf->responses = (ngx_http_recs_responses_t *)
-        ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_RESPONSES,
-                               &responses);
-    rmcf->items = (ngx_http_recs_items_t *)
-        ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_RESPONSES, &items);
+    rmcf->zone = zone;
 
-    if (rmcf->states == NULL || rmcf->responses == NULL
-        || rmcf->items == NULL)
-    {
-        goto full;
-    }
+    rmcf->states = (ngx_http_recs_states_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &states);
+    rmcf->responses = (ngx_http_recs_responses_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &responses);
+    rmcf->items = (ngx_http_recs_items_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &items);
 
     rs = rmcf->sets.elts;
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
         rs[i]->set.counters = (ngx_recs_set_counters_t *)
-            ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_SET,
+            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SET,
                                    &rs[i]->named.name);
-
-        if (rs[i]->set.counters == NULL) {
-            goto full;
-        }
     }
 
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
         rp[i]->pool.counters = (ngx_recs_pool_counters_t *)
-            ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_POOL,
+            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_POOL,
                                    &rp[i]->named.name);
-
-        if (rp[i]->pool.counters == NULL) {
-            goto full;
-        }
     }
 
     rr = rmcf->redis.elts;
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
         rr[i]->redis.counters = (ngx_recs_redis_counters_t *)
-            ngx_recs_zone_counters(rmcf->zone, NGX_RECS_ZONE_REDIS,
+            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REDIS,
                                    &rr[i]->named.name);
+    }
 
-        if (rr[i]->redis.counters == NULL) {
-            goto full;
-        }
+    if (zone->full) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "recs_zone has no place for another name: %d were used "
+                      "since nginx was started", NGX_RECS_ZONE_ENTRIES);
+        return NGX_ERROR;
     }
 
     return NGX_OK;
-
-full:
-
-    ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                  "recs_zone has no place for another name: %d were used "
-                  "since nginx was started", NGX_RECS_ZONE_ENTRIES);
-
-    return NGX_ERROR;
 }
 
 

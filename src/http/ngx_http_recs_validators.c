@@ -22,6 +22,7 @@ typedef struct {
 } ngx_http_recs_hidden_t;
 
 
+static ngx_int_t ngx_http_recs_hide_fields(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_hidden_name(const ngx_str_t *name);
 static ngx_http_recs_hidden_t *ngx_http_recs_hidden(ngx_http_request_t *r);
 static void ngx_http_recs_hidden_cleanup(void *data);
@@ -49,10 +50,6 @@ static const ngx_str_t  ngx_http_recs_hidden_names[] = {
 ngx_int_t
 ngx_http_recs_hide(ngx_http_request_t *r)
 {
-    ngx_list_t                 kept;
-    ngx_uint_t                 i, hidden;
-    ngx_list_part_t           *part;
-    ngx_table_elt_t           *h, *copy;
     ngx_http_cleanup_t        *cln;
     ngx_http_headers_in_t     *in;
     ngx_http_recs_hidden_t    *said;
@@ -79,7 +76,33 @@ ngx_http_recs_hide(ngx_http_request_t *r)
         said->if_none_match = in->if_none_match->value;
     }
 
-    /* the elements stay where they are: others point to them */
+    if (ngx_http_recs_hide_fields(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    in->if_none_match = NULL;
+    in->if_modified_since = NULL;
+    in->if_match = NULL;
+    in->if_unmodified_since = NULL;
+    in->if_range = NULL;
+    in->range = NULL;
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * Takes the fields out of the list that goes to the upstream.  The list is made
+ * anew: the elements of the old one stay where they are, others point to them.
+ */
+
+static ngx_int_t
+ngx_http_recs_hide_fields(ngx_http_request_t *r)
+{
+    ngx_list_t        kept;
+    ngx_uint_t        i, hidden;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *copy;
 
     if (ngx_list_init(&kept, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
         return NGX_ERROR;
@@ -87,7 +110,7 @@ ngx_http_recs_hide(ngx_http_request_t *r)
 
     hidden = 0;
 
-    for (part = &in->headers.part; part; part = part->next) {
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
@@ -107,24 +130,17 @@ ngx_http_recs_hide(ngx_http_request_t *r)
     }
 
     if (!hidden) {
-        return NGX_DECLINED;
+        return NGX_OK;
     }
 
-    in->headers = kept;
+    r->headers_in.headers = kept;
 
     if (kept.last == &kept.part) {
         /* the list's own first part moved with it */
-        in->headers.last = &in->headers.part;
+        r->headers_in.headers.last = &r->headers_in.headers.part;
     }
 
-    in->if_none_match = NULL;
-    in->if_modified_since = NULL;
-    in->if_match = NULL;
-    in->if_unmodified_since = NULL;
-    in->if_range = NULL;
-    in->range = NULL;
-
-    return NGX_DECLINED;
+    return NGX_OK;
 }
 
 

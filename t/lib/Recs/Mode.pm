@@ -52,6 +52,10 @@ sub patience { return $_[0] * factor() }
 sub patient {
     my ($text) = @_;
 
+    # nginx's threads need epoll, kqueue or event ports.
+    $text =~ s/\baio\s+threads\b[^;]*;//g
+        if ($ENV{EVENT} // 'epoll') ne 'epoll';
+
     return $text if factor() == 1;
 
     return $text if $text !~ /^\s*recs_redis\s/m

@@ -242,6 +242,8 @@ sub master { return $_[0]{process}->pid }
 sub workers {
     my ($self) = @_;
 
+    return $self->logged_workers if Recs::Mode::valgrind();
+
     my $master = $self->master;
     my @pids = map { $_->{pid} } processes(sub {
         $_[0]{parent} == $master && $_[0]{title} =~ /^nginx: worker process$/;
@@ -251,8 +253,27 @@ sub workers {
 }
 
 
+# Under valgrind, processes cannot set their titles: what the log says of
+# them.  $old: those that are shutting down.
+
+sub logged_workers {
+    my ($self, $old) = @_;
+
+    my $log = $self->error_log;
+    my @pids = $log =~ /: start worker process (\d+)$/mg;
+    my %leaving = map { $_ => 1 }
+                  $log =~ /\[notice\] (\d+)#\d+: gracefully shutting down/g;
+
+    return grep {
+        ($old ? $leaving{$_} : !$leaving{$_}) && process_info($_)
+    } @pids;
+}
+
+
 sub old_workers {
     my ($self) = @_;
+
+    return $self->logged_workers(1) if Recs::Mode::valgrind();
 
     return map { $_->{pid} } processes(sub {
         $_[0]{group} == $self->master
