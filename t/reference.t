@@ -39,7 +39,7 @@ my @ways = (
     { name => 'once', distinct => 1 },
 );
 
-my $nginx = $t->nginx(access_log => 'off', http => <<"HTTP");
+my $nginx = $t->nginx(access_log => 'off', reloads => 0, http => <<"HTTP");
     recs_redis main { server %%REDIS%%; }
 
     recs_set in_stock redis=main key=in_stock;

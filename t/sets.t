@@ -153,7 +153,7 @@ our @ids = map { "b$_" } 1 .. 6;
 
 fill_redis();
 
-my $nginx = $t->nginx(http => $http, workers => 1);
+my $nginx = $t->nginx(http => $http, workers => 1, reloads => 0);
 
 
 # tcpi_data_segs_in of Linux' struct tcp_info.
