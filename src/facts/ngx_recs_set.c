@@ -65,20 +65,57 @@ ngx_recs_set_lookup(const recs_idset_t *ids, const recs_str_t *asked,
 }
 
 
+ngx_uint_t
+ngx_recs_list_next(ngx_str_t *rest, ngx_str_t *item)
+{
+    u_char  *p, *end;
+
+    if (rest->len == 0) {
+        return 0;
+    }
+
+    p = rest->data;
+    end = ngx_strlchr(p, p + rest->len, ',');
+
+    if (end) {
+        rest->data = end + 1;
+        rest->len -= end + 1 - p;
+
+    } else {
+        end = p + rest->len;
+        rest->data = end;
+        rest->len = 0;
+    }
+
+    while (p < end && *p == ' ') {
+        p++;
+    }
+
+    while (p < end && end[-1] == ' ') {
+        end--;
+    }
+
+    item->data = p;
+    item->len = end - p;
+
+    return 1;
+}
+
+
 ngx_int_t
 ngx_recs_set_parse(recs_idset_t *ids, const ngx_str_t *list, uint64_t seed,
     ngx_pool_t *pool)
 {
-    u_char      *p, *last, *end;
+    ngx_str_t    rest, item;
     ngx_uint_t   n;
     recs_mem_t   mem;
     recs_str_t   id;
 
-    last = list->data + list->len;
-    n = 1;
+    n = 0;
+    rest = *list;
 
-    for (p = list->data; p < last; p++) {
-        n += (*p == ',');
+    while (ngx_recs_list_next(&rest, &item)) {
+        n++;
     }
 
     ngx_recs_mem(&mem, pool);
@@ -87,26 +124,12 @@ ngx_recs_set_parse(recs_idset_t *ids, const ngx_str_t *list, uint64_t seed,
         return NGX_ERROR;
     }
 
-    for (p = list->data; p < last; p = end + 1) {
+    rest = *list;
 
-        end = ngx_strlchr(p, last, ',');
-        if (end == NULL) {
-            end = last;
-        }
+    while (ngx_recs_list_next(&rest, &item)) {
 
-        id.data = p;
-        id.len = end - p;
-
-        while (id.len && id.data[0] == ' ') {
-            id.data++;
-            id.len--;
-        }
-
-        while (id.len && id.data[id.len - 1] == ' ') {
-            id.len--;
-        }
-
-        if (id.len) {
+        if (item.len) {
+            id = ngx_recs_span(&item);
             (void) recs_idset_add(ids, &id);
         }
     }

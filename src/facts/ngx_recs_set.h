@@ -79,6 +79,13 @@ void ngx_recs_set_lookup(const recs_idset_t *ids, const recs_str_t *asked,
     ngx_uint_t n, u_char *answers);
 
 /*
+ * The next item of the comma-separated list *rest, without the spaces around
+ * it (it may be empty); *rest goes past it.  False: there is none.
+ */
+
+ngx_uint_t ngx_recs_list_next(ngx_str_t *rest, ngx_str_t *item);
+
+/*
  * The ids of a comma-separated list, spaces around them passed over; the list
  * must stay.  NGX_OK or NGX_ERROR (out of memory).
  */

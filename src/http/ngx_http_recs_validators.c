@@ -23,6 +23,7 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_recs_hide_fields(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recs_has_hidden(ngx_list_t *fields);
 static ngx_uint_t ngx_http_recs_hidden_name(const ngx_str_t *name);
 static ngx_http_recs_hidden_t *ngx_http_recs_hidden(ngx_http_request_t *r);
 static void ngx_http_recs_hidden_cleanup(void *data);
@@ -100,15 +101,17 @@ static ngx_int_t
 ngx_http_recs_hide_fields(ngx_http_request_t *r)
 {
     ngx_list_t        kept;
-    ngx_uint_t        i, hidden;
+    ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *copy;
+
+    if (!ngx_http_recs_has_hidden(&r->headers_in.headers)) {
+        return NGX_OK;
+    }
 
     if (ngx_list_init(&kept, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    hidden = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -116,7 +119,6 @@ ngx_http_recs_hide_fields(ngx_http_request_t *r)
         for (i = 0; i < part->nelts; i++) {
 
             if (ngx_http_recs_hidden_name(&h[i].key)) {
-                hidden = 1;
                 continue;
             }
 
@@ -129,10 +131,6 @@ ngx_http_recs_hide_fields(ngx_http_request_t *r)
         }
     }
 
-    if (!hidden) {
-        return NGX_OK;
-    }
-
     r->headers_in.headers = kept;
 
     if (kept.last == &kept.part) {
@@ -141,6 +139,27 @@ ngx_http_recs_hide_fields(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_recs_has_hidden(ngx_list_t *fields)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &fields->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_recs_hidden_name(&h[i].key)) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

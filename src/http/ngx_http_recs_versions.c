@@ -152,33 +152,18 @@ ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_recs_accepted(ngx_str_t *accept, const ngx_str_t *text)
 {
-    u_char  *p, *last, *end, *next;
-
-    last = accept->data + accept->len;
+    ngx_str_t  rest, item;
 
     if (accept->len == 0) {
         return 1;
     }
 
-    for (p = accept->data; p < last; p = next + 1) {
+    rest = *accept;
 
-        next = ngx_strlchr(p, last, ',');
-        if (next == NULL) {
-            next = last;
-        }
+    while (ngx_recs_list_next(&rest, &item)) {
 
-        end = next;
-
-        while (p < end && *p == ' ') {
-            p++;
-        }
-
-        while (p < end && end[-1] == ' ') {
-            end--;
-        }
-
-        if (text->len && (size_t) (end - p) == text->len
-            && ngx_memcmp(p, text->data, text->len) == 0)
+        if (text->len && item.len == text->len
+            && ngx_memcmp(item.data, text->data, text->len) == 0)
         {
             return 1;
         }
