@@ -357,8 +357,8 @@ subtest 'broken off in a subrequest' => sub {
 
 
 subtest 'one log line' => sub {
+    my $logged = $t->log_mark($nginx);
     my $read = length $nginx->error_log;
-    my $logged = () = $nginx->access_log;
     my $c = $t->http;
 
     $c->get('/logged/syntax/8') for 1 .. 30;

@@ -442,7 +442,7 @@ subtest 'the body says the same as the header' => sub {
 subtest 'every variable is in a log and in a header' => sub {
     my $body = '{"model":"als 7","items":'
              . '[{"id":"a"},{"id":"b"},{"ad":1},{"id":"c"},{"id":"d"}]}';
-    my $read = $nginx->access_log;
+    my $read = $t->log_mark($nginx);
 
     my $r = fetch('/log?u=u1&e=ev-9&ids=a', $body);
     my ($line) = ($nginx->access_log($read + 1))[-1];

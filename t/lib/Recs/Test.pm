@@ -93,6 +93,7 @@ C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
     $t->dir;  $t->write('sets/a.txt', $bytes);  $t->read('sets/a.txt');
     $t->data('recs.ndjson');    # lines of t/data (bytes, without newline)
     $t->root;                   # the repository
+    $t->log_mark($nginx)        # lines of the access log, once all are there
     wait_until(sub { ... }, $seconds)           # exported
 
 No test sleeps for something to happen: it waits until it has, boundedly.
@@ -408,6 +409,28 @@ sub request {
                         @fields);
     $c->close;
     return $r;
+}
+
+
+# How many lines nginx's access log has once those of all responses so far are
+# there: sends a request, and waits for its line.  $uri or $request_uri must be
+# in the format, and nginx must have one worker.
+
+sub log_mark {
+    my ($self, $nginx) = @_;
+
+    my $uri = '/log-mark-' . ++$self->{marks};
+    my $count;
+
+    $self->get($uri);
+
+    wait_until(sub {
+        my @lines = $nginx->access_log;
+        ($count) = grep { $lines[$_ - 1] =~ /\Q$uri\E\b/ } 1 .. @lines;
+        return $count;
+    }) or die "$uri is not in the access log\n";
+
+    return $count;
 }
 
 
