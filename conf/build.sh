@@ -22,6 +22,12 @@ log=$build/build.log
 needed="gcc make libc6-dev pkg-config nginx nginx-dev"
 needed="$needed libhiredis-dev libxxhash-dev"
 
+# The package of msgpack-c has another name since Debian 13.
+case $(cat /etc/debian_version 2>/dev/null) in
+    12.*) needed="$needed libmsgpack-dev" ;;
+    *)    needed="$needed libmsgpack-c-dev" ;;
+esac
+
 
 say() {
     printf '%s\n' "$*"
