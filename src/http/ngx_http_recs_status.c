@@ -91,7 +91,7 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
 
     ngx_recs_mem(&mem, r->pool);
-    recs_writer_init(&w, &mem, 2048);
+    recs_writer_init(&w, &mem, RECS_JSON, 2048);
 
     recs_write_object(&w);
     ngx_http_recs_status_responses(rmcf, &w);

@@ -45,7 +45,7 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     d = &ctx->decision;
     state = ngx_recs_span(&ngx_http_recs_states[ctx->state]);
 
-    recs_writer_init(&w, &ctx->mem, 512);
+    recs_writer_init(&w, &ctx->mem, RECS_JSON, 512);
 
     recs_write_object(&w);
     recs_write_key(&w, "state");

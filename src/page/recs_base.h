@@ -51,6 +51,12 @@ typedef enum {
 } recs_rc_e;
 
 
+typedef enum {
+    RECS_JSON = 0,
+    RECS_MSGPACK
+} recs_format_e;
+
+
 static inline int
 recs_str_eq(const recs_str_t *a, const recs_str_t *b)
 {

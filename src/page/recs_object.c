@@ -143,7 +143,8 @@ recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
     shelf = &page->shelves[insert->shelf];
     type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
 
-    recs_writer_init(&w, mem, object->head.len + object->tail.len + 128);
+    recs_writer_init(&w, mem, RECS_JSON,
+                     object->head.len + object->tail.len + 128);
 
     if ((type == RECS_INTEGER || type == RECS_NUMBER)
         && recs_object_number(&object->id))

@@ -3,26 +3,79 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <msgpack/pack.h>
+
 #include "recs_text.h"
 #include "recs_writer.h"
 
 
+/*
+ * What stands in the buffer where a container was opened in MessagePack, until
+ * the outermost one is closed.  The header's width depends on the count, which
+ * nobody knows before the end: then all marks become headers, in one pass.
+ */
+
+typedef struct {
+    uint32_t          n;        /* elements or members written */
+    uint32_t          map;
+    size_t            parent;   /* offset of the mark of the container that
+                                   this one stands in */
+    size_t            next;     /* and of the one opened next; 0: none was */
+} recs_mark_t;
+
+
 static void recs_write_comma(recs_writer_t *w);
-static void recs_write_open(recs_writer_t *w, const char *bracket);
+static void recs_write_open(recs_writer_t *w, unsigned map);
 static void recs_write_close(recs_writer_t *w, const char *bracket);
-static void recs_write_value(recs_writer_t *w, const void *data, size_t len);
+static void recs_write_mark(recs_writer_t *w, unsigned map);
+static void recs_write_count(recs_writer_t *w, unsigned map);
+static void recs_write_headers(recs_writer_t *w);
+static int recs_write_packed(void *ctx, const char *data, size_t len);
+static int recs_write_packed_at(void *ctx, const char *data, size_t len);
+static void recs_write_packed_str(recs_writer_t *w, const recs_str_t *text);
+static void recs_write_literal(recs_writer_t *w, const char *json,
+    uint8_t msgpack);
+static void recs_write_decimal(recs_writer_t *w, const char *decimal);
 static void recs_write_quoted(recs_writer_t *w, const recs_str_t *text);
 static const uint8_t *recs_write_other(recs_writer_t *w, const uint8_t *p,
     const uint8_t *end);
 static void recs_write_escape(recs_writer_t *w, unsigned ch);
 
 
+/* What comes before a value that is no member's. */
+
+static inline void
+recs_write_begin(recs_writer_t *w)
+{
+    if (w->msgpack) {
+        recs_write_count(w, 0);
+
+    } else {
+        recs_write_comma(w);
+        w->comma = 1;
+    }
+}
+
+
+static inline msgpack_packer
+recs_packer(recs_writer_t *w)
+{
+    msgpack_packer  pk;
+
+    msgpack_packer_init(&pk, w, recs_write_packed);
+
+    return pk;
+}
+
+
 void
-recs_writer_init(recs_writer_t *w, const recs_mem_t *mem, size_t size)
+recs_writer_init(recs_writer_t *w, const recs_mem_t *mem,
+    recs_format_e format, size_t size)
 {
     memset(w, 0, sizeof(recs_writer_t));
 
     w->mem = *mem;
+    w->msgpack = (format == RECS_MSGPACK);
     w->data = recs_alloc(mem, size);
 
     if (w->data == NULL) {
@@ -37,7 +90,7 @@ recs_writer_init(recs_writer_t *w, const recs_mem_t *mem, size_t size)
 void
 recs_write_object(recs_writer_t *w)
 {
-    recs_write_open(w, "{");
+    recs_write_open(w, 1);
 }
 
 
@@ -51,7 +104,7 @@ recs_write_object_end(recs_writer_t *w)
 void
 recs_write_array(recs_writer_t *w)
 {
-    recs_write_open(w, "[");
+    recs_write_open(w, 0);
 }
 
 
@@ -65,6 +118,16 @@ recs_write_array_end(recs_writer_t *w)
 void
 recs_write_key(recs_writer_t *w, const char *name)
 {
+    recs_str_t  str;
+
+    if (w->msgpack) {
+        str.data = (const uint8_t *) name;
+        str.len = strlen(name);
+
+        recs_write_key_str(w, &str);
+        return;
+    }
+
     recs_write_comma(w);
     recs_write_bytes(w, "\"", 1);
     recs_write_bytes(w, name, strlen(name));
@@ -76,6 +139,12 @@ recs_write_key(recs_writer_t *w, const char *name)
 void
 recs_write_key_str(recs_writer_t *w, const recs_str_t *name)
 {
+    if (w->msgpack) {
+        recs_write_count(w, 1);
+        recs_write_packed_str(w, name);
+        return;
+    }
+
     recs_write_comma(w);
     recs_write_quoted(w, name);
     recs_write_bytes(w, ":", 1);
@@ -86,9 +155,14 @@ recs_write_key_str(recs_writer_t *w, const recs_str_t *name)
 void
 recs_write_string(recs_writer_t *w, const recs_str_t *text)
 {
-    recs_write_comma(w);
-    recs_write_quoted(w, text);
-    w->comma = 1;
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        recs_write_packed_str(w, text);
+
+    } else {
+        recs_write_quoted(w, text);
+    }
 }
 
 
@@ -107,28 +181,59 @@ recs_write_cstr(recs_writer_t *w, const char *text)
 void
 recs_write_uint(recs_writer_t *w, uint64_t n)
 {
-    int   len;
-    char  buf[sizeof("18446744073709551615")];
+    int             len;
+    char            buf[sizeof("18446744073709551615")];
+    msgpack_packer  pk;
+
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        pk = recs_packer(w);
+        (void) msgpack_pack_uint64(&pk, n);
+        return;
+    }
 
     len = snprintf(buf, sizeof(buf), "%" PRIu64, n);
 
-    recs_write_value(w, buf, (size_t) len);
+    recs_write_bytes(w, buf, (size_t) len);
 }
 
 
-/*
- * The C library's decimal point is the locale's, and may be longer than a
- * byte.
- */
+void
+recs_write_int(recs_writer_t *w, int64_t n)
+{
+    int             len;
+    char            buf[sizeof("-9223372036854775808")];
+    msgpack_packer  pk;
+
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        pk = recs_packer(w);
+        (void) msgpack_pack_int64(&pk, n);
+        return;
+    }
+
+    len = snprintf(buf, sizeof(buf), "%" PRId64, n);
+
+    recs_write_bytes(w, buf, (size_t) len);
+}
+
 
 void
 recs_write_double(recs_writer_t *w, double n)
 {
-    int     precision;
-    char    buf[64];
-    size_t  digits, point;
+    int             precision;
+    char            buf[64];
+    msgpack_packer  pk;
 
-    static const char  number[] = "+-0123456789e";
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        pk = recs_packer(w);
+        (void) msgpack_pack_double(&pk, n);
+        return;
+    }
 
     for (precision = 15; precision <= 17; precision++) {
         (void) snprintf(buf, sizeof(buf), "%.*g", precision, n);
@@ -138,44 +243,63 @@ recs_write_double(recs_writer_t *w, double n)
         }
     }
 
-    digits = strspn(buf, number);
-    point = strcspn(buf + digits, number);
+    recs_write_decimal(w, buf);
+}
 
-    recs_write_value(w, buf, digits);
 
-    if (point != 0) {
-        recs_write_bytes(w, ".", 1);
+void
+recs_write_float(recs_writer_t *w, float n)
+{
+    int             precision;
+    char            buf[64];
+    msgpack_packer  pk;
+
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        pk = recs_packer(w);
+        (void) msgpack_pack_float(&pk, n);
+        return;
     }
 
-    recs_write_bytes(w, buf + digits + point, strlen(buf + digits + point));
+    for (precision = 6; precision <= 9; precision++) {
+        (void) snprintf(buf, sizeof(buf), "%.*g", precision, (double) n);
+
+        if (strtof(buf, NULL) == n) {
+            break;
+        }
+    }
+
+    recs_write_decimal(w, buf);
 }
 
 
 void
 recs_write_true(recs_writer_t *w)
 {
-    recs_write_value(w, "true", 4);
+    recs_write_literal(w, "true", 0xc3);
 }
 
 
 void
 recs_write_false(recs_writer_t *w)
 {
-    recs_write_value(w, "false", 5);
+    recs_write_literal(w, "false", 0xc2);
 }
 
 
 void
 recs_write_null(recs_writer_t *w)
 {
-    recs_write_value(w, "null", 4);
+    recs_write_literal(w, "null", 0xc0);
 }
 
 
 void
-recs_write_raw(recs_writer_t *w, const recs_str_t *json)
+recs_write_raw(recs_writer_t *w, const recs_str_t *value)
 {
-    recs_write_value(w, json->data, json->len);
+    recs_write_begin(w);
+    recs_write_bytes(w, value->data, value->len);
 }
 
 
@@ -224,28 +348,214 @@ recs_write_comma(recs_writer_t *w)
 
 
 static void
-recs_write_open(recs_writer_t *w, const char *bracket)
+recs_write_open(recs_writer_t *w, unsigned map)
 {
-    recs_write_comma(w);
-    recs_write_bytes(w, bracket, 1);
-    w->comma = 0;
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        recs_write_mark(w, map);
+
+    } else {
+        recs_write_bytes(w, map ? "{" : "[", 1);
+        w->comma = 0;
+    }
 }
 
 
 static void
 recs_write_close(recs_writer_t *w, const char *bracket)
 {
-    recs_write_bytes(w, bracket, 1);
-    w->comma = 1;
+    recs_mark_t  mark;
+
+    if (!w->msgpack) {
+        recs_write_bytes(w, bracket, 1);
+        w->comma = 1;
+        return;
+    }
+
+    if (w->failed) {
+        return;
+    }
+
+    memcpy(&mark, w->data + w->open, sizeof(recs_mark_t));
+    w->open = mark.parent;
+    w->depth--;
+
+    if (w->depth == 0) {
+        recs_write_headers(w);
+    }
 }
 
 
 static void
-recs_write_value(recs_writer_t *w, const void *data, size_t len)
+recs_write_mark(recs_writer_t *w, unsigned map)
 {
-    recs_write_comma(w);
-    recs_write_bytes(w, data, len);
-    w->comma = 1;
+    size_t       at;
+    recs_mark_t  mark;
+
+    at = w->len;
+
+    mark.n = 0;
+    mark.map = map;
+    mark.parent = w->open;
+    mark.next = 0;
+
+    recs_write_bytes(w, &mark, sizeof(recs_mark_t));
+
+    if (w->failed) {
+        return;
+    }
+
+    if (w->depth == 0) {
+        w->outermost = at;
+
+    } else {
+        memcpy(w->data + w->last + offsetof(recs_mark_t, next), &at,
+               sizeof(size_t));
+    }
+
+    w->last = at;
+    w->open = at;
+    w->depth++;
+}
+
+
+/*
+ * Counts a member (map is 1: its name comes) or an element of the container
+ * that is open; a member's value is none.
+ */
+
+static void
+recs_write_count(recs_writer_t *w, unsigned map)
+{
+    recs_mark_t  mark;
+
+    if (w->failed || w->depth == 0) {
+        return;
+    }
+
+    memcpy(&mark, w->data + w->open, sizeof(recs_mark_t));
+
+    if (mark.map == map) {
+        mark.n++;
+        memcpy(w->data + w->open, &mark, sizeof(recs_mark_t));
+    }
+}
+
+
+/* A mark is longer than any header: what follows it moves down. */
+
+static void
+recs_write_headers(recs_writer_t *w)
+{
+    size_t           end;
+    uint8_t         *to, *from;
+    recs_mark_t      mark;
+    msgpack_packer   pk;
+
+    to = w->data + w->outermost;
+    from = to;
+
+    msgpack_packer_init(&pk, &to, recs_write_packed_at);
+
+    do {
+        memcpy(&mark, from, sizeof(recs_mark_t));
+        from += sizeof(recs_mark_t);
+
+        if (mark.map) {
+            (void) msgpack_pack_map(&pk, mark.n);
+
+        } else {
+            (void) msgpack_pack_array(&pk, mark.n);
+        }
+
+        end = mark.next ? mark.next : w->len;
+        end -= (size_t) (from - w->data);
+
+        memmove(to, from, end);
+
+        to += end;
+        from += end;
+
+    } while (mark.next);
+
+    w->len = (size_t) (to - w->data);
+}
+
+
+static int
+recs_write_packed(void *ctx, const char *data, size_t len)
+{
+    recs_write_bytes(ctx, data, len);
+
+    return 0;
+}
+
+
+/* ctx is where to write, and moves on. */
+
+static int
+recs_write_packed_at(void *ctx, const char *data, size_t len)
+{
+    uint8_t  **to = ctx;
+
+    memcpy(*to, data, len);
+    *to += len;
+
+    return 0;
+}
+
+
+static void
+recs_write_packed_str(recs_writer_t *w, const recs_str_t *text)
+{
+    msgpack_packer  pk;
+
+    pk = recs_packer(w);
+
+    (void) msgpack_pack_str(&pk, text->len);
+    recs_write_bytes(w, text->data, text->len);
+}
+
+
+static void
+recs_write_literal(recs_writer_t *w, const char *json, uint8_t msgpack)
+{
+    recs_write_begin(w);
+
+    if (w->msgpack) {
+        recs_write_bytes(w, &msgpack, 1);
+
+    } else {
+        recs_write_bytes(w, json, strlen(json));
+    }
+}
+
+
+/*
+ * The C library's decimal point is the locale's, and may be longer than a
+ * byte.
+ */
+
+static void
+recs_write_decimal(recs_writer_t *w, const char *decimal)
+{
+    size_t  digits, point;
+
+    static const char  number[] = "+-0123456789e";
+
+    digits = strspn(decimal, number);
+    point = strcspn(decimal + digits, number);
+
+    recs_write_bytes(w, decimal, digits);
+
+    if (point != 0) {
+        recs_write_bytes(w, ".", 1);
+    }
+
+    decimal += digits + point;
+
+    recs_write_bytes(w, decimal, strlen(decimal));
 }
 
 

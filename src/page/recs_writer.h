@@ -1,8 +1,9 @@
 
 /*
- * Writes JSON into a growing buffer: the members that are added to a page,
- * status, records.  Commas come by themselves.  What was written is always
- * well formed, whatever bytes the strings hold.
+ * Writes JSON or MessagePack into a growing buffer: the members that are added
+ * to a page, status, records.  Commas come by themselves, and so do the counts
+ * in the headers of MessagePack's containers.  What was written is always well
+ * formed, whatever bytes the strings hold.
  */
 
 
@@ -18,14 +19,30 @@ typedef struct {
     uint8_t          *data;
     size_t            len;
     size_t            size;     /* allocated */
-    unsigned          comma:1;  /* a value was written before, at this level */
+
+    /* MessagePack: offsets of marks, see recs_writer.c */
+
+    size_t            outermost;
+    size_t            last;
+    size_t            open;
+    size_t            depth;    /* containers open now */
+
+    unsigned          msgpack:1;
+    unsigned          comma:1;  /* JSON: a value was written before, at this
+                                   level */
     unsigned          failed:1; /* alloc() gave NULL; what follows is ignored */
 } recs_writer_t;
 
 
 /* An empty buffer with room for size bytes (not 0); it grows by doubling. */
 
-void recs_writer_init(recs_writer_t *w, const recs_mem_t *mem, size_t size);
+void recs_writer_init(recs_writer_t *w, const recs_mem_t *mem,
+    recs_format_e format, size_t size);
+
+/*
+ * In MessagePack a container's header is of the least width for what it
+ * holds.  The buffer is complete only when the outermost container is closed.
+ */
 
 void recs_write_object(recs_writer_t *w);
 void recs_write_object_end(recs_writer_t *w);
@@ -41,30 +58,35 @@ void recs_write_key(recs_writer_t *w, const char *name);
 void recs_write_key_str(recs_writer_t *w, const recs_str_t *name);
 
 /*
- * A string.  Bytes that are not UTF-8 become U+FFFD, one a byte; but the three
- * bytes that recs_json_decode() makes of a lone surrogate become its escape
- * again.
+ * A string.  In JSON, bytes that are not UTF-8 become U+FFFD, one a byte; but
+ * the three bytes that recs_json_decode() makes of a lone surrogate become its
+ * escape again.  In MessagePack, a str of the bytes as they are.
  */
 
 void recs_write_string(recs_writer_t *w, const recs_str_t *text);
 void recs_write_cstr(recs_writer_t *w, const char *text);
 
+/* Integers; in MessagePack of the least width. */
+
 void recs_write_uint(recs_writer_t *w, uint64_t n);
+void recs_write_int(recs_writer_t *w, int64_t n);
 
 /*
- * A decimal that reads back as n, which must be finite: of 15 significant
- * digits if they do, else of 16 or 17.  A point in every locale.
+ * In JSON a decimal that reads back as n, which must be finite: of 15
+ * significant digits if they do, else of 16 or 17 (a float's: of 6 to 9).  A
+ * point in every locale.  In MessagePack float 64 and float 32.
  */
 
 void recs_write_double(recs_writer_t *w, double n);
+void recs_write_float(recs_writer_t *w, float n);
 
 void recs_write_true(recs_writer_t *w);
 void recs_write_false(recs_writer_t *w);
 void recs_write_null(recs_writer_t *w);
 
-/* A value that is JSON already. */
+/* A value that is in the writer's format already. */
 
-void recs_write_raw(recs_writer_t *w, const recs_str_t *json);
+void recs_write_raw(recs_writer_t *w, const recs_str_t *value);
 
 /*
  * Bytes as they are, no comma before them and no value counted: for the

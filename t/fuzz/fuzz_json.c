@@ -71,7 +71,7 @@ check_string(const recs_value_t *v)
     check(recs_json_text_is(v, &text));
     check_difference(&mem, v, &text);
 
-    recs_writer_init(&w, &mem, 1);
+    recs_writer_init(&w, &mem, RECS_JSON, 1);
     recs_write_string(&w, &text);
     check(!w.failed);
 

@@ -71,7 +71,7 @@ commas_come_by_themselves(void **state)
     (void) state;
 
     unit_arena_init(&arena);
-    recs_writer_init(&w, &arena.mem, 1);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
 
     recs_write_object(&w);
     recs_write_key(&w, "empty");
@@ -116,7 +116,7 @@ bytes_are_no_value(void **state)
     (void) state;
 
     unit_arena_init(&arena);
-    recs_writer_init(&w, &arena.mem, 1);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
 
     recs_write_bytes(&w, "\n", 1);
     recs_write_uint(&w, 1);
@@ -146,12 +146,12 @@ strings_are_escaped_where_they_must(void **state)
     for (i = 0; i < unit_nelts(written); i++) {
         copy = unit_copy(&arena, &written[i].text);
 
-        recs_writer_init(&w, &arena.mem, 1);
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_string(&w, &copy);
         str = output(&w);
         unit_assert_str(&str, &written[i].json);
 
-        recs_writer_init(&w, &arena.mem, 1);
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_key_str(&w, &copy);
         assert_int_equal(w.data[w.len - 1], ':');
         w.len--;
@@ -173,7 +173,7 @@ an_empty_span_may_have_no_data(void **state)
     (void) state;
 
     unit_arena_init(&arena);
-    recs_writer_init(&w, &arena.mem, 1);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
 
     none.data = NULL;
     none.len = 0;
@@ -210,7 +210,7 @@ what_was_written_reads_back(void **state)
         assert_int_equal(recs_json_open(&rd, &v), 0);
         assert_int_equal(recs_json_decode(&arena.mem, &v, &text), RECS_OK);
 
-        recs_writer_init(&w, &arena.mem, 16);
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 16);
         recs_write_string(&w, &text);
 
         recs_json_init(&rd, w.data, w.len);
@@ -230,8 +230,34 @@ check_uint(unit_arena_t *arena, uint64_t n, const char *json)
     recs_str_t     str;
     recs_writer_t  w;
 
-    recs_writer_init(&w, &arena->mem, 1);
+    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
     recs_write_uint(&w, n);
+    str = output(&w);
+    unit_assert_cstr(&str, json);
+}
+
+
+static void
+check_int(unit_arena_t *arena, int64_t n, const char *json)
+{
+    recs_str_t     str;
+    recs_writer_t  w;
+
+    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
+    recs_write_int(&w, n);
+    str = output(&w);
+    unit_assert_cstr(&str, json);
+}
+
+
+static void
+check_float(unit_arena_t *arena, float n, const char *json)
+{
+    recs_str_t     str;
+    recs_writer_t  w;
+
+    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
+    recs_write_float(&w, n);
     str = output(&w);
     unit_assert_cstr(&str, json);
 }
@@ -245,7 +271,7 @@ check_double(unit_arena_t *arena, double n, const char *json)
     recs_value_t   v;
     recs_writer_t  w;
 
-    recs_writer_init(&w, &arena->mem, 1);
+    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
     recs_write_double(&w, n);
     str = output(&w);
     unit_assert_cstr(&str, json);
@@ -268,6 +294,19 @@ numbers_read_back(void **state)
     check_uint(&arena, 0, "0");
     check_uint(&arena, 1795305600, "1795305600");
     check_uint(&arena, UINT64_MAX, "18446744073709551615");
+
+    check_int(&arena, 0, "0");
+    check_int(&arena, -1, "-1");
+    check_int(&arena, INT64_MAX, "9223372036854775807");
+    check_int(&arena, INT64_MIN, "-9223372036854775808");
+
+    check_float(&arena, 0.0f, "0");
+    check_float(&arena, -2.5f, "-2.5");
+    check_float(&arena, 0.1f, "0.1");
+    check_float(&arena, 1.0f / 3.0f, "0.33333334");
+    check_float(&arena, 16777216.0f, "16777216");
+    check_float(&arena, FLT_MAX, "3.4028235e+38");
+    check_float(&arena, 1.4e-45f, "1.4013e-45");
 
     check_double(&arena, 0.0, "0");
     check_double(&arena, -0.0, "-0");
@@ -315,7 +354,7 @@ random_doubles_read_back(void **state)
 
         unit_arena_init(&arena);
 
-        recs_writer_init(&w, &arena.mem, 1);
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_double(&w, n);
         assert_false(w.failed);
         assert_true(w.len < sizeof(buf));
@@ -368,6 +407,296 @@ a_double_has_a_point_in_every_locale(void **state)
 }
 
 
+/* What each scalar is in MessagePack. */
+
+static void
+scalars_are_packed(void **state)
+{
+    size_t         i;
+    recs_str_t     str, expected;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    static const struct {
+        int64_t           n;
+        recs_str_t        bytes;
+    } integers[] = {
+        { 0, recs_string("\x00") },
+        { 127, recs_string("\x7f") },
+        { 128, recs_string("\xcc\x80") },
+        { 255, recs_string("\xcc\xff") },
+        { 256, recs_string("\xcd\x01\x00") },
+        { 65535, recs_string("\xcd\xff\xff") },
+        { 65536, recs_string("\xce\x00\x01\x00\x00") },
+        { 4294967295, recs_string("\xce\xff\xff\xff\xff") },
+        { 4294967296, recs_string("\xcf\0\0\0\1\0\0\0\0") },
+        { INT64_MAX, recs_string("\xcf\x7f\xff\xff\xff\xff\xff\xff\xff") },
+        { -1, recs_string("\xff") },
+        { -32, recs_string("\xe0") },
+        { -33, recs_string("\xd0\xdf") },
+        { -128, recs_string("\xd0\x80") },
+        { -129, recs_string("\xd1\xff\x7f") },
+        { -32768, recs_string("\xd1\x80\x00") },
+        { -32769, recs_string("\xd2\xff\xff\x7f\xff") },
+        { INT32_MIN, recs_string("\xd2\x80\x00\x00\x00") },
+        { INT32_MIN - INT64_C(1),
+          recs_string("\xd3\xff\xff\xff\xff\x7f\xff\xff\xff") },
+        { INT64_MIN, recs_string("\xd3\x80\0\0\0\0\0\0\0") },
+    };
+
+    (void) state;
+
+    unit_arena_init(&arena);
+
+    for (i = 0; i < unit_nelts(integers); i++) {
+        recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+        recs_write_int(&w, integers[i].n);
+        str = output(&w);
+        unit_assert_str(&str, &integers[i].bytes);
+
+        if (integers[i].n >= 0) {
+            recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+            recs_write_uint(&w, (uint64_t) integers[i].n);
+            str = output(&w);
+            unit_assert_str(&str, &integers[i].bytes);
+        }
+    }
+
+    recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+
+    recs_write_uint(&w, UINT64_MAX);
+    recs_write_double(&w, 0.1);
+    recs_write_double(&w, INFINITY);
+    recs_write_float(&w, 0.1f);
+    recs_write_true(&w);
+    recs_write_false(&w);
+    recs_write_null(&w);
+    recs_write_cstr(&w, "a\xff\"");
+    recs_write_bytes(&w, "\xc4\x01z", 3);
+
+    str = output(&w);
+    expected = (recs_str_t) recs_string(
+        "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"
+        "\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a"
+        "\xcb\x7f\xf0\0\0\0\0\0\0"
+        "\xca\x3d\xcc\xcc\xcd"
+        "\xc3\xc2\xc0"
+        "\xa3" "a\xff\""
+        "\xc4\x01z");
+    unit_assert_str(&str, &expected);
+
+    unit_arena_free(&arena);
+}
+
+
+static void
+strings_are_packed_at_the_least_width(void **state)
+{
+    size_t         i;
+    uint8_t       *bytes;
+    recs_str_t     str, text, head;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    static const struct {
+        size_t            len;
+        recs_str_t        head;
+    } strings[] = {
+        { 0, recs_string("\xa0") },
+        { 31, recs_string("\xbf") },
+        { 32, recs_string("\xd9\x20") },
+        { 255, recs_string("\xd9\xff") },
+        { 256, recs_string("\xda\x01\x00") },
+        { 65535, recs_string("\xda\xff\xff") },
+        { 65536, recs_string("\xdb\x00\x01\x00\x00") },
+    };
+
+    (void) state;
+
+    unit_arena_init(&arena);
+
+    bytes = recs_alloc(&arena.mem, 65536);
+    assert_non_null(bytes);
+    memset(bytes, 'a', 65536);
+
+    for (i = 0; i < unit_nelts(strings); i++) {
+        text.data = strings[i].len ? bytes : NULL;
+        text.len = strings[i].len;
+
+        recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+        recs_write_string(&w, &text);
+        str = output(&w);
+
+        head.data = str.data;
+        head.len = strings[i].head.len;
+        unit_assert_str(&head, &strings[i].head);
+
+        str.data += head.len;
+        str.len -= head.len;
+        unit_assert_str(&str, &text);
+    }
+
+    unit_arena_free(&arena);
+}
+
+
+/* A name counts once, its value doesn't; what is raw is one value. */
+
+static void
+containers_are_counted(void **state)
+{
+    recs_str_t     str, expected, raw;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    (void) state;
+
+    unit_arena_init(&arena);
+    recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+
+    raw = (recs_str_t) recs_string("\xdd\0\0\0\1\xcd\0\1");
+
+    recs_write_uint(&w, 9);
+    recs_write_object(&w);
+    recs_write_key(&w, "a");
+    recs_write_object(&w);
+    recs_write_object_end(&w);
+    recs_write_key(&w, "b");
+    recs_write_array(&w);
+    recs_write_array(&w);
+    recs_write_array_end(&w);
+    recs_write_object(&w);
+    recs_write_key(&w, "c");
+    recs_write_null(&w);
+    recs_write_object_end(&w);
+    recs_write_raw(&w, &raw);
+    recs_write_cstr(&w, "d");
+    recs_write_array_end(&w);
+    recs_write_key_str(&w, &raw);
+    recs_write_raw(&w, &raw);
+    recs_write_object_end(&w);
+    recs_write_array(&w);
+    recs_write_array_end(&w);
+    recs_write_true(&w);
+
+    str = output(&w);
+    expected = (recs_str_t) recs_string(
+        "\x09"
+        "\x83"
+            "\xa1" "a" "\x80"
+            "\xa1" "b" "\x94" "\x90" "\x81\xa1" "c" "\xc0"
+                       "\xdd\0\0\0\1\xcd\0\1" "\xa1" "d"
+            "\xa8" "\xdd\0\0\0\1\xcd\0\1" "\xdd\0\0\0\1\xcd\0\1"
+        "\x90"
+        "\xc3");
+    unit_assert_str(&str, &expected);
+
+    unit_arena_free(&arena);
+}
+
+
+/* n elements or members in a container, that in a map, beside a small one. */
+
+static void
+check_width(unsigned map, uint32_t n, const recs_str_t *header)
+{
+    uint32_t       i;
+    recs_str_t     part, expected;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    unit_arena_init(&arena);
+    recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+
+    recs_write_object(&w);
+    recs_write_key(&w, "k");
+
+    if (map) {
+        recs_write_object(&w);
+
+    } else {
+        recs_write_array(&w);
+    }
+
+    for (i = 0; i < n; i++) {
+        if (map) {
+            recs_write_key(&w, "");
+        }
+
+        recs_write_array(&w);
+        recs_write_array_end(&w);
+    }
+
+    if (map) {
+        recs_write_object_end(&w);
+
+    } else {
+        recs_write_array_end(&w);
+    }
+
+    recs_write_key(&w, "l");
+    recs_write_true(&w);
+    recs_write_object_end(&w);
+
+    part = output(&w);
+    assert_int_equal(part.len, 3 + header->len + n * (map + 1) + 3);
+
+    part.len = 3;
+    expected = (recs_str_t) recs_string("\x82\xa1k");
+    unit_assert_str(&part, &expected);
+
+    part.data += part.len;
+    part.len = header->len;
+    unit_assert_str(&part, header);
+
+    part.data += part.len;
+
+    for (i = 0; i < n; i++) {
+        if (map) {
+            assert_int_equal(*part.data++, 0xa0);
+        }
+
+        assert_int_equal(*part.data++, 0x90);
+    }
+
+    part.len = 3;
+    expected = (recs_str_t) recs_string("\xa1l\xc3");
+    unit_assert_str(&part, &expected);
+
+    unit_arena_free(&arena);
+}
+
+
+static void
+headers_are_of_the_least_width(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        unsigned          map;
+        uint32_t          n;
+        recs_str_t        header;
+    } widths[] = {
+        { 0, 0, recs_string("\x90") },
+        { 0, 15, recs_string("\x9f") },
+        { 0, 16, recs_string("\xdc\x00\x10") },
+        { 0, 65535, recs_string("\xdc\xff\xff") },
+        { 0, 65536, recs_string("\xdd\x00\x01\x00\x00") },
+        { 1, 0, recs_string("\x80") },
+        { 1, 15, recs_string("\x8f") },
+        { 1, 16, recs_string("\xde\x00\x10") },
+        { 1, 65535, recs_string("\xde\xff\xff") },
+        { 1, 65536, recs_string("\xdf\x00\x01\x00\x00") },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(widths); i++) {
+        check_width(widths[i].map, widths[i].n, &widths[i].header);
+    }
+}
+
+
 static void
 the_buffer_grows_by_doubling(void **state)
 {
@@ -378,7 +707,7 @@ the_buffer_grows_by_doubling(void **state)
     (void) state;
 
     unit_arena_init(&arena);
-    recs_writer_init(&w, &arena.mem, 16);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 16);
 
     for (i = 0; i < 4096; i++) {
         recs_write_bytes(&w, "0123456789", 10);
@@ -402,13 +731,13 @@ want_of_memory_is_remembered(void **state)
     (void) state;
 
     unit_arena_init_max(&arena, 0);
-    recs_writer_init(&w, &arena.mem, 16);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 16);
     assert_true(w.failed);
     recs_write_cstr(&w, "ignored");
     assert_int_equal(w.len, 0);
 
     unit_arena_init_max(&arena, 1);
-    recs_writer_init(&w, &arena.mem, 8);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 8);
     recs_write_array(&w);
     recs_write_uint(&w, 1);
     assert_false(w.failed);
@@ -419,6 +748,46 @@ want_of_memory_is_remembered(void **state)
     assert_true(w.len <= w.size);
 
     unit_arena_free(&arena);
+}
+
+
+/* Wherever it ends, nothing is written or read beside the buffer. */
+
+static void
+want_of_memory_leaves_marks_alone(void **state)
+{
+    unsigned       i, max;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    (void) state;
+
+    for (max = 0; /* void */; max++) {
+        unit_arena_init_max(&arena, max);
+        recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
+
+        for (i = 0; i < 20; i++) {
+            recs_write_array(&w);
+            recs_write_object(&w);
+            recs_write_key(&w, "k");
+        }
+
+        recs_write_null(&w);
+
+        for (i = 0; i < 20; i++) {
+            recs_write_object_end(&w);
+            recs_write_array_end(&w);
+        }
+
+        unit_arena_free(&arena);
+
+        if (!w.failed) {
+            break;
+        }
+    }
+
+    assert_true(max > 5);
+    assert_int_equal(w.len, 20 * 4 + 1);
 }
 
 
@@ -434,8 +803,13 @@ main(void)
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(random_doubles_read_back),
         cmocka_unit_test(a_double_has_a_point_in_every_locale),
+        cmocka_unit_test(scalars_are_packed),
+        cmocka_unit_test(strings_are_packed_at_the_least_width),
+        cmocka_unit_test(containers_are_counted),
+        cmocka_unit_test(headers_are_of_the_least_width),
         cmocka_unit_test(the_buffer_grows_by_doubling),
         cmocka_unit_test(want_of_memory_is_remembered),
+        cmocka_unit_test(want_of_memory_leaves_marks_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
