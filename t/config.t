@@ -83,6 +83,14 @@ subtest 'every form of a directive is accepted' => sub {
             . 'refresh=100ms',
         'recs_pool p redis=main key=a id=/sku',
         'recs_pool p file=%%TESTDIR%%/pool.ndjson refresh=1h id=/id',
+        'recs_snapshots s redis=main prefix=home',
+        'recs_snapshots s prefix=a:b redis=main min_coverage=0% poll=100ms',
+        'recs_snapshots s redis=main prefix=p min_coverage=99.95% '
+            . 'accept=s1,s2 max_age=36h poll=1m missing=previous '
+            . 'channels=canary,test-2',
+        'recs_snapshots s redis=main prefix=p missing=none channels=active',
+        'recs_snapshots s redis=main prefix=p missing=default '
+            . 'min_coverage=100%',
         'recs on', 'recs off', 'recs shadow',
         'recs_types application/json application/vnd.api+json', 'recs_types *',
         'recs_user $arg_user', 'recs_event $request_id$arg_n',
@@ -140,7 +148,8 @@ subtest 'what is used may be defined after it' => sub {
 
 subtest 'a directive outside of its place is refused' => sub {
     for my $name ('recs_zone 1m', 'recs_set s value=a',
-                  'recs_pool p redis=main key=a')
+                  'recs_pool p redis=main key=a',
+                  'recs_snapshots s redis=main prefix=p')
     {
         my ($word) = $name =~ /^(\w+)/;
         refuses("$name in a location", server("$name;"),
@@ -160,7 +169,7 @@ subtest 'a directive outside of its place is refused' => sub {
 subtest 'a wrong number of arguments is refused' => sub {
     my @wrong = (
         'recs_zone', 'recs_zone 1m 2m', 'recs_set s', 'recs_set',
-        'recs_pool p', 'recs', 'recs on off', 'recs_types', 'recs_user',
+        'recs_pool p', 'recs_snapshots s', 'recs', 'recs on off', 'recs_types', 'recs_user',
         'recs_user a b', 'recs_event', 'recs_event a b', 'recs_items',
         'recs_item_id', 'recs_item_id /a /b', 'recs_require', 'recs_exclude',
         'recs_distinct', 'recs_limit', 'recs_limit 1 2', 'recs_explore',
@@ -191,6 +200,36 @@ subtest 'a wrong value is refused, with what would be right' => sub {
     my @wrong = (
         ['recs_zone 100k', qr/"100k" of recs_zone, .* at least 512k/],
         ['recs_zone big', qr/"big" of recs_zone, .* at least 512k/],
+        ['recs_snapshots s redis=main',
+            qr/recs_snapshots "s" must have "redis=" and "prefix="/],
+        ['recs_snapshots s prefix=p',
+            qr/recs_snapshots "s" must have "redis=" and "prefix="/],
+        (map { [qq(recs_snapshots s redis=main "prefix=$_"),
+                qr/prefix=.* at most 64 printable/] }
+             'a b', '{a', 'a}', '\\$a', 'p' x 65),
+        (map { ["recs_snapshots s redis=main prefix=p min_coverage=$_",
+                qr/min_coverage=.* a percentage up to "100%"/] }
+             '99', '100.01%', '-1%', '%', 'most', '9.999%'),
+        (map { ["recs_snapshots s redis=main prefix=p $_",
+                qr/"\Q$_\E" .*must be a list such as "a,b"/] }
+             'accept=a,,b', 'accept=,', 'channels=,a'),
+        (map { ["recs_snapshots s redis=main prefix=p max_age=$_",
+                qr/max_age=.* must be a time such as "36h"/] }
+             '0', 'old', '-1'),
+        (map { ["recs_snapshots s redis=main prefix=p poll=$_",
+                qr/poll=.* a time such as "1s", at least "100ms"/] }
+             '0', '99ms', 'x'),
+        ['recs_snapshots s redis=main prefix=p missing=old',
+            qr/must be "default", "previous" or "none"/],
+        (map { ["recs_snapshots s redis=main prefix=p channels=$_",
+                qr/channel's name must be at most 64 letters/] }
+             'a:b', 'a/b', 'c' x 65),
+        ['recs_snapshots s redis=main prefix=p channels=a,b,a',
+            qr/can be named only once/],
+        ['recs_snapshots s redis=main prefix=p channels='
+            . join(',', map { "c$_" } 1 .. 16), qr/more than 16 channels/],
+        ['recs_snapshots s redis=main prefix=p coverage=1%',
+            qr/invalid parameter "coverage=1%" of recs_snapshots "s"/],
         ['recs maybe', qr/invalid value "maybe"/],
         ['recs_distinct 1', qr/"1" in "recs_distinct" .*"on" or "off"/],
         ['recs_limit many', qr/invalid number/],
@@ -313,6 +352,8 @@ subtest 'what is given twice is refused' => sub {
         ['recs_pool p redis=main key=a', 'key=b'],
         ['recs_pool p redis=main key=a refresh=1s', 'refresh=2s'],
         ['recs_pool p redis=main key=a id=/id', 'id=/sku'],
+        ['recs_snapshots s redis=main prefix=a', 'prefix=b'],
+        ['recs_snapshots s redis=main prefix=a poll=1s', 'poll=2s'],
         ['recs_explore fresh rate=1% slots=1', 'rate=2%'],
         ['recs_explore fresh rate=1% slots=1', 'slots=2'],
         ['recs_explore fresh rate=1% slots=1 salt=a', 'salt=b'],

@@ -13,6 +13,7 @@ ngx_recs_zone_attach(ngx_shm_zone_t *shm_zone, void *old)
     if (old || shm_zone->shm.exists) {
         zone = shpool->data;
         zone->full = 0;
+        zone->missing = 0;
         return zone;
     }
 
@@ -26,6 +27,7 @@ ngx_recs_zone_attach(ngx_shm_zone_t *shm_zone, void *old)
         return NULL;
     }
 
+    zone->shpool = shpool;
     shpool->data = zone;
 
     return zone;
@@ -63,4 +65,79 @@ ngx_recs_zone_counters(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
     zone->nentries++;
 
     return entry->counters;
+}
+
+
+void *
+ngx_recs_zone_block(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
+    const ngx_str_t *name, size_t size)
+{
+    ngx_uint_t              i;
+    ngx_recs_zone_block_t  *block;
+
+    for (i = 0; i < zone->nblocks; i++) {
+        block = &zone->blocks[i];
+
+        if (block->kind == (ngx_uint_t) kind && block->size == size
+            && block->len == name->len
+            && ngx_memcmp(block->name, name->data, name->len) == 0)
+        {
+            return block->data;
+        }
+    }
+
+    if (zone->nblocks == NGX_RECS_ZONE_BLOCKS
+        || name->len > NGX_RECS_ZONE_BLOCK_NAME)
+    {
+        zone->full = 1;
+        return NULL;
+    }
+
+    block = &zone->blocks[zone->nblocks];
+
+    block->data = ngx_slab_calloc(zone->shpool, size);
+    if (block->data == NULL) {
+        zone->missing += ngx_align(size, ngx_pagesize);
+        return NULL;
+    }
+
+    block->kind = kind;
+    block->size = size;
+    block->len = name->len;
+    ngx_memcpy(block->name, name->data, name->len);
+
+    zone->nblocks++;
+
+    return block->data;
+}
+
+
+ngx_int_t
+ngx_recs_zone_check(ngx_recs_zone_t *zone, ngx_shm_zone_t *shm_zone)
+{
+    size_t  needed;
+
+    if (zone->full) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "recs_zone has no place for another name: up to %d, and "
+                      "%d of snapshots' channels, can be used from nginx's "
+                      "start on",
+                      NGX_RECS_ZONE_ENTRIES, NGX_RECS_ZONE_BLOCKS);
+        return NGX_ERROR;
+    }
+
+    if (zone->missing) {
+
+        /* the slab allocator's own takes less than a hundredth */
+
+        needed = shm_zone->shm.size + zone->missing;
+        needed += needed / 100;
+
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "recs_zone of %uzk is too small, %uzk are needed",
+                      shm_zone->shm.size / 1024, needed / 1024 + 1);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }

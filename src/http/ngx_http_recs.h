@@ -16,6 +16,7 @@
 #include "ngx_recs_ask.h"
 #include "ngx_recs_mem.h"
 #include "ngx_recs_pool.h"
+#include "ngx_recs_row.h"
 #include "ngx_recs_zone.h"
 #include "recs_decide.h"
 #include "recs_render.h"
@@ -134,14 +135,21 @@ typedef struct {
     ngx_recs_pool_t             pool;
 } ngx_http_recs_pool_t;
 
+typedef struct {
+    ngx_http_recs_named_t       named;
+    ngx_recs_snapshots_t        snapshots;
+} ngx_http_recs_snapshots_t;
+
 
 typedef struct {
     ngx_array_t                 redis;      /* ngx_http_recs_redis_t * */
     ngx_array_t                 sets;       /* ngx_http_recs_set_t * */
     ngx_array_t                 pools;      /* ngx_http_recs_pool_t * */
+    ngx_array_t                 snapshots;  /* ngx_http_recs_snapshots_t * */
 
     size_t                      zone_size;
     ngx_recs_zone_t            *zone;
+    ngx_recs_leader_t           leader;
     ngx_http_recs_states_t     *states;
     ngx_http_recs_responses_t  *responses;
     ngx_http_recs_items_t      *items;
@@ -308,6 +316,10 @@ char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* ngx_http_recs_pool_conf.c, */
 
 char *ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_recs_snapshots_conf.c, */
+
+char *ngx_http_recs_snapshots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_recs_redis_conf.c, */
 

@@ -68,6 +68,11 @@ void *ngx_http_recs_define(ngx_conf_t *cf, ngx_array_t *names,
 
 ngx_recs_redis_t *ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name);
 
+/* The snapshots called name.  NULL after an error was logged. */
+
+ngx_recs_snapshots_t *ngx_http_recs_find_snapshots(ngx_conf_t *cf,
+    ngx_str_t *name);
+
 /* Compiles text with variables.  NGX_CONF_OK or NGX_CONF_ERROR. */
 
 char *ngx_http_recs_complex(ngx_conf_t *cf, ngx_str_t *value,

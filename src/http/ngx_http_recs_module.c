@@ -112,6 +112,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       0,
       NULL },
 
+    { ngx_string("recs_snapshots"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_recs_snapshots,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -368,7 +375,9 @@ ngx_http_recs_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&rmcf->redis, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&rmcf->sets, cf->pool, 4, sizeof(void *)) != NGX_OK
-        || ngx_array_init(&rmcf->pools, cf->pool, 4, sizeof(void *)) != NGX_OK)
+        || ngx_array_init(&rmcf->pools, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&rmcf->snapshots, cf->pool, 2, sizeof(void *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -577,6 +586,8 @@ ngx_http_recs_init(ngx_conf_t *cf)
     if (ngx_http_recs_check_names(cf, &rmcf->redis, "recs_redis") != NGX_OK
         || ngx_http_recs_check_names(cf, &rmcf->sets, "recs_set") != NGX_OK
         || ngx_http_recs_check_names(cf, &rmcf->pools, "recs_pool") != NGX_OK
+        || ngx_http_recs_check_names(cf, &rmcf->snapshots, "recs_snapshots")
+           != NGX_OK
         || ngx_http_recs_check_variables(cf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -662,9 +673,13 @@ ngx_http_recs_fits(ngx_http_recs_items_t);
 ngx_http_recs_fits(ngx_recs_set_counters_t);
 ngx_http_recs_fits(ngx_recs_pool_counters_t);
 ngx_http_recs_fits(ngx_recs_redis_counters_t);
+ngx_http_recs_fits(ngx_recs_snapshots_counters_t);
 
 
-/* Finds the shared counters of all locations, and of each thing with a name. */
+/*
+ * Finds the shared counters of all locations and of each thing with a name, and
+ * what else they share.
+ */
 
 static ngx_int_t
 ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
@@ -675,6 +690,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_recs_pool_t       **rp;
     ngx_http_recs_redis_t      **rr;
     ngx_http_recs_main_conf_t   *rmcf;
+    ngx_http_recs_snapshots_t  **rn;
 
     static ngx_str_t  states = ngx_string(NGX_HTTP_RECS_STATES_NAME);
     static ngx_str_t  responses = ngx_string(NGX_HTTP_RECS_RESPONSES_NAME);
@@ -720,14 +736,15 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                                    &rr[i]->named.name);
     }
 
-    if (zone->full) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "recs_zone has no place for another name: %d were used "
-                      "since nginx was started", NGX_RECS_ZONE_ENTRIES);
-        return NGX_ERROR;
+    ngx_recs_leader_init_zone(&rmcf->leader, zone);
+
+    rn = rmcf->snapshots.elts;
+
+    for (i = 0; i < rmcf->snapshots.nelts; i++) {
+        ngx_recs_snapshots_init_zone(&rn[i]->snapshots, zone);
     }
 
-    return NGX_OK;
+    return ngx_recs_zone_check(zone, shm_zone);
 }
 
 
@@ -738,6 +755,7 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     ngx_http_recs_pool_t       **rp;
     ngx_http_recs_redis_t      **rr;
     ngx_http_recs_main_conf_t   *rmcf;
+    ngx_http_recs_snapshots_t  **rn;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -763,6 +781,19 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
         ngx_recs_pool_init_worker(&rp[i]->pool, cycle);
     }
 
+    rn = rmcf->snapshots.elts;
+
+    for (i = 0; i < rmcf->snapshots.nelts; i++) {
+        if (ngx_recs_snapshots_init_worker(&rn[i]->snapshots, &rmcf->leader,
+                                           cycle)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_recs_leader_start(&rmcf->leader, cycle);
+
     return NGX_OK;
 }
 
@@ -783,6 +814,8 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
     if (rmcf == NULL) {
         return;
     }
+
+    ngx_recs_leader_exit(&rmcf->leader);
 
     rr = rmcf->redis.elts;
 

@@ -1,0 +1,210 @@
+
+/* A channel in shared memory, as all workers read it. */
+
+
+#include "ngx_recs_look.h"
+
+
+static ngx_uint_t ngx_recs_snapshot_copy(ngx_recs_channel_t *channel,
+    ngx_recs_snapshot_t *out);
+
+
+/*
+ * A channel's block is named after all that its contents depend on: another
+ * prefix has other versions.
+ */
+
+void
+ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss, ngx_recs_zone_t *zone)
+{
+    u_char               buf[NGX_RECS_ZONE_BLOCK_NAME];
+    ngx_str_t            name;
+    ngx_uint_t           i;
+    ngx_recs_channel_t  *channel;
+
+    ss->counters = (ngx_recs_snapshots_counters_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SNAPSHOTS, &ss->name);
+
+    for (i = 0; i < ss->nchannels; i++) {
+        channel = &ss->channels[i];
+
+        name.data = buf;
+        name.len = ngx_snprintf(buf, sizeof(buf), "%V %V %V %V", &ss->name,
+                                &ss->redis->name, &channel->name, &ss->prefix)
+                   - buf;
+
+        channel->shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_SNAPSHOTS,
+                                              &name,
+                                            sizeof(ngx_recs_channel_shared_t));
+    }
+}
+
+
+ngx_int_t
+ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
+    ngx_recs_leader_t *leader, ngx_cycle_t *cycle)
+{
+    ss->leader = leader;
+
+    return ngx_recs_look_init(ss, cycle);
+}
+
+
+ngx_int_t
+ngx_recs_snapshot_get(ngx_recs_snapshots_t *ss, const ngx_str_t *channel,
+    ngx_recs_snapshot_t *out)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    for (i = ss->nchannels - 1; i; i--) {
+        name = &ss->channels[i].name;
+
+        if (name->len == channel->len
+            && ngx_memcmp(name->data, channel->data, name->len) == 0)
+        {
+            break;
+        }
+    }
+
+    out->channel = i;
+
+    if (ngx_recs_snapshot_copy(&ss->channels[i], out)) {
+        return NGX_OK;
+    }
+
+    out->channel = 0;
+
+    return i && ngx_recs_snapshot_copy(&ss->channels[0], out) ? NGX_OK
+                                                              : NGX_DECLINED;
+}
+
+
+/* False: nothing was adopted. */
+
+static ngx_uint_t
+ngx_recs_snapshot_copy(ngx_recs_channel_t *channel, ngx_recs_snapshot_t *out)
+{
+    ngx_atomic_uint_t           g;
+    ngx_recs_channel_state_t   *state;
+    ngx_recs_channel_shared_t  *shared;
+
+    shared = channel->shared;
+
+    do {
+        g = ngx_recs_latest(&shared->state);
+
+        if (g == 0) {
+            return 0;
+        }
+
+        state = &shared->states[g % NGX_RECS_STATES];
+        out->active = state->active;
+        out->previous = state->previous;
+
+    } while (!ngx_recs_latest_stood(&shared->state, g, NGX_RECS_STATES));
+
+    if (ngx_recs_descriptor_expired(&out->previous, ngx_time())) {
+        out->previous.version.len = 0;
+    }
+
+    return out->active.version.len != 0;
+}
+
+
+ngx_uint_t
+ngx_recs_channel_state(ngx_recs_channel_t *channel,
+    ngx_recs_channel_state_t *state)
+{
+    ngx_atomic_uint_t           g;
+    ngx_recs_channel_shared_t  *shared;
+
+    shared = channel->shared;
+
+    do {
+        g = ngx_recs_latest(&shared->state);
+
+        if (g == 0) {
+            return 0;
+        }
+
+        *state = shared->states[g % NGX_RECS_STATES];
+
+    } while (!ngx_recs_latest_stood(&shared->state, g, NGX_RECS_STATES));
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_recs_snapshot_default(ngx_recs_snapshots_t *ss, ngx_uint_t channel,
+    const ngx_recs_text_t *version, ngx_pool_t *pool, ngx_str_t *page,
+    ngx_recs_descriptor_t *of)
+{
+    ngx_atomic_uint_t           g;
+    ngx_recs_default_t         *kept;
+    ngx_recs_channel_shared_t  *shared;
+
+    shared = ss->channels[channel].shared;
+
+    for ( ;; ) {
+        g = ngx_recs_latest(&shared->page);
+
+        if (g == 0) {
+            return NGX_DECLINED;
+        }
+
+        kept = &shared->pages[g % NGX_RECS_DEFAULTS];
+        *of = kept->of;
+        page->len = kept->len;
+
+        if (!ngx_recs_latest_stood(&shared->page, g, NGX_RECS_DEFAULTS)) {
+            continue;
+        }
+
+        if (page->len == 0
+            || (version && !ngx_recs_text_eq(&of->version, version)))
+        {
+            return NGX_DECLINED;
+        }
+
+        page->data = ngx_pnalloc(pool, page->len);
+        if (page->data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(page->data, kept->data, page->len);
+
+        if (ngx_recs_latest_stood(&shared->page, g, NGX_RECS_DEFAULTS)) {
+            return NGX_OK;
+        }
+    }
+}
+
+
+size_t
+ngx_recs_channel_default(ngx_recs_channel_t *channel,
+    ngx_recs_text_t *version)
+{
+    size_t                      len;
+    ngx_atomic_uint_t           g;
+    ngx_recs_default_t         *kept;
+    ngx_recs_channel_shared_t  *shared;
+
+    shared = channel->shared;
+
+    do {
+        g = ngx_recs_latest(&shared->page);
+
+        if (g == 0) {
+            return 0;
+        }
+
+        kept = &shared->pages[g % NGX_RECS_DEFAULTS];
+        *version = kept->of.version;
+        len = kept->len;
+
+    } while (!ngx_recs_latest_stood(&shared->page, g, NGX_RECS_DEFAULTS));
+
+    return len;
+}

@@ -1,0 +1,185 @@
+
+/*
+ * Snapshots: versioned batch output in Redis.  For each channel one worker, the
+ * leader, follows which version is active, and publishes to all workers, through
+ * shared memory, what may be served.
+ */
+
+
+#ifndef NGX_RECS_SNAPSHOT_H
+#define NGX_RECS_SNAPSHOT_H
+
+
+#include "ngx_recs_descriptor.h"
+#include "ngx_recs_latest.h"
+#include "ngx_recs_leader.h"
+#include "ngx_recs_redis.h"
+
+
+#define NGX_RECS_CHANNELS_MAX   16      /* of one recs_snapshots */
+#define NGX_RECS_PREFIX_MAX     64      /* bytes */
+
+/* A default page of more bytes than this is not kept in shared memory. */
+
+#define NGX_RECS_DEFAULT_MAX    (128 * 1024)
+
+
+/* What a user gets who is missing from the active version. */
+
+typedef enum {
+    NGX_RECS_MISSING_DEFAULT = 0,       /* its default page */
+    NGX_RECS_MISSING_PREVIOUS,          /* his page of the version before, then
+                                           the default */
+    NGX_RECS_MISSING_NONE               /* nothing */
+} ngx_recs_missing_e;
+
+
+/* Counters of all workers, in shared memory. */
+
+typedef struct {
+    ngx_atomic_t              rows;         /* users' pages asked for */
+    ngx_atomic_t              missing;      /* of these: not in the version */
+    ngx_atomic_t              previous;     /* of these: had in the one before */
+    ngx_atomic_t              defaults;     /* default pages served */
+    ngx_atomic_t              none;         /* nobody had a page */
+    ngx_atomic_t              kept;         /* last known default pages served,
+                                               as Redis gave no answer */
+    ngx_atomic_t              unknown;      /* no answer, and none kept */
+    ngx_atomic_t              too_large;
+
+    ngx_atomic_t              adopted;      /* versions, in all channels */
+    ngx_atomic_t              refused;
+    ngx_atomic_t              events;       /* messages of a change */
+} ngx_recs_snapshots_counters_t;
+
+
+/* What the leader says of a channel. */
+
+typedef struct {
+    ngx_recs_descriptor_t     active;
+    ngx_recs_descriptor_t     previous;     /* version.len 0: none */
+    time_t                    since;        /* unix seconds: active was adopted
+                                               then */
+    ngx_recs_text_t           refused;      /* what the pointer names, if it is
+                                               refused */
+    ngx_uint_t                refusal;      /* ngx_recs_refusal_e */
+    u_char                    reason[NGX_RECS_REASON_MAX];
+    size_t                    reason_len;
+} ngx_recs_channel_state_t;
+
+
+/* A default page. */
+
+typedef struct {
+    ngx_recs_descriptor_t     of;
+    size_t                    len;
+    u_char                    data[NGX_RECS_DEFAULT_MAX];
+} ngx_recs_default_t;
+
+
+/* A channel in shared memory; see ngx_recs_latest.h. */
+
+#define NGX_RECS_STATES         4
+#define NGX_RECS_DEFAULTS       2
+
+typedef struct {
+    ngx_atomic_t              state;
+    ngx_atomic_t              page;
+    ngx_atomic_t              looked;       /* unix seconds: when Redis last
+                                               told all of it */
+    ngx_recs_channel_state_t  states[NGX_RECS_STATES];
+    ngx_recs_default_t        pages[NGX_RECS_DEFAULTS];
+} ngx_recs_channel_shared_t;
+
+
+typedef struct ngx_recs_snapshots_s  ngx_recs_snapshots_t;
+typedef struct ngx_recs_look_s       ngx_recs_look_t;
+
+
+typedef struct {
+    ngx_str_t                    name;
+    ngx_recs_channel_shared_t   *shared;
+    ngx_recs_look_t             *look;      /* the leader's */
+} ngx_recs_channel_t;
+
+
+struct ngx_recs_snapshots_s {
+    ngx_str_t                 name;
+    ngx_recs_redis_t         *redis;
+    ngx_str_t                 prefix;
+    ngx_recs_adopt_t          adopt;
+    ngx_msec_t                poll;         /* ms */
+    ngx_recs_missing_e        missing;
+
+    ngx_recs_channel_t       *channels;     /* the first is "active" */
+    ngx_uint_t                nchannels;
+
+    ngx_recs_snapshots_counters_t  *counters;
+
+    /* this worker's */
+
+    ngx_recs_leader_t        *leader;
+    ngx_recs_leader_user_t    user;
+    ngx_event_t               timer;
+    time_t                    failed;       /* when it last got no row; 0: it
+                                               is well */
+};
+
+
+/* What may be served in a channel, at one moment. */
+
+typedef struct {
+    ngx_uint_t                channel;      /* its index; 0 also if it follows
+                                               "active" */
+    ngx_recs_descriptor_t     active;
+    ngx_recs_descriptor_t     previous;     /* version.len 0: none; valid now */
+} ngx_recs_snapshot_t;
+
+
+/* In the zone's init.  What is missing the zone knows. */
+
+void ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss,
+    ngx_recs_zone_t *zone);
+
+/*
+ * In init_process, before the leader starts.  NGX_OK or NGX_ERROR (out of
+ * memory).
+ */
+
+ngx_int_t ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
+    ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
+
+/*
+ * What may be served in a channel now: a consistent copy, without a lock.  An
+ * empty or unknown channel, and one for which nothing was adopted, is "active".
+ * NGX_OK, or NGX_DECLINED: nothing was adopted yet.
+ */
+
+ngx_int_t ngx_recs_snapshot_get(ngx_recs_snapshots_t *ss,
+    const ngx_str_t *channel, ngx_recs_snapshot_t *out);
+
+/*
+ * The default page that is kept for a channel, copied into memory from pool:
+ * that of version, or with NULL whichever there is.  *of says whose it is.
+ * NGX_OK; NGX_DECLINED: it is not kept; NGX_ERROR: out of memory.
+ */
+
+ngx_int_t ngx_recs_snapshot_default(ngx_recs_snapshots_t *ss,
+    ngx_uint_t channel, const ngx_recs_text_t *version, ngx_pool_t *pool,
+    ngx_str_t *page, ngx_recs_descriptor_t *of);
+
+/*
+ * For the status: a consistent copy of what the leader says of a channel.
+ * False: nothing yet.
+ */
+
+ngx_uint_t ngx_recs_channel_state(ngx_recs_channel_t *channel,
+    ngx_recs_channel_state_t *state);
+
+/* The size of the default page that is kept, and whose it is; 0: none. */
+
+size_t ngx_recs_channel_default(ngx_recs_channel_t *channel,
+    ngx_recs_text_t *version);
+
+
+#endif /* NGX_RECS_SNAPSHOT_H */
