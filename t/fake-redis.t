@@ -91,17 +91,24 @@ $case{unsolicited_line} = { how => 'right', first => [
 # A hundred megabytes, if anybody takes them: how they begin, and go on.
 my $some = 'x' x 1_000_000;
 my %huge = (
-    bulk => ["\$100000000\r\n", $some],
-    element => ["*3\r\n:0\r\n\$100000000\r\n", $some],
-    value => ["*3\r\n\$100000000\r\n", $some],
+    endless => ["*3\r\n:0\r\n\$1000000000\r\n", $some],
     line => ['+', $some], error => ['-', $some],
     integer => ["*3\r\n:", 1 x 1_000_000],
     length => ["*3\r\n\$", 1 x 1_000_000],
     flood => ['', ":1\r\n" x 200_000],
 );
 
-$case{"huge_$_"} = { how => 'huge', first => $huge{$_},
-                     type => $_ eq 'value' ? 'hash' : 'set' } for keys %huge;
+$case{"huge_$_"} = { how => 'huge', first => $huge{$_} } for keys %huge;
+
+# The same, of a length that Redis may send: how they begin, go on, and end.
+my %large = (
+    bulk => ["\$100000000\r\n", $some, "\r\n"],
+    element => ["*3\r\n:0\r\n\$100000000\r\n", $some, "\r\n:0\r\n"],
+    value => ["*3\r\n\$100000000\r\n", $some, "\r\n" . "\$-1\r\n" x 2],
+);
+
+$case{"large_$_"} = { how => 'large', first => $large{$_},
+                      type => $_ eq 'value' ? 'hash' : 'set' } for keys %large;
 
 my @names = sort keys %case;
 
@@ -127,13 +134,13 @@ my $fake = $t->fake_redis(sub {
     return $whole if -e "$dir/done/$key";
     open my $done, '>', "$dir/done/$key";
 
-    if ($case->{how} eq 'huge') {
-        my ($piece, $more) = @{ $case->{first} };
+    if ($case->{how} eq 'huge' || $case->{how} eq 'large') {
+        my ($piece, $more, $end) = @{ $case->{first} };
         for (0 .. 100) {
             $stream->write($piece) or last;
             $piece = $more;
         }
-        return;
+        return $end;
     }
 
     if ($case->{end}) {
@@ -320,8 +327,25 @@ subtest 'more than anybody wants' => sub {
         cmp_ok memory() - $before, '<', 50_000, 'kB more at most';
     }
 
-    my $peak = slurp("/proc/$worker/status") =~ /VmHWM:\s+(\d+)/ ? $1 : 0;
-    cmp_ok $peak, '<', 150_000, 'kB at the peak';
+    peak();
+};
+
+
+subtest 'more than anybody wants, to its end' => sub {
+    for my $name (grep { $case{$_}{how} eq 'large' } @names) {
+        my $before = memory();
+        my @streams = map { $c->send('GET', "/$name") } 1, 2;
+
+        is wrong($c->response($streams[0]), $name, 0), undef, $name;
+        is wrong($c->response($streams[1]), $name, 1), undef,
+            'what comes after it on the connection is right';
+        is status()->{$name}{losses}, 0, 'it was not lost';
+        is lines(qr/recs_set "$name": .*of 100000000 bytes is over/), 1,
+            'one line';
+        cmp_ok memory() - $before, '<', 10_000, 'kB more at most';
+    }
+
+    peak();
 };
 
 
@@ -510,4 +534,12 @@ sub lines {
 
 sub memory {
     return slurp("/proc/$worker/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0;
+}
+
+
+# Of all that was before.
+
+sub peak {
+    my $peak = slurp("/proc/$worker/status") =~ /VmHWM:\s+(\d+)/ ? $1 : 0;
+    cmp_ok $peak, '<', 150_000, 'kB at the peak';
 }

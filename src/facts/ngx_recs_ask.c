@@ -44,7 +44,7 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
 
         q->ask = ask;
         q->unknown = 0;
-        q->query.slot = NULL;
+        ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
         q->answers = answers;
         answers += ask->nids;
 

@@ -49,6 +49,10 @@ ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
 {
     ngx_uint_t  i;
 
+    while (redis->subs) {
+        ngx_recs_redis_unsubscribe(redis->subs->sub);
+    }
+
     if (redis->conns == NULL) {
         return;
     }
@@ -145,6 +149,18 @@ ngx_recs_redis_log_loss(ngx_recs_redis_conn_t *conn)
     redis = conn->redis;
     fault = &conn->fault;
 
+    if (fault->reason == NGX_RECS_REDIS_NO_CHANNEL) {
+
+        /* Redis may serve all others */
+
+        if (conn->refused) {
+            return;
+        }
+
+        conn->refused = 1;
+        goto log;
+    }
+
     if (redis->down & fault->reason) {
         return;
     }
@@ -158,6 +174,8 @@ ngx_recs_redis_log_loss(ngx_recs_redis_conn_t *conn)
 
     redis->down |= fault->reason;
 
+log:
+
     ngx_log_error(NGX_LOG_ERR, conn->log, fault->err,
                   "recs_redis \"%V\" %V: %V",
                   &redis->name, &redis->server, &fault->text);
@@ -170,6 +188,14 @@ ngx_recs_redis_log_recovery(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_t  *redis;
 
     redis = conn->redis;
+
+    if (conn->refused) {
+        conn->refused = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, conn->log, 0,
+                      "recs_redis \"%V\" %V: channel \"%V\" is allowed now",
+                      &redis->name, &redis->server, &conn->sub->channel);
+    }
 
     if (redis->down == 0) {
         return;

@@ -22,13 +22,15 @@ typedef struct ngx_recs_redis_s        ngx_recs_redis_t;
 typedef struct ngx_recs_redis_conn_s   ngx_recs_redis_conn_t;
 typedef struct ngx_recs_redis_query_s  ngx_recs_redis_query_t;
 typedef struct ngx_recs_redis_slot_s   ngx_recs_redis_slot_t;
+typedef struct ngx_recs_redis_sub_s    ngx_recs_redis_sub_t;
 
 
 /* Counters of all workers, in shared memory; only ever added to. */
 
 typedef struct {
     ngx_atomic_t              commands;     /* taken into a pipeline */
-    ngx_atomic_t              errors;       /* answered with an error */
+    ngx_atomic_t              errors;       /* answered with an error, or with
+                                               more than is taken */
     ngx_atomic_t              connects;     /* connections made ready */
     ngx_atomic_t              losses;       /* connections lost, or not made */
     ngx_atomic_t              refused;      /* commands that send() declined */
@@ -63,6 +65,7 @@ struct ngx_recs_redis_s {
 
     ngx_recs_redis_conn_t    *conns;        /* this worker's */
     ngx_uint_t                next;         /* where pick() begins to look */
+    ngx_recs_redis_conn_t    *subs;         /* those of its subscriptions */
     ngx_uint_t                down;         /* a bit for each reason that was
                                                logged; 0: Redis answers */
     ngx_msec_t                recovered;    /* when it last came back */
@@ -109,7 +112,8 @@ struct ngx_recs_redis_query_s {
      *   NGX_OK     the reply was read to its end;
      *   NGX_ERROR  Redis answered with an error, or with an array that holds
      *              one: its text (the first one's, at most 255 bytes of it)
-     *              is in *error, valid during the call only;
+     *              is in *error, valid during the call only; or with a string
+     *              over max_bulk: too_large is set, and *error says so;
      *   NGX_ABORT  the connection was lost or dropped; values may have been
      *              given before.
      * error is NULL unless NGX_ERROR.
@@ -120,6 +124,13 @@ struct ngx_recs_redis_query_s {
                                     ngx_str_t *error);
 
     void                     *data;     /* the caller's */
+
+    size_t                    max_bulk; /* bytes that a string may have; 0: 16
+                                           MB.  A longer one is read past and
+                                           not kept: done() need not wait for
+                                           its end */
+    ngx_uint_t                too_large;    /* there was one; set until done()
+                                               is called */
 
     ngx_recs_redis_slot_t    *slot;     /* its place in the pipeline; NULL: it
                                            waits for nothing.  The caller sets
@@ -178,6 +189,50 @@ void ngx_recs_redis_forget(ngx_recs_redis_query_t *q);
 /* How many of this worker's connections are ready. */
 
 ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
+
+
+/*
+ * A subscription to a channel, over a connection of its own, which is kept
+ * open as the others are.  The caller fills in all but the last, in memory
+ * that stays until it is unsubscribed.
+ */
+
+struct ngx_recs_redis_sub_s {
+    ngx_recs_redis_t         *redis;
+    ngx_str_t                 channel;      /* exact, no pattern */
+
+    /* From now on messages come, once more: some may have been missed. */
+    void                    (*subscribed)(ngx_recs_redis_sub_t *sub);
+
+    /*
+     * The payload is any bytes, at most 64 KB of them (a longer one is taken
+     * for a fault of the connection), valid during the call only.
+     */
+    void                    (*message)(ngx_recs_redis_sub_t *sub,
+                                       ngx_str_t *payload);
+
+    void                     *data;         /* the caller's */
+
+    ngx_recs_redis_conn_t    *conn;         /* private; NULL at first */
+};
+
+
+/*
+ * Begins to subscribe, in or after init_process; does nothing if it has begun
+ * already, or in a process that serves no requests.  No function is called
+ * from within.  NGX_ERROR: out of memory.
+ */
+
+ngx_int_t ngx_recs_redis_subscribe(ngx_recs_redis_sub_t *sub,
+    ngx_cycle_t *cycle);
+
+/*
+ * Closes it, also from within subscribed() or message(): neither is called any
+ * more.  Does nothing if it is not subscribed.  In a worker that is exiting its
+ * connection is closed all the same; exit_worker does this for all.
+ */
+
+void ngx_recs_redis_unsubscribe(ngx_recs_redis_sub_t *sub);
 
 
 #endif /* NGX_RECS_REDIS_H */

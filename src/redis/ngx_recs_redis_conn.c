@@ -17,6 +17,9 @@
 
 #define NGX_RECS_REDIS_READ         (16 * 1024)
 
+/* so much is read before other connections have their turn, bytes */
+#define NGX_RECS_REDIS_TURN         (1024 * 1024)
+
 /*
  * so many of worker_connections are left to others, or a worker could not even
  * start: at most an eighth
@@ -37,6 +40,8 @@ static void ngx_recs_redis_conn_flush_handler(ngx_event_t *ev);
 static ngx_int_t ngx_recs_redis_conn_flush(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_timer_handler(ngx_event_t *ev);
 static void ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_conn_ping(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn);
 static ngx_msec_t ngx_recs_redis_conn_delay(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn);
@@ -83,6 +88,10 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     ngx_addr_t             *addr;
     ngx_connection_t       *c;
     ngx_peer_connection_t   pc;
+
+    if (conn->sub && ngx_exiting) {
+        return;
+    }
 
     conn->state = NGX_RECS_REDIS_CONNECTING;
 
@@ -136,6 +145,10 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     conn->connection = c;
 
+    /* nginx calls the read handler of an idle one when the worker is to exit */
+
+    c->idle = (conn->sub != NULL);
+
     ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
 
     if (rc == NGX_OK) {
@@ -184,17 +197,33 @@ ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn)
         }
     }
 
-    ngx_str_set(&args[0], "PING");
-
-    if (ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_PING, 1, args)
-        != NGX_OK)
-    {
+    if (ngx_recs_redis_conn_ping(conn) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (conn->sub) {
+        ngx_str_set(&args[0], "SUBSCRIBE");
+        args[1] = conn->sub->channel;
+
+        if (ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_SUBSCRIBE, 2, args)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     conn->handshake = conn->appended;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_recs_redis_conn_ping(ngx_recs_redis_conn_t *conn)
+{
+    ngx_str_t  ping = ngx_string("PING");
+
+    return ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_PING, 1, &ping);
 }
 
 
@@ -288,8 +317,11 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_count(conn->redis, connects);
     ngx_recs_redis_log_recovery(conn);
 
-    if (conn->head) {
+    if (conn->head || conn->sub) {
         ngx_add_timer(&conn->timer, conn->redis->timeout);
+    }
+
+    if (conn->head) {
         ngx_post_event(&conn->flush, &ngx_posted_events);
     }
 }
@@ -305,6 +337,13 @@ ngx_recs_redis_conn_read_handler(ngx_event_t *rev)
     conn = c->data;
 
     if (c->close) {
+
+        /* the worker is exiting: messages are for others */
+
+        if (conn->sub) {
+            ngx_recs_redis_conn_close(conn);
+            return;
+        }
 
         /* worker_shutdown_timeout; requests may still need it to end */
 
@@ -330,11 +369,14 @@ ngx_recs_redis_conn_read_handler(ngx_event_t *rev)
 static ngx_int_t
 ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
 {
+    size_t             size;
     ssize_t            n;
+    ngx_int_t          rc;
     ngx_connection_t  *c;
     static u_char      buf[NGX_RECS_REDIS_READ];
 
     c = conn->connection;
+    size = 0;
 
     do {
         n = c->recv(c, buf, NGX_RECS_REDIS_READ);
@@ -355,16 +397,33 @@ ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
             goto lost;
         }
 
-        if (ngx_recs_redis_read(conn, buf, n) != NGX_OK) {
+        conn->reading = 1;
+
+        rc = ngx_recs_redis_read(conn, buf, n);
+
+        conn->reading = 0;
+
+        if (conn->dropped) {
+            ngx_recs_redis_sub_free(conn);
+            return NGX_ERROR;
+        }
+
+        if (rc != NGX_OK) {
             goto lost;
         }
 
-    } while (c->read->ready);
+        size += n;
+
+    } while (c->read->ready && size < NGX_RECS_REDIS_TURN);
 
     if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
                              "no event could be added");
         goto lost;
+    }
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_next_events);
     }
 
     return NGX_OK;
@@ -464,6 +523,11 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
         return;
 
     case NGX_RECS_REDIS_READY:
+        if (conn->sub && conn->head == NULL) {
+            ngx_recs_redis_conn_check_sub(conn);
+            return;
+        }
+
         ngx_recs_redis_conn_check_reply(conn);
         return;
 
@@ -485,7 +549,16 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 
     /* the reply may be here, and its event behind this one */
 
-    if (ngx_recs_redis_conn_read(conn) != NGX_OK || conn->head == NULL) {
+    if (ngx_recs_redis_conn_read(conn) != NGX_OK) {
+        return;
+    }
+
+    if (conn->head == NULL) {
+
+        if (conn->sub) {
+            ngx_add_timer(&conn->timer, conn->redis->timeout);
+        }
+
         return;
     }
 
@@ -511,6 +584,24 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AWAY, 0,
                          "no reply within timeout=%Mms", conn->redis->timeout);
     ngx_recs_redis_conn_lost(conn);
+}
+
+
+/* Messages may not come for hours: a PING in each timeout finds a dead one. */
+
+static void
+ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn)
+{
+    if (ngx_recs_redis_conn_ping(conn) != NGX_OK) {
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                             "no memory for a command");
+        ngx_recs_redis_conn_lost(conn);
+        return;
+    }
+
+    ngx_add_timer(&conn->timer, conn->redis->timeout);
+
+    (void) ngx_recs_redis_conn_flush(conn);
 }
 
 

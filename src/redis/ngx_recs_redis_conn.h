@@ -6,6 +6,7 @@
  *   ngx_recs_redis_conn.c      opening, reading, writing, losing one
  *   ngx_recs_redis_pipeline.c  its waiting commands and its output
  *   ngx_recs_redis_reply.c     its replies
+ *   ngx_recs_redis_sub.c       one that is subscribed to a channel instead
  *
  * Only event handlers lose or open a connection, and none of them ever runs
  * inside a query's done(): whatever done() sends or forgets, the connection it
@@ -29,6 +30,8 @@
 #define NGX_RECS_REDIS_MAX_EARLY     256                 /* until it is ready */
 #define NGX_RECS_REDIS_MAX_OUTPUT    (8 * 1024 * 1024)  /* bytes */
 
+#define NGX_RECS_REDIS_MAX_MESSAGE   (64 * 1024)        /* bytes */
+
 #define NGX_RECS_REDIS_TEXT          256                /* bytes */
 
 
@@ -43,7 +46,8 @@ typedef enum {
     NGX_RECS_REDIS_AUTH_FAILED  = 0x0020,
     NGX_RECS_REDIS_NO_DATABASE  = 0x0040,
     NGX_RECS_REDIS_DENIED       = 0x0080,   /* by Redis, for another reason */
-    NGX_RECS_REDIS_PROTOCOL     = 0x0100    /* no reply that could be meant */
+    NGX_RECS_REDIS_PROTOCOL     = 0x0100,   /* no reply that could be meant */
+    NGX_RECS_REDIS_NO_CHANNEL   = 0x0200    /* of one subscription */
 } ngx_recs_redis_reason_e;
 
 
@@ -61,7 +65,8 @@ typedef enum {
     NGX_RECS_REDIS_COMMAND = 0,
     NGX_RECS_REDIS_AUTH,                    /* these are the handshake */
     NGX_RECS_REDIS_SELECT,
-    NGX_RECS_REDIS_PING
+    NGX_RECS_REDIS_PING,
+    NGX_RECS_REDIS_SUBSCRIBE
 } ngx_recs_redis_kind_e;
 
 
@@ -80,6 +85,15 @@ typedef enum {
     NGX_RECS_REDIS_HANDSHAKE,
     NGX_RECS_REDIS_READY
 } ngx_recs_redis_state_e;
+
+
+/* What Redis sends to one that is subscribed. */
+
+typedef enum {
+    NGX_RECS_REDIS_PUSH_SUBSCRIBE = 0,
+    NGX_RECS_REDIS_PUSH_MESSAGE,
+    NGX_RECS_REDIS_PUSH_PONG
+} ngx_recs_redis_push_e;
 
 
 struct ngx_recs_redis_conn_s {
@@ -123,6 +137,18 @@ struct ngx_recs_redis_conn_s {
 
     ngx_str_t                 error;        /* len 0: none in it */
     u_char                    error_data[NGX_RECS_REDIS_TEXT];
+    size_t                    skip;         /* bytes to read past before the
+                                               next that the reader gets */
+
+    /* of a subscription */
+
+    ngx_recs_redis_sub_t     *sub;          /* NULL: it takes commands */
+    ngx_recs_redis_conn_t    *next;
+    ngx_recs_redis_push_e     push;         /* what is being read */
+    ngx_int_t                 elements;     /* of it */
+    unsigned                  reading:1;
+    unsigned                  dropped:1;    /* unsubscribed meanwhile */
+    unsigned                  refused:1;    /* and that was logged */
 
     ngx_recs_redis_fault_t    fault;
 };
@@ -151,7 +177,7 @@ void ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn);
 /* The handshake was answered well. */
 void ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn);
 
-/* For the worker's end: closes it and frees all it has. */
+/* Closes it for good and frees all it has. */
 void ngx_recs_redis_conn_destroy(ngx_recs_redis_conn_t *conn);
 
 /* Notes why the connection must be closed; whoever called the reader does. */
@@ -199,6 +225,30 @@ redisReader *ngx_recs_redis_reader(ngx_recs_redis_conn_t *conn);
  */
 ngx_int_t ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf,
     size_t size);
+
+
+
+/* ngx_recs_redis_sub.c */
+
+/* Whether what comes is to be understood as a push. */
+#define ngx_recs_redis_pushed(conn)                                          \
+    ((conn)->sub                                                             \
+     && ((conn)->state == NGX_RECS_REDIS_READY                               \
+         || ((conn)->head                                                    \
+             && (conn)->head->kind == NGX_RECS_REDIS_SUBSCRIBE)))
+
+/* A value of one: NGX_OK, or NGX_ERROR if there is no such push. */
+ngx_int_t ngx_recs_redis_push_value(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_value_t *v);
+
+/*
+ * Its end: calls subscribed() or message().  NGX_ERROR: the connection must be
+ * closed, for the reason in conn->fault unless it was unsubscribed.
+ */
+ngx_int_t ngx_recs_redis_push_end(ngx_recs_redis_conn_t *conn);
+
+/* Takes it off its Redis, closes it and frees it. */
+void ngx_recs_redis_sub_free(ngx_recs_redis_conn_t *conn);
 
 
 #endif /* NGX_RECS_REDIS_CONN_H */

@@ -145,6 +145,7 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
 
     if (q) {
         q->slot = slot;
+        q->too_large = 0;
     }
 
     return NGX_OK;

@@ -11,8 +11,11 @@
 
 #define NGX_RECS_REDIS_MAX_ELEMENTS  1000000
 #define NGX_RECS_REDIS_MAX_DEPTH     7
-#define NGX_RECS_REDIS_MAX_UNREAD    (16 * 1024 * 1024)
+#define NGX_RECS_REDIS_MAX_BULK      (16 * 1024 * 1024)
 #define NGX_RECS_REDIS_MAX_LINE      (64 * 1024)
+
+/* Redis' own bound, "proto-max-bulk-len", unless it is set higher */
+#define NGX_RECS_REDIS_MAX_SKIP      (512 * 1024 * 1024)
 
 
 /* Errors after which a connection is of no use until something changes. */
@@ -26,7 +29,11 @@ typedef struct {
 
 static ngx_recs_redis_error_t *ngx_recs_redis_find_error(ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn);
-static ngx_int_t ngx_recs_redis_check_unread(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn,
+    redisReadTask *task, u_char *end);
+static ngx_uint_t ngx_recs_redis_too_large(ngx_recs_redis_conn_t *conn,
+    size_t size, ngx_str_t *text);
 
 static void *ngx_recs_redis_create_string(const redisReadTask *task, char *str,
     size_t len);
@@ -109,6 +116,7 @@ ngx_recs_redis_reader(ngx_recs_redis_conn_t *conn)
 
     conn->error.len = 0;
     conn->fault.text.len = 0;
+    conn->skip = 0;
 
     return reader;
 }
@@ -118,7 +126,19 @@ ngx_int_t
 ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
 {
     void         *reply;
+    size_t        skip;
+    ngx_int_t     rc;
     redisReader  *reader;
+
+    skip = ngx_min(conn->skip, size);
+
+    conn->skip -= skip;
+    buf += skip;
+    size -= skip;
+
+    if (size == 0) {
+        return NGX_OK;
+    }
 
     reader = conn->reader;
 
@@ -133,15 +153,21 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
         }
 
         if (reply == NULL) {
-            break;
+            rc = ngx_recs_redis_unread(conn);
+
+            if (rc == NGX_DONE) {
+                continue;
+            }
+
+            return rc;
         }
 
-        if (ngx_recs_redis_reply_end(conn) != NGX_OK) {
+        rc = ngx_recs_redis_pushed(conn) ? ngx_recs_redis_push_end(conn)
+                                         : ngx_recs_redis_reply_end(conn);
+        if (rc != NGX_OK) {
             return NGX_ERROR;
         }
     }
-
-    return ngx_recs_redis_check_unread(conn);
 
 failed:
 
@@ -161,28 +187,42 @@ failed:
 /*
  * Bounds what the reader keeps because its end has not come.  A line is sought
  * from its start each time that something comes, so it has to be shorter.
+ * NGX_OK: more is needed; NGX_DONE: it has to look again; NGX_ERROR.
  */
 
 static ngx_int_t
-ngx_recs_redis_check_unread(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn)
 {
-    size_t        unread;
-    redisReader  *reader;
+    u_char         *p, *end;
+    size_t          unread;
+    redisReader    *reader;
+    redisReadTask  *task;
 
     reader = conn->reader;
     unread = reader->len - reader->pos;
 
-    if (unread > NGX_RECS_REDIS_MAX_UNREAD) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
-                             "a reply with a value of more than %d bytes",
-                             NGX_RECS_REDIS_MAX_UNREAD);
+    if (unread == 0) {
+        return NGX_OK;
+    }
+
+    if (!ngx_recs_redis_expected(conn)) {
         return NGX_ERROR;
     }
 
-    if (unread > NGX_RECS_REDIS_MAX_LINE
-        && memchr(reader->buf + reader->pos, LF, NGX_RECS_REDIS_MAX_LINE)
-           == NULL)
-    {
+    p = (u_char *) reader->buf + reader->pos;
+    end = memchr(p, LF, ngx_min(unread, NGX_RECS_REDIS_MAX_LINE));
+
+#if (HIREDIS_MAJOR >= 1)
+    task = reader->task[reader->ridx];
+#else
+    task = &reader->rstack[reader->ridx];
+#endif
+
+    if (end && end > p && end[-1] == CR && task->type == REDIS_REPLY_STRING) {
+        return ngx_recs_redis_unread_bulk(conn, task, end + 1);
+    }
+
+    if (unread > NGX_RECS_REDIS_MAX_LINE) {
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
                              "a reply with a line of more than %d bytes",
                              NGX_RECS_REDIS_MAX_LINE);
@@ -190,6 +230,97 @@ ngx_recs_redis_check_unread(ngx_recs_redis_conn_t *conn)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A string whose length, in the line before end, has come and whose last byte
+ * has not.  If it is too long, the reader is given a line with an error in
+ * its place: it has read the type, and waits for the rest.
+ */
+
+static ngx_int_t
+ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn, redisReadTask *task,
+    u_char *end)
+{
+    size_t        len, here;
+    u_char       *p;
+    ngx_str_t     text;
+    redisReader  *reader;
+    u_char        data[NGX_RECS_REDIS_TEXT];
+
+    reader = conn->reader;
+
+    p = (u_char *) reader->buf + reader->pos;
+    here = (u_char *) reader->buf + reader->len - end;
+
+    /* the reader would have failed if these were no digits */
+
+    for (len = 0; *p != CR; p++) {
+        len = len * 10 + (*p - '0');
+    }
+
+    text.data = data;
+
+    if (!ngx_recs_redis_too_large(conn, len, &text)) {
+        return NGX_OK;
+    }
+
+    if (len > NGX_RECS_REDIS_MAX_SKIP) {
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0, "%V", &text);
+        return NGX_ERROR;
+    }
+
+    conn->skip = len + 2 - here;
+
+    task->type = REDIS_REPLY_ERROR;
+    reader->pos = reader->len;
+
+    data[text.len++] = CR;
+    data[text.len++] = LF;
+
+    if (redisReaderFeed(reader, (char *) data, text.len) != REDIS_OK) {
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                             "no memory for a reply");
+        return NGX_ERROR;
+    }
+
+    return NGX_DONE;
+}
+
+
+/* Whether a string of so many bytes is refused; text then says so. */
+
+static ngx_uint_t
+ngx_recs_redis_too_large(ngx_recs_redis_conn_t *conn, size_t size,
+    ngx_str_t *text)
+{
+    size_t                   max;
+    ngx_recs_redis_query_t  *q;
+
+    q = conn->head ? conn->head->query : NULL;
+    max = NGX_RECS_REDIS_MAX_BULK;
+
+    if (conn->sub) {
+        max = NGX_RECS_REDIS_MAX_MESSAGE;
+
+    } else if (q && q->max_bulk) {
+        max = q->max_bulk;
+    }
+
+    if (size <= max) {
+        return 0;
+    }
+
+    if (q) {
+        q->too_large = 1;
+    }
+
+    text->len = ngx_sprintf(text->data,
+                            "a reply of %uz bytes is over the bound of %uz",
+                            size, max)
+                - text->data;
+    return 1;
 }
 
 
@@ -207,9 +338,12 @@ ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn)
 
     if (kind != NGX_RECS_REDIS_COMMAND) {
 
-        /* PING is the last of the handshake; its errors don't get here */
+        /*
+         * PING is the last of the handshake, unless SUBSCRIBE is; errors don't
+         * get here
+         */
 
-        if (kind == NGX_RECS_REDIS_PING) {
+        if (kind == NGX_RECS_REDIS_PING && conn->sub == NULL) {
             ngx_recs_redis_conn_ready(conn);
         }
 
@@ -266,12 +400,21 @@ ngx_recs_redis_find_error(ngx_str_t *error)
 static void *
 ngx_recs_redis_create_string(const redisReadTask *task, char *str, size_t len)
 {
+    ngx_str_t               text;
     ngx_recs_redis_value_t  v;
+    u_char                  data[NGX_RECS_REDIS_TEXT];
 
     switch (task->type) {
 
     case REDIS_REPLY_STRING:
     case REDIS_REPLY_STATUS:
+
+        text.data = data;
+
+        if (ngx_recs_redis_too_large(task->privdata, len, &text)) {
+            return ngx_recs_redis_error(task, (char *) data, text.len);
+        }
+
         break;
 
     case REDIS_REPLY_ERROR:
@@ -399,6 +542,13 @@ ngx_recs_redis_value(const redisReadTask *task, ngx_recs_redis_value_t *v)
         return NULL;
     }
 
+    v->depth = ngx_recs_redis_depth(task);
+    v->index = v->depth ? task->idx : 0;
+
+    if (ngx_recs_redis_pushed(conn)) {
+        return ngx_recs_redis_push_value(conn, v) == NGX_OK ? conn : NULL;
+    }
+
     if (conn->head->kind != NGX_RECS_REDIS_COMMAND) {
         return ngx_recs_redis_handshake_value(conn, v);
     }
@@ -408,9 +558,6 @@ ngx_recs_redis_value(const redisReadTask *task, ngx_recs_redis_value_t *v)
     if (q == NULL) {
         return conn;
     }
-
-    v->depth = ngx_recs_redis_depth(task);
-    v->index = v->depth ? task->idx : 0;
 
     if (q->value(q, v) != NGX_OK) {
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
@@ -479,7 +626,9 @@ ngx_recs_redis_error(const redisReadTask *task, char *str, size_t len)
         conn->error.data[i] = ((u_char) str[i] < ' ') ? '.' : str[i];
     }
 
-    if (conn->head->kind != NGX_RECS_REDIS_COMMAND) {
+    if (conn->state != NGX_RECS_REDIS_READY
+        && conn->head->kind != NGX_RECS_REDIS_COMMAND)
+    {
         return ngx_recs_redis_handshake_error(conn);
     }
 
@@ -513,6 +662,24 @@ ngx_recs_redis_handshake_error(ngx_recs_redis_conn_t *conn)
                              conn->redis->database, &conn->error);
         break;
 
+    case NGX_RECS_REDIS_SUBSCRIBE:
+
+        /* the text of NOPERM may hold the user's name */
+
+        if (conn->error.len > 7
+            && ngx_memcmp(conn->error.data, "NOPERM ", 7) == 0)
+        {
+            ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_CHANNEL, 0,
+                                 "this user may not subscribe to \"%V\"",
+                                 &conn->sub->channel);
+            break;
+        }
+
+        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_CHANNEL, 0,
+                             "Redis refused to subscribe to \"%V\": %V",
+                             &conn->sub->channel, &conn->error);
+        break;
+
     default: /* NGX_RECS_REDIS_PING */
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_DENIED, 0,
                              "Redis refused PING: %V", &conn->error);
@@ -531,12 +698,16 @@ ngx_recs_redis_alien(ngx_recs_redis_conn_t *conn)
 }
 
 
-/* Whether something that has left waits for a reply. */
+/* Whether something that has left waits for a reply, or none has to. */
 
 static ngx_uint_t
 ngx_recs_redis_expected(ngx_recs_redis_conn_t *conn)
 {
     if (conn->head && conn->head->end <= conn->sent) {
+        return 1;
+    }
+
+    if (conn->sub && conn->state == NGX_RECS_REDIS_READY) {
         return 1;
     }
 
