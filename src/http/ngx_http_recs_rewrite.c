@@ -122,8 +122,8 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
     pos = 0;
     error = NULL;
 
-    switch (recs_page_read(&ctx->mem, &ctx->conf->spec, &text, &ctx->page,
-                           &error, &pos))
+    switch (recs_page_read(&ctx->mem, &ctx->conf->spec, RECS_JSON, &text,
+                           &ctx->page, &error, &pos))
     {
     case RECS_OK:
         return NGX_OK;

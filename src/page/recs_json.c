@@ -3,28 +3,18 @@
 #include "recs_text.h"
 
 
-static int recs_json_string(recs_json_t *rd, recs_value_t *v);
-static const uint8_t *recs_json_escape(recs_json_t *rd, const uint8_t *p);
-static int recs_json_number(recs_json_t *rd, recs_value_t *v);
+static int recs_json_string(recs_reader_t *rd, recs_value_t *v);
+static const uint8_t *recs_json_escape(recs_reader_t *rd, const uint8_t *p);
+static int recs_json_number(recs_reader_t *rd, recs_value_t *v);
 static const uint8_t *recs_json_unit(const uint8_t *p, uint8_t *out,
     size_t *len);
 static size_t recs_json_encode(uint32_t ch, uint8_t *out);
 
 
-static inline int
-recs_json_fail(recs_json_t *rd, const uint8_t *pos, const char *error)
-{
-    rd->pos = pos;
-    rd->error = error;
-
-    return RECS_MALFORMED;
-}
-
-
 /* The next byte that is no white space; 0, which none may be, at the end. */
 
 static inline uint8_t
-recs_json_peek(recs_json_t *rd)
+recs_json_peek(recs_reader_t *rd)
 {
     uint8_t  c;
 
@@ -58,14 +48,15 @@ recs_json_is_hex(uint8_t c)
 
 
 static inline int
-recs_json_bracket(recs_json_t *rd, recs_value_t *v, recs_type_e type)
+recs_json_bracket(recs_reader_t *rd, recs_value_t *v, recs_type_e type)
 {
-    if (rd->depth == RECS_JSON_MAX_DEPTH) {
-        return recs_json_fail(rd, rd->pos, "nested too deep");
+    if (rd->depth == RECS_MAX_DEPTH) {
+        return recs_read_fail(rd, rd->pos, "nested too deep");
     }
 
     v->type = type;
     v->span.len = 1;
+    v->left = 1;
 
     rd->depth++;
     rd->pos++;
@@ -75,13 +66,13 @@ recs_json_bracket(recs_json_t *rd, recs_value_t *v, recs_type_e type)
 
 
 static inline int
-recs_json_literal(recs_json_t *rd, recs_value_t *v, recs_type_e type,
+recs_json_literal(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
     const char *name, size_t len)
 {
     if ((size_t) (rd->end - rd->pos) < len
         || memcmp(rd->pos, name, len) != 0)
     {
-        return recs_json_fail(rd, rd->pos, "not a value");
+        return recs_read_fail(rd, rd->pos, "not a value");
     }
 
     v->type = type;
@@ -96,10 +87,11 @@ recs_json_literal(recs_json_t *rd, recs_value_t *v, recs_type_e type,
 /* 1 if something follows in the container, 0 if it was closed. */
 
 static inline int
-recs_json_next(recs_json_t *rd, int *first, uint8_t close, const char *error)
+recs_json_next(recs_reader_t *rd, uint32_t *first, uint8_t close,
+    const char *error)
 {
-    int      was_first;
-    uint8_t  c;
+    uint8_t   c;
+    uint32_t  was_first;
 
     was_first = *first;
     *first = 0;
@@ -117,7 +109,7 @@ recs_json_next(recs_json_t *rd, int *first, uint8_t close, const char *error)
     }
 
     if (c != ',') {
-        return recs_json_fail(rd, rd->pos, error);
+        return recs_read_fail(rd, rd->pos, error);
     }
 
     rd->pos++;
@@ -126,18 +118,8 @@ recs_json_next(recs_json_t *rd, int *first, uint8_t close, const char *error)
 }
 
 
-void
-recs_json_init(recs_json_t *rd, const uint8_t *text, size_t len)
-{
-    rd->pos = text;
-    rd->end = len ? text + len : text;    /* an empty text may be NULL */
-    rd->depth = 0;
-    rd->error = NULL;
-}
-
-
 int
-recs_json_open(recs_json_t *rd, recs_value_t *v)
+recs_json_open(recs_reader_t *rd, recs_value_t *v)
 {
     uint8_t  c;
 
@@ -145,6 +127,7 @@ recs_json_open(recs_json_t *rd, recs_value_t *v)
 
     v->span.data = rd->pos;
     v->escaped = 0;
+    v->msgpack = 0;
 
     switch (c) {
 
@@ -171,28 +154,29 @@ recs_json_open(recs_json_t *rd, recs_value_t *v)
             return recs_json_number(rd, v);
         }
 
-        return recs_json_fail(rd, rd->pos, "not a value");
+        return recs_read_fail(rd, rd->pos, "not a value");
     }
 }
 
 
 int
-recs_json_member(recs_json_t *rd, int *first, recs_value_t *key)
+recs_json_member(recs_reader_t *rd, recs_value_t *object, recs_value_t *key)
 {
     int  rc;
 
-    rc = recs_json_next(rd, first, '}', "no \",\" or \"}\"");
+    rc = recs_json_next(rd, &object->left, '}', "no \",\" or \"}\"");
 
     if (rc != 1) {
         return rc;
     }
 
     if (recs_json_peek(rd) != '"') {
-        return recs_json_fail(rd, rd->pos, "no name of a member");
+        return recs_read_fail(rd, rd->pos, "no name of a member");
     }
 
     key->span.data = rd->pos;
     key->escaped = 0;
+    key->msgpack = 0;
 
     rc = recs_json_string(rd, key);
 
@@ -201,7 +185,7 @@ recs_json_member(recs_json_t *rd, int *first, recs_value_t *key)
     }
 
     if (recs_json_peek(rd) != ':') {
-        return recs_json_fail(rd, rd->pos, "no \":\" after a member's name");
+        return recs_read_fail(rd, rd->pos, "no \":\" after a member's name");
     }
 
     rd->pos++;
@@ -211,19 +195,19 @@ recs_json_member(recs_json_t *rd, int *first, recs_value_t *key)
 
 
 int
-recs_json_element(recs_json_t *rd, int *first)
+recs_json_element(recs_reader_t *rd, recs_value_t *array)
 {
-    return recs_json_next(rd, first, ']', "no \",\" or \"]\"");
+    return recs_json_next(rd, &array->left, ']', "no \",\" or \"]\"");
 }
 
 
 int
-recs_json_skip(recs_json_t *rd, recs_value_t *v)
+recs_json_skip(recs_reader_t *rd, recs_value_t *v)
 {
-    int           rc, first;
-    uint8_t       types[RECS_JSON_MAX_DEPTH + 1];
+    int           rc;
+    uint8_t       types[RECS_MAX_DEPTH + 1];
     unsigned      outside, depth;
-    recs_value_t  inner;
+    recs_value_t  container, inner;
 
     outside = rd->depth;
 
@@ -234,16 +218,16 @@ recs_json_skip(recs_json_t *rd, recs_value_t *v)
     }
 
     types[rd->depth] = (uint8_t) v->type;
-    first = 1;
+    container.left = 1;
 
     while (rd->depth > outside) {
         depth = rd->depth;
 
         if (types[depth] == RECS_OBJECT) {
-            rc = recs_json_member(rd, &first, &inner);
+            rc = recs_json_member(rd, &container, &inner);
 
         } else {
-            rc = recs_json_element(rd, &first);
+            rc = recs_json_element(rd, &container);
         }
 
         if (rc == 1) {
@@ -251,7 +235,7 @@ recs_json_skip(recs_json_t *rd, recs_value_t *v)
 
             if (rc == 0 && rd->depth > depth) {
                 types[rd->depth] = (uint8_t) inner.type;
-                first = 1;
+                container.left = 1;
             }
         }
 
@@ -266,23 +250,17 @@ recs_json_skip(recs_json_t *rd, recs_value_t *v)
 }
 
 
-int
-recs_json_finish(recs_json_t *rd)
+void
+recs_json_space(recs_reader_t *rd)
 {
     (void) recs_json_peek(rd);
-
-    if (rd->pos < rd->end) {
-        return recs_json_fail(rd, rd->pos, "more after the root value");
-    }
-
-    return 0;
 }
 
 
 /* The reader stands at the opening quote. */
 
 static int
-recs_json_string(recs_json_t *rd, recs_value_t *v)
+recs_json_string(recs_reader_t *rd, recs_value_t *v)
 {
     size_t          len;
     const uint8_t  *p;
@@ -293,7 +271,7 @@ recs_json_string(recs_json_t *rd, recs_value_t *v)
         p = recs_text_plain(p, rd->end);
 
         if (p == rd->end) {
-            return recs_json_fail(rd, p, "a string has no end");
+            return recs_read_fail(rd, p, "a string has no end");
         }
 
         if (*p == '"') {
@@ -313,14 +291,14 @@ recs_json_string(recs_json_t *rd, recs_value_t *v)
         }
 
         if (*p < 0x20) {
-            return recs_json_fail(rd, p, "a control character in a string");
+            return recs_read_fail(rd, p, "a control character in a string");
         }
 
         do {
             len = recs_text_utf8(p, rd->end);
 
             if (len == 0) {
-                return recs_json_fail(rd, p, "not UTF-8");
+                return recs_read_fail(rd, p, "not UTF-8");
             }
 
             p += len;
@@ -340,7 +318,7 @@ recs_json_string(recs_json_t *rd, recs_value_t *v)
 /* Checks the escape at p; gives what follows it, or NULL. */
 
 static const uint8_t *
-recs_json_escape(recs_json_t *rd, const uint8_t *p)
+recs_json_escape(recs_reader_t *rd, const uint8_t *p)
 {
     if (rd->end - p >= 2) {
 
@@ -360,7 +338,7 @@ recs_json_escape(recs_json_t *rd, const uint8_t *p)
         }
     }
 
-    (void) recs_json_fail(rd, p, "not an escape");
+    (void) recs_read_fail(rd, p, "not an escape");
 
     return NULL;
 }
@@ -369,7 +347,7 @@ recs_json_escape(recs_json_t *rd, const uint8_t *p)
 /* The reader stands at the minus or the first digit. */
 
 static int
-recs_json_number(recs_json_t *rd, recs_value_t *v)
+recs_json_number(recs_reader_t *rd, recs_value_t *v)
 {
     const uint8_t  *p, *end;
 
@@ -383,7 +361,7 @@ recs_json_number(recs_json_t *rd, recs_value_t *v)
     }
 
     if (!recs_json_digit(p, end)) {
-        return recs_json_fail(rd, p, "no digit after \"-\"");
+        return recs_read_fail(rd, p, "no digit after \"-\"");
     }
 
     if (*p++ != '0') {
@@ -397,7 +375,7 @@ recs_json_number(recs_json_t *rd, recs_value_t *v)
         p++;
 
         if (!recs_json_digit(p, end)) {
-            return recs_json_fail(rd, p, "no digit after \".\"");
+            return recs_read_fail(rd, p, "no digit after \".\"");
         }
 
         while (recs_json_digit(p, end)) {
@@ -414,7 +392,7 @@ recs_json_number(recs_json_t *rd, recs_value_t *v)
         }
 
         if (!recs_json_digit(p, end)) {
-            return recs_json_fail(rd, p, "no digit in an exponent");
+            return recs_read_fail(rd, p, "no digit in an exponent");
         }
 
         while (recs_json_digit(p, end)) {

@@ -26,7 +26,7 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     spec.values = id;
     spec.nvalues = 1;
 
-    switch (recs_page_read(mem, &spec, text, &page, &error, &pos)) {
+    switch (recs_page_read(mem, &spec, RECS_JSON, text, &page, &error, &pos)) {
 
     case RECS_OK:
         break;
@@ -200,14 +200,14 @@ recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
 static int
 recs_object_number(const recs_str_t *id)
 {
-    recs_json_t   rd;
-    recs_value_t  v;
+    recs_value_t   v;
+    recs_reader_t  rd;
 
-    recs_json_init(&rd, id->data, id->len);
+    recs_read_init(&rd, RECS_JSON, id->data, id->len);
 
     /* "-0" is an integer, too, but its id is "0" */
 
-    return recs_json_open(&rd, &v) == 0
+    return recs_read_open(&rd, &v) == 0
            && v.type == RECS_INTEGER
            && v.span.len == id->len
            && !(id->len == 2 && memcmp(id->data, "-0", 2) == 0);

@@ -16,7 +16,7 @@ typedef struct {
 
 
 typedef struct {
-    recs_json_t              rd;
+    recs_reader_t            rd;
     const recs_mem_t        *mem;
     const recs_page_spec_t  *spec;
     recs_page_t             *page;
@@ -40,10 +40,12 @@ typedef struct {
 
 static int recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *v);
-static int recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth);
-static int recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth);
+static int recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
+    recs_value_t *object);
+static int recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
+    recs_value_t *array);
 static int recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth,
-    size_t pointer, const uint8_t *open);
+    size_t pointer, recs_value_t *array);
 static int recs_walk_root(recs_walk_t *w, uint64_t mask);
 static int recs_walk_found(recs_walk_t *w, uint64_t ended,
     const recs_value_t *v);
@@ -64,13 +66,15 @@ recs_lowest(uint64_t mask)
 
 recs_rc_e
 recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
-    const recs_str_t *text, recs_page_t *page, const char **error, size_t *pos)
+    recs_format_e format, const recs_str_t *text, recs_page_t *page,
+    const char **error, size_t *pos)
 {
     size_t       i, n;
     uint64_t     mask;
     recs_walk_t  w;
 
     memset(page, 0, sizeof(recs_page_t));
+    page->format = format;
     page->text = *text;
 
     w.mem = mem;
@@ -112,7 +116,7 @@ recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
         memset(page->values, 0, spec->nvalues * sizeof(recs_value_t));
     }
 
-    recs_json_init(&w.rd, text->data, text->len);
+    recs_read_init(&w.rd, format, text->data, text->len);
 
     if (recs_walk_root(&w, mask) < 0) {
         *error = w.rd.error;
@@ -130,7 +134,7 @@ recs_walk_root(recs_walk_t *w, uint64_t mask)
     recs_value_t  v;
 
     if (recs_walk_value(w, mask, 0, &v) < 0
-        || recs_json_finish(&w->rd) < 0)
+        || recs_read_finish(&w->rd) < 0)
     {
         return -1;
     }
@@ -156,10 +160,10 @@ recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth, recs_value_t *v)
     /* the root's members are read in any case, for the reserved ones */
 
     if (mask == 0 && depth > 0) {
-        return recs_json_skip(&w->rd, v);
+        return recs_read_skip(&w->rd, v);
     }
 
-    if (recs_json_open(&w->rd, v) < 0) {
+    if (recs_read_open(&w->rd, v) < 0) {
         return -1;
     }
 
@@ -176,18 +180,17 @@ recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth, recs_value_t *v)
     switch (v->type) {
 
     case RECS_OBJECT:
-        rc = recs_walk_object(w, mask & ~ended, depth);
+        rc = recs_walk_object(w, mask & ~ended, depth, v);
         break;
 
     case RECS_ARRAY:
         if (ended & w->shelf_mask) {
             rc = recs_walk_shelf(w, mask & ~ended, depth,
-                                 recs_lowest(ended & w->shelf_mask),
-                                 v->span.data);
+                                 recs_lowest(ended & w->shelf_mask), v);
             break;
         }
 
-        rc = recs_walk_array(w, mask & ~ended, depth);
+        rc = recs_walk_array(w, mask & ~ended, depth, v);
         break;
 
     default:
@@ -216,7 +219,7 @@ recs_walk_member(recs_walk_t *w, uint64_t mask, unsigned depth,
         k = recs_lowest(m);
         token = &w->pointers[k]->tokens[depth - w->base[k]];
 
-        if (recs_json_text_is(key, &token->text)) {
+        if (recs_value_text_is(key, &token->text)) {
             next |= (uint64_t) 1 << k;
         }
     }
@@ -242,7 +245,7 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 
     page = w->page;
 
-    if (!recs_json_text_is(key, &reserved)) {
+    if (!recs_value_text_is(key, &reserved)) {
 
         if (*lead) {
             page->cuts[page->ncuts - 1].to = key->span.data;
@@ -283,15 +286,15 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 
 
 static int
-recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth)
+recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
+    recs_value_t *object)
 {
-    int             rc, first;
+    int             rc;
     size_t          marks[RECS_PAGE_POINTERS_MAX];
     uint64_t        m, next;
     recs_value_t    key, v;
     const uint8_t  *lead;
 
-    first = 1;
     lead = NULL;
 
     for (m = mask & w->shelf_mask; m; m &= m - 1) {
@@ -303,7 +306,7 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth)
         w->page->empty = 1;
     }
 
-    while ((rc = recs_json_member(&w->rd, &first, &key)) == 1) {
+    while ((rc = recs_read_member(&w->rd, object, &key)) == 1) {
 
         next = recs_walk_member(w, mask, depth, &key);
 
@@ -350,17 +353,17 @@ recs_walk_index(recs_walk_t *w, uint64_t mask, unsigned depth, size_t index)
 
 
 static int
-recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth)
+recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
+    recs_value_t *array)
 {
-    int           rc, first;
+    int           rc;
     size_t        index;
     uint64_t      next;
     recs_value_t  v;
 
-    first = 1;
     index = 0;
 
-    while ((rc = recs_json_element(&w->rd, &first)) == 1) {
+    while ((rc = recs_read_element(&w->rd, array)) == 1) {
 
         next = recs_walk_index(w, mask, depth, index++);
 
@@ -375,9 +378,9 @@ recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth)
 
 static int
 recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
-    const uint8_t *open)
+    recs_value_t *array)
 {
-    int            rc, first;
+    int            rc;
     uint64_t       next;
     recs_item_t   *item;
     recs_page_t   *page;
@@ -402,12 +405,11 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
     shelf = &found->shelves[found->n++];
     shelf->first = page->nitems;
     shelf->nitems = 0;
-    shelf->open = open;
+    shelf->open = array->span;
 
     w->base[recs_lowest(w->id_mask)] = depth + 1;
-    first = 1;
 
-    while ((rc = recs_json_element(&w->rd, &first)) == 1) {
+    while ((rc = recs_read_element(&w->rd, array)) == 1) {
 
         if (page->nitems == w->spec->max_items) {
             w->rc = RECS_TOO_MANY;
@@ -591,26 +593,6 @@ recs_page_items(recs_walk_t *w)
 
     page->items = items;
     page->nitems = n;
-
-    return RECS_OK;
-}
-
-
-recs_rc_e
-recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
-{
-    if (v->type == RECS_STRING) {
-        return recs_json_decode(mem, v, text);
-    }
-
-    *text = v->span;
-
-    if (v->type == RECS_INTEGER && text->len == 2
-        && memcmp(text->data, "-0", 2) == 0)
-    {
-        text->data++;
-        text->len = 1;
-    }
 
     return RECS_OK;
 }

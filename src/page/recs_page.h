@@ -10,7 +10,7 @@
 #define RECS_PAGE_H
 
 
-#include "recs_json.h"
+#include "recs_reader.h"
 #include "recs_pointer.h"
 
 
@@ -46,7 +46,7 @@ typedef struct {
 typedef struct {
     size_t            first;        /* of its items, in the page's */
     size_t            nitems;
-    const uint8_t    *open;         /* its "[" */
+    recs_str_t        open;         /* its "[", or its array's header */
 } recs_shelf_t;
 
 
@@ -59,6 +59,7 @@ typedef struct {
 
 
 typedef struct {
+    recs_format_e     format;
     recs_str_t        text;         /* the document */
 
     recs_shelf_t     *shelves;      /* by the spec's pointers, then as they
@@ -90,16 +91,7 @@ typedef struct {
  */
 
 recs_rc_e recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
-    const recs_str_t *text, recs_page_t *page, const char **error,
-    size_t *pos);
-
-/*
- * The text of a scalar value: a string's decoded, an integer's digits ("-0" is
- * "0"), any other's bytes.  Returns RECS_OK or RECS_NOMEM.
- */
-
-recs_rc_e recs_value_text(const recs_mem_t *mem, const recs_value_t *v,
-    recs_str_t *text);
-
+    recs_format_e format, const recs_str_t *text, recs_page_t *page,
+    const char **error, size_t *pos);
 
 #endif /* RECS_PAGE_H */

@@ -67,7 +67,7 @@ recs_render_compare(const void *one, const void *two)
     a = *(const recs_shelf_t *const *) one;
     b = *(const recs_shelf_t *const *) two;
 
-    return a->open < b->open ? -1 : a->open > b->open;
+    return a->open.data < b->open.data ? -1 : a->open.data > b->open.data;
 }
 
 
@@ -89,7 +89,7 @@ recs_render_order(const recs_mem_t *mem, const recs_page_t *page)
     for (i = 0; i < page->nshelves; i++) {
         order[i] = &page->shelves[i];
 
-        if (i && order[i]->open < order[i - 1]->open) {
+        if (i && order[i]->open.data < order[i - 1]->open.data) {
             unordered = 1;
         }
     }
@@ -232,7 +232,8 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
 
     /* what comes after the last item that stays */
 
-    at = kept ? kept->span.data + kept->span.len : shelf->open + 1;
+    at = kept ? kept->span.data + kept->span.len
+              : shelf->open.data + shelf->open.len;
 
     for (i = k; i < last; i++) {
 

@@ -3,13 +3,13 @@
  * A libFuzzer target for the JSON reader and the writer's strings (make fuzz).
  * What is checked: pulling and skipping agree on what is well formed and where
  * a value ends; spans lie in the text, one in the other; what was decoded and
- * written again decodes to the same; recs_json_text_is() agrees.
+ * written again decodes to the same; recs_value_text_is() agrees.
  */
 
 
 #include "fuzz.h"
 
-#include "recs_json.h"
+#include "recs_reader.h"
 #include "recs_writer.h"
 
 
@@ -37,15 +37,15 @@ check_difference(const recs_mem_t *mem, const recs_value_t *v,
 
     other.data = bytes;
     other.len = text->len + 1;
-    check(!recs_json_text_is(v, &other));
+    check(!recs_value_text_is(v, &other));
 
     if (text->len) {
         other.len = text->len - 1;
-        check(!recs_json_text_is(v, &other));
+        check(!recs_value_text_is(v, &other));
 
         other.len = text->len;
         bytes[text->len - 1] ^= 1;
-        check(!recs_json_text_is(v, &other));
+        check(!recs_value_text_is(v, &other));
     }
 }
 
@@ -55,7 +55,7 @@ check_string(const recs_value_t *v)
 {
     recs_str_t      text, again;
     recs_mem_t      mem;
-    recs_json_t     rd;
+    recs_reader_t   rd;
     recs_value_t    written;
     fuzz_piece_t   *pieces;
     recs_writer_t   w;
@@ -68,16 +68,16 @@ check_string(const recs_value_t *v)
 
     check(recs_json_decode(&mem, v, &text) == RECS_OK);
     check(text.len <= v->span.len - 2);
-    check(recs_json_text_is(v, &text));
+    check(recs_value_text_is(v, &text));
     check_difference(&mem, v, &text);
 
     recs_writer_init(&w, &mem, RECS_JSON, 1);
     recs_write_string(&w, &text);
     check(!w.failed);
 
-    recs_json_init(&rd, w.data, w.len);
-    check(recs_json_skip(&rd, &written) == 0);
-    check(recs_json_finish(&rd) == 0);
+    recs_read_init(&rd, RECS_JSON, w.data, w.len);
+    check(recs_read_skip(&rd, &written) == 0);
+    check(recs_read_finish(&rd) == 0);
     check(written.type == RECS_STRING);
     check(recs_json_decode(&mem, &written, &again) == RECS_OK);
     check(recs_str_eq(&text, &again));
@@ -96,27 +96,26 @@ check_within(const recs_str_t *inner, const uint8_t *start,
 }
 
 
-static int pull(recs_json_t *rd, recs_value_t *v);
+static int pull(recs_reader_t *rd, recs_value_t *v);
 
 
 /* What follows the opening bracket, up to the closing one. */
 
 static int
-pull_inside(recs_json_t *rd, const recs_value_t *container)
+pull_inside(recs_reader_t *rd, recs_value_t *container)
 {
-    int             rc, first;
+    int             rc;
     const uint8_t  *last;
     recs_value_t    key, v;
 
-    first = 1;
     last = rd->pos;
 
     for ( ;; ) {
         if (container->type == RECS_OBJECT) {
-            rc = recs_json_member(rd, &first, &key);
+            rc = recs_read_member(rd, container, &key);
 
         } else {
-            rc = recs_json_element(rd, &first);
+            rc = recs_read_element(rd, container);
         }
 
         if (rc != 1) {
@@ -144,22 +143,22 @@ pull_inside(recs_json_t *rd, const recs_value_t *container)
 /* Reads a value piece by piece; v->span is the whole of it. */
 
 static int
-pull(recs_json_t *rd, recs_value_t *v)
+pull(recs_reader_t *rd, recs_value_t *v)
 {
     int            rc, skipped;
     unsigned       depth;
-    recs_json_t    ahead;
     recs_value_t   same;
+    recs_reader_t  ahead;
 
     depth = rd->depth;
     ahead = *rd;
     skipped = 0;
 
     if (depth < COMPARE_DEPTH) {
-        skipped = recs_json_skip(&ahead, &same);
+        skipped = recs_read_skip(&ahead, &same);
     }
 
-    rc = recs_json_open(rd, v);
+    rc = recs_read_open(rd, v);
 
     if (rc == 0 && v->type == RECS_STRING) {
         check_string(v);
@@ -167,7 +166,7 @@ pull(recs_json_t *rd, recs_value_t *v)
 
     if (rc == 0 && (v->type == RECS_OBJECT || v->type == RECS_ARRAY)) {
         check(v->span.len == 1);
-        check(rd->depth == depth + 1 && rd->depth <= RECS_JSON_MAX_DEPTH);
+        check(rd->depth == depth + 1 && rd->depth <= RECS_MAX_DEPTH);
 
         rc = pull_inside(rd, v);
         v->span.len = (size_t) (rd->pos - v->span.data);
@@ -192,25 +191,25 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int           pulled, skipped;
-    recs_json_t   rd;
-    recs_value_t  v;
+    recs_reader_t  rd;
+    recs_value_t   v;
 
-    recs_json_init(&rd, data, size);
+    recs_read_init(&rd, RECS_JSON, data, size);
 
     pulled = pull(&rd, &v);
     check(rd.pos >= data && rd.pos <= data + size);
 
     if (pulled == 0) {
         check_within(&v.span, data, data + size);
-        pulled = recs_json_finish(&rd);
+        pulled = recs_read_finish(&rd);
     }
 
-    recs_json_init(&rd, data, size);
+    recs_read_init(&rd, RECS_JSON, data, size);
 
-    skipped = recs_json_skip(&rd, &v);
+    skipped = recs_read_skip(&rd, &v);
 
     if (skipped == 0) {
-        skipped = recs_json_finish(&rd);
+        skipped = recs_read_finish(&rd);
     }
 
     check(pulled == skipped);

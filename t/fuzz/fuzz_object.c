@@ -36,7 +36,8 @@ check_tag(const recs_mem_t *mem, const recs_object_t *object,
 
     memset(&spec, 0, sizeof(recs_page_spec_t));
 
-    check(recs_page_read(mem, &spec, item, &page, &error, &pos) == RECS_OK);
+    check(recs_page_read(mem, &spec, RECS_JSON, item, &page, &error, &pos)
+          == RECS_OK);
     check(page.root == RECS_OBJECT);
     check(page.ncuts == 1);
     check(page.empty == object->empty);
@@ -64,7 +65,8 @@ check_shelf(const recs_mem_t *mem, const recs_object_t *object,
     recs_insert_t   insert;
 
     text = string(page_text);
-    check(recs_page_read(mem, spec, &text, &page, &error, &pos) == RECS_OK);
+    check(recs_page_read(mem, spec, RECS_JSON, &text, &page, &error, &pos)
+          == RECS_OK);
 
     memset(&insert, 0, sizeof(recs_insert_t));
     insert.draw = draw;
@@ -85,7 +87,8 @@ check_shelf(const recs_mem_t *mem, const recs_object_t *object,
     text.data = bytes;
     text.len = item.len + 2;
 
-    check(recs_page_read(mem, spec, &text, &page, &error, &pos) == RECS_OK);
+    check(recs_page_read(mem, spec, RECS_JSON, &text, &page, &error, &pos)
+          == RECS_OK);
     check(page.nitems == 1);
     check(page.items[0].type == type
           || (type == RECS_INTEGER && page.items[0].type == RECS_STRING));
@@ -126,7 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     /* an object as deep as can be is too deep on a shelf */
 
-    if (size < RECS_JSON_MAX_DEPTH
+    if (size < RECS_MAX_DEPTH
         && recs_object_read(&mem, &text, &id, &object) == NULL)
     {
         check_shelf(&mem, &object, &spec, "[{}]", RECS_OBJECT, &draw);

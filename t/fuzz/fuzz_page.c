@@ -475,8 +475,8 @@ check_output(run_t *run)
 
     run->spec.max_items = ITEMS_MAX + INSERTS_MAX;
 
-    check(recs_page_read(&run->mem, &run->spec, &run->output, &again, &error,
-                         &pos) == RECS_OK);
+    check(recs_page_read(&run->mem, &run->spec, RECS_JSON, &run->output,
+                         &again, &error, &pos) == RECS_OK);
     check(again.nshelves == run->page.nshelves);
     check(again.nitems == run->decision.kept + run->decision.ninserts);
     check(again.root == run->page.root);
@@ -548,7 +548,7 @@ read_page(run_t *run, const spec_t *spec)
     size_t         n, pos;
     recs_rc_e      rc;
     const char    *error;
-    recs_json_t    rd;
+    recs_reader_t  rd;
     recs_value_t   v;
 
     const char    *item_id[POINTERS_MAX] = { NULL };
@@ -563,16 +563,16 @@ read_page(run_t *run, const spec_t *spec)
 
     error = NULL;
     pos = 0;
-    rc = recs_page_read(&run->mem, &run->spec, &run->text, &run->page, &error,
-                        &pos);
+    rc = recs_page_read(&run->mem, &run->spec, RECS_JSON, &run->text,
+                        &run->page, &error, &pos);
 
     check((error != NULL) == (rc == RECS_MALFORMED));
     check(pos <= run->text.len);
 
     if (rc != RECS_TOO_MANY) {
-        recs_json_init(&rd, run->text.data, run->text.len);
-        check((rc == RECS_MALFORMED) == (recs_json_skip(&rd, &v) < 0
-                                         || recs_json_finish(&rd) < 0));
+        recs_read_init(&rd, RECS_JSON, run->text.data, run->text.len);
+        check((rc == RECS_MALFORMED) == (recs_read_skip(&rd, &v) < 0
+                                         || recs_read_finish(&rd) < 0));
     }
 
     return rc;

@@ -1,7 +1,7 @@
 
 #include "unit.h"
 
-#include "recs_json.h"
+#include "recs_reader.h"
 
 
 typedef struct {
@@ -290,12 +290,12 @@ static const decoded_t  decoded[] = {
 /* Reads a value the way a caller does, in the order of the text. */
 
 static int
-pull(recs_json_t *rd, recs_value_t *v)
+pull(recs_reader_t *rd, recs_value_t *v)
 {
-    int           rc, first;
+    int           rc;
     recs_value_t  key, inner;
 
-    if (recs_json_open(rd, v) < 0) {
+    if (recs_read_open(rd, v) < 0) {
         return -1;
     }
 
@@ -303,11 +303,9 @@ pull(recs_json_t *rd, recs_value_t *v)
         return 0;
     }
 
-    first = 1;
-
     do {
-        rc = v->type == RECS_OBJECT ? recs_json_member(rd, &first, &key)
-                                    : recs_json_element(rd, &first);
+        rc = v->type == RECS_OBJECT ? recs_read_member(rd, v, &key)
+                                    : recs_read_element(rd, v);
 
         if (rc == 1 && pull(rd, &inner) < 0) {
             return -1;
@@ -320,27 +318,27 @@ pull(recs_json_t *rd, recs_value_t *v)
 
 
 static int
-read_skipping(recs_json_t *rd, const recs_str_t *text, recs_value_t *v)
+read_skipping(recs_reader_t *rd, const recs_str_t *text, recs_value_t *v)
 {
-    recs_json_init(rd, text->data, text->len);
+    recs_read_init(rd, RECS_JSON, text->data, text->len);
 
-    return recs_json_skip(rd, v) < 0 ? -1 : recs_json_finish(rd);
+    return recs_read_skip(rd, v) < 0 ? -1 : recs_read_finish(rd);
 }
 
 
 static int
-read_pulling(recs_json_t *rd, const recs_str_t *text, recs_value_t *v)
+read_pulling(recs_reader_t *rd, const recs_str_t *text, recs_value_t *v)
 {
-    recs_json_init(rd, text->data, text->len);
+    recs_read_init(rd, RECS_JSON, text->data, text->len);
 
-    return pull(rd, v) < 0 ? -1 : recs_json_finish(rd);
+    return pull(rd, v) < 0 ? -1 : recs_read_finish(rd);
 }
 
 
 static void
 check_accepted(const recs_str_t *text, recs_type_e type)
 {
-    recs_json_t    rd;
+    recs_reader_t  rd;
     unit_arena_t   arena;
     recs_str_t     copy;
     recs_value_t   v, pulled;
@@ -371,7 +369,7 @@ static void
 check_refused(const recs_str_t *text, size_t at)
 {
     size_t         skipped, pulled;
-    recs_json_t    rd;
+    recs_reader_t  rd;
     unit_arena_t   arena;
     recs_str_t     copy;
     recs_value_t   v;
@@ -432,7 +430,7 @@ static void
 a_truncated_page_is_refused(void **state)
 {
     size_t             len;
-    recs_json_t        rd;
+    recs_reader_t      rd;
     unit_arena_t       arena;
     recs_str_t         cut, copy;
     recs_value_t       v;
@@ -517,31 +515,31 @@ static void
 nesting_is_limited(void **state)
 {
     size_t      i;
-    uint8_t     text[(RECS_JSON_MAX_DEPTH + 1) * 6];
+    uint8_t     text[(RECS_MAX_DEPTH + 1) * 6];
     recs_str_t  str;
 
     (void) state;
 
     str.data = text;
 
-    memset(text, '[', RECS_JSON_MAX_DEPTH);
-    memset(text + RECS_JSON_MAX_DEPTH, ']', RECS_JSON_MAX_DEPTH);
-    str.len = 2 * RECS_JSON_MAX_DEPTH;
+    memset(text, '[', RECS_MAX_DEPTH);
+    memset(text + RECS_MAX_DEPTH, ']', RECS_MAX_DEPTH);
+    str.len = 2 * RECS_MAX_DEPTH;
     check_accepted(&str, RECS_ARRAY);
 
-    memset(text, '[', RECS_JSON_MAX_DEPTH + 1);
-    memset(text + RECS_JSON_MAX_DEPTH + 1, ']', RECS_JSON_MAX_DEPTH + 1);
-    str.len = 2 * (RECS_JSON_MAX_DEPTH + 1);
-    check_refused(&str, RECS_JSON_MAX_DEPTH);
+    memset(text, '[', RECS_MAX_DEPTH + 1);
+    memset(text + RECS_MAX_DEPTH + 1, ']', RECS_MAX_DEPTH + 1);
+    str.len = 2 * (RECS_MAX_DEPTH + 1);
+    check_refused(&str, RECS_MAX_DEPTH);
 
     /* objects and arrays by turns: each must be closed by its own bracket */
 
-    for (i = 0; i < RECS_JSON_MAX_DEPTH; i += 2) {
+    for (i = 0; i < RECS_MAX_DEPTH; i += 2) {
         memcpy(text + i / 2 * 6, "{\"a\":[", 6);
-        memcpy(text + RECS_JSON_MAX_DEPTH / 2 * 6 + i, "]}", 2);
+        memcpy(text + RECS_MAX_DEPTH / 2 * 6 + i, "]}", 2);
     }
 
-    str.len = RECS_JSON_MAX_DEPTH * 4;
+    str.len = RECS_MAX_DEPTH * 4;
     check_accepted(&str, RECS_OBJECT);
 
     text[str.len - 1] = ']';
@@ -549,7 +547,7 @@ nesting_is_limited(void **state)
 
     /* containers side by side are no nesting */
 
-    for (i = 0; i < RECS_JSON_MAX_DEPTH; i++) {
+    for (i = 0; i < RECS_MAX_DEPTH; i++) {
         memcpy(text + 1 + i * 3, "[],", 3);
     }
 
@@ -563,11 +561,10 @@ nesting_is_limited(void **state)
 static void
 a_value_is_its_bytes_without_the_white_space_around(void **state)
 {
-    int           first;
-    size_t        i;
-    recs_json_t   rd;
-    recs_str_t    text;
-    recs_value_t  v;
+    size_t         i;
+    recs_str_t     text;
+    recs_value_t   v, array;
+    recs_reader_t  rd;
 
     static const char *const  values[] = {
         "{ \"a\" : [ ] }", "[ 1 , 2 ]", "\"x\"", "-12", "0.5", "true", "null"
@@ -578,77 +575,72 @@ a_value_is_its_bytes_without_the_white_space_around(void **state)
     text = unit_str(" [ { \"a\" : [ ] } , [ 1 , 2 ] , \"x\" , -12 , 0.5 , "
                     "true , null ] ");
 
-    recs_json_init(&rd, text.data, text.len);
+    recs_read_init(&rd, RECS_JSON, text.data, text.len);
 
-    assert_int_equal(recs_json_open(&rd, &v), 0);
-    unit_assert_cstr(&v.span, "[");
+    assert_int_equal(recs_read_open(&rd, &array), 0);
+    unit_assert_cstr(&array.span, "[");
     assert_int_equal(rd.depth, 1);
 
-    first = 1;
-
     for (i = 0; i < unit_nelts(values); i++) {
-        assert_int_equal(recs_json_element(&rd, &first), 1);
-        assert_int_equal(recs_json_skip(&rd, &v), 0);
+        assert_int_equal(recs_read_element(&rd, &array), 1);
+        assert_int_equal(recs_read_skip(&rd, &v), 0);
         unit_assert_cstr(&v.span, values[i]);
     }
 
-    assert_int_equal(recs_json_element(&rd, &first), 0);
+    assert_int_equal(recs_read_element(&rd, &array), 0);
     assert_ptr_equal(rd.pos, text.data + text.len - 1);
     assert_int_equal(rd.depth, 0);
-    assert_int_equal(recs_json_finish(&rd), 0);
+    assert_int_equal(recs_read_finish(&rd), 0);
 }
 
 
 static void
 members_are_read_and_skipped_by_turns(void **state)
 {
-    int           first;
-    recs_json_t   rd;
-    recs_str_t    text;
-    recs_value_t  key, v;
+    recs_str_t     text;
+    recs_value_t   outer, inner, key, v;
+    recs_reader_t  rd;
 
     (void) state;
 
     text = unit_str("{\"skip\":[{}],\"go\\/in\":{\"x\":1},\"last\":\"\\n\"}");
 
-    recs_json_init(&rd, text.data, text.len);
-    assert_int_equal(recs_json_open(&rd, &v), 0);
-    first = 1;
+    recs_read_init(&rd, RECS_JSON, text.data, text.len);
+    assert_int_equal(recs_read_open(&rd, &outer), 0);
 
-    assert_int_equal(recs_json_member(&rd, &first, &key), 1);
+    assert_int_equal(recs_read_member(&rd, &outer, &key), 1);
     assert_int_equal(key.type, RECS_STRING);
     assert_int_equal(key.escaped, 0);
     unit_assert_cstr(&key.span, "\"skip\"");
-    assert_int_equal(recs_json_skip(&rd, &v), 0);
+    assert_int_equal(recs_read_skip(&rd, &v), 0);
     unit_assert_cstr(&v.span, "[{}]");
 
-    assert_int_equal(recs_json_member(&rd, &first, &key), 1);
+    assert_int_equal(recs_read_member(&rd, &outer, &key), 1);
     assert_int_equal(key.escaped, 1);
     unit_assert_cstr(&key.span, "\"go\\/in\"");
-    assert_int_equal(recs_json_open(&rd, &v), 0);
-    assert_int_equal(v.type, RECS_OBJECT);
-    first = 1;
+    assert_int_equal(recs_read_open(&rd, &inner), 0);
+    assert_int_equal(inner.type, RECS_OBJECT);
 
-    assert_int_equal(recs_json_member(&rd, &first, &key), 1);
-    assert_int_equal(recs_json_open(&rd, &v), 0);
+    assert_int_equal(recs_read_member(&rd, &inner, &key), 1);
+    assert_int_equal(recs_read_open(&rd, &v), 0);
     assert_int_equal(v.type, RECS_INTEGER);
     unit_assert_cstr(&v.span, "1");
-    assert_int_equal(recs_json_member(&rd, &first, &key), 0);
+    assert_int_equal(recs_read_member(&rd, &inner, &key), 0);
 
-    assert_int_equal(recs_json_member(&rd, &first, &key), 1);
-    assert_int_equal(recs_json_skip(&rd, &v), 0);
+    assert_int_equal(recs_read_member(&rd, &outer, &key), 1);
+    assert_int_equal(recs_read_skip(&rd, &v), 0);
     assert_int_equal(v.escaped, 1);
     unit_assert_cstr(&v.span, "\"\\n\"");
-    assert_int_equal(recs_json_member(&rd, &first, &key), 0);
+    assert_int_equal(recs_read_member(&rd, &outer, &key), 0);
 
-    assert_int_equal(recs_json_finish(&rd), 0);
+    assert_int_equal(recs_read_finish(&rd), 0);
 }
 
 
 static void
 read_string(unit_arena_t *arena, const recs_str_t *json, recs_value_t *v)
 {
-    recs_json_t  rd;
+    recs_reader_t  rd;
     recs_str_t   copy;
 
     copy = unit_copy(arena, json);
@@ -722,7 +714,7 @@ text_is_compares_what_is_meant(void **state)
 
         for (j = 0; j < unit_nelts(decoded); j++) {
             same = recs_str_eq(&decoded[i].text, &decoded[j].text);
-            assert_int_equal(recs_json_text_is(&v, &decoded[j].text), same);
+            assert_int_equal(recs_value_text_is(&v, &decoded[j].text), same);
         }
     }
 
@@ -769,7 +761,7 @@ text_is_tells_a_beginning_from_the_whole(void **state)
 
         text = unit_str(cases[i].text);
         text = unit_copy(&arena, &text);
-        assert_int_equal(recs_json_text_is(&v, &text), cases[i].is);
+        assert_int_equal(recs_value_text_is(&v, &text), cases[i].is);
     }
 
     unit_arena_free(&arena);

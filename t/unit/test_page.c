@@ -441,7 +441,7 @@ items_are_spans_of_the_document(void **state)
     assert_int_equal(page.nshelves, 1);
     assert_int_equal(page.shelves[0].first, 0);
     assert_int_equal(page.shelves[0].nitems, unit_nelts(items));
-    assert_int_equal(page.shelves[0].open - page.text.data, 12);
+    assert_int_equal(page.shelves[0].open.data - page.text.data, 12);
     assert_int_equal(page.nitems, unit_nelts(items));
 
     for (i = 0; i < unit_nelts(items); i++) {
@@ -764,7 +764,7 @@ a_value_is_text(void **state)
 {
     size_t         i;
     recs_str_t     text;
-    recs_json_t    rd;
+    recs_reader_t  rd;
     recs_value_t   v;
     unit_arena_t   arena;
 
@@ -793,8 +793,8 @@ a_value_is_text(void **state)
     unit_arena_init(&arena);
 
     for (i = 0; i < unit_nelts(texts); i++) {
-        recs_json_init(&rd, texts[i].json.data, texts[i].json.len);
-        assert_int_equal(recs_json_open(&rd, &v), 0);
+        recs_read_init(&rd, RECS_JSON, texts[i].json.data, texts[i].json.len);
+        assert_int_equal(recs_read_open(&rd, &v), 0);
 
         assert_int_equal(recs_value_text(&arena.mem, &v, &text), RECS_OK);
         unit_assert_str(&text, &texts[i].text);
@@ -1158,8 +1158,8 @@ an_error_has_its_place(void **state)
     unit_arena_init(&arena);
     unit_spec(&arena, "/items", "/id", NULL, &spec);
 
-    assert_int_equal(recs_page_read(&arena.mem, &spec, &text, &page, &error,
-                                    &pos), RECS_MALFORMED);
+    assert_int_equal(recs_page_read(&arena.mem, &spec, RECS_JSON, &text,
+                                    &page, &error, &pos), RECS_MALFORMED);
     assert_string_equal(error, "not a value");
     assert_int_equal(pos, 18);
 
@@ -1181,7 +1181,7 @@ depth_is_bounded(void **state)
 
     (void) state;
 
-    for (depth = RECS_JSON_MAX_DEPTH; depth <= RECS_JSON_MAX_DEPTH + 1;
+    for (depth = RECS_MAX_DEPTH; depth <= RECS_MAX_DEPTH + 1;
          depth++)
     {
         unit_arena_init(&arena);
@@ -1204,7 +1204,7 @@ depth_is_bounded(void **state)
 
         unit_spec(&arena, pointer.bytes, "/id", NULL, &spec);
 
-        if (depth > RECS_JSON_MAX_DEPTH) {
+        if (depth > RECS_MAX_DEPTH) {
             assert_int_equal(unit_read(&arena, &spec, &str, &page),
                              RECS_MALFORMED);
 
@@ -1257,8 +1257,8 @@ want_of_memory_is_an_error(void **state)
         for (n = 0; /* void */; n++) {
             unit_arena_init_max(&arena, n);
 
-            rc = recs_page_read(&arena.mem, &spec, &hungry[i].text, &page,
-                                &error, &pos);
+            rc = recs_page_read(&arena.mem, &spec, RECS_JSON,
+                                &hungry[i].text, &page, &error, &pos);
             unit_arena_free(&arena);
 
             if (rc == RECS_OK) {
@@ -1274,6 +1274,7 @@ want_of_memory_is_an_error(void **state)
     }
 
     unit_arena_init_max(&arena, 0);
+    memset(&v, 0, sizeof(recs_value_t));
     v.span = unit_str("\"\\n\"");
     v.type = RECS_STRING;
     v.escaped = 1;

@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "recs_json.h"
+#include "recs_reader.h"
 #include "recs_writer.h"
 
 
@@ -194,7 +194,7 @@ what_was_written_reads_back(void **state)
     char           escape[16];
     unsigned       ch;
     recs_str_t     text, again;
-    recs_json_t    rd;
+    recs_reader_t  rd;
     unit_arena_t   arena;
     recs_value_t   v;
     recs_writer_t  w;
@@ -206,16 +206,16 @@ what_was_written_reads_back(void **state)
 
         (void) snprintf(escape, sizeof(escape), "\"\\u%04X\"", ch);
 
-        recs_json_init(&rd, (const uint8_t *) escape, strlen(escape));
-        assert_int_equal(recs_json_open(&rd, &v), 0);
+        recs_read_init(&rd, RECS_JSON, (const uint8_t *) escape, strlen(escape));
+        assert_int_equal(recs_read_open(&rd, &v), 0);
         assert_int_equal(recs_json_decode(&arena.mem, &v, &text), RECS_OK);
 
         recs_writer_init(&w, &arena.mem, RECS_JSON, 16);
         recs_write_string(&w, &text);
 
-        recs_json_init(&rd, w.data, w.len);
-        assert_int_equal(recs_json_open(&rd, &v), 0);
-        assert_int_equal(recs_json_finish(&rd), 0);
+        recs_read_init(&rd, RECS_JSON, w.data, w.len);
+        assert_int_equal(recs_read_open(&rd, &v), 0);
+        assert_int_equal(recs_read_finish(&rd), 0);
         assert_int_equal(recs_json_decode(&arena.mem, &v, &again), RECS_OK);
         unit_assert_str(&again, &text);
 
@@ -267,7 +267,7 @@ static void
 check_double(unit_arena_t *arena, double n, const char *json)
 {
     recs_str_t     str;
-    recs_json_t    rd;
+    recs_reader_t  rd;
     recs_value_t   v;
     recs_writer_t  w;
 
@@ -276,9 +276,9 @@ check_double(unit_arena_t *arena, double n, const char *json)
     str = output(&w);
     unit_assert_cstr(&str, json);
 
-    recs_json_init(&rd, str.data, str.len);
-    assert_int_equal(recs_json_open(&rd, &v), 0);
-    assert_int_equal(recs_json_finish(&rd), 0);
+    recs_read_init(&rd, RECS_JSON, str.data, str.len);
+    assert_int_equal(recs_read_open(&rd, &v), 0);
+    assert_int_equal(recs_read_finish(&rd), 0);
 }
 
 

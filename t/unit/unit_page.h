@@ -80,7 +80,8 @@ unit_read(unit_arena_t *arena, const recs_page_spec_t *spec,
     pos = 0;
     error = NULL;
 
-    rc = recs_page_read(&arena->mem, spec, &copy, page, &error, &pos);
+    rc = recs_page_read(&arena->mem, spec, recs_format_of(&copy), &copy, page,
+                        &error, &pos);
 
     assert_int_equal(error != NULL, rc == RECS_MALFORMED);
     assert_true(pos <= text->len);

@@ -1,0 +1,147 @@
+
+#include "recs_reader.h"
+#include "recs_writer.h"
+
+#include <math.h>
+
+
+static recs_rc_e recs_value_digits(const recs_mem_t *mem,
+    const recs_value_t *v, recs_str_t *text);
+static recs_rc_e recs_value_decimal(const recs_mem_t *mem,
+    const recs_value_t *v, recs_str_t *text);
+
+
+int
+recs_read_finish(recs_reader_t *rd)
+{
+    if (rd->format == RECS_JSON) {
+        recs_json_space(rd);
+    }
+
+    if (rd->pos < rd->end) {
+        return recs_read_fail(rd, rd->pos, "more after the root value");
+    }
+
+    return 0;
+}
+
+
+recs_rc_e
+recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
+{
+    static const recs_str_t  yes = recs_string("true");
+    static const recs_str_t  no = recs_string("false");
+    static const recs_str_t  null = recs_string("null");
+    static const recs_str_t  zero = recs_string("0");
+
+    if (!v->msgpack) {
+
+        if (v->type == RECS_STRING) {
+            return recs_json_decode(mem, v, text);
+        }
+
+        *text = v->span;
+
+        if (v->type == RECS_INTEGER && text->len == 2
+            && memcmp(text->data, "-0", 2) == 0)
+        {
+            *text = zero;
+        }
+
+        return RECS_OK;
+    }
+
+    switch (v->type) {
+
+    case RECS_INTEGER:
+        return recs_value_digits(mem, v, text);
+
+    case RECS_NUMBER:
+        return recs_value_decimal(mem, v, text);
+
+    case RECS_BOOLEAN:
+        *text = recs_msgpack_boolean(v) ? yes : no;
+        return RECS_OK;
+
+    case RECS_NULL:
+        *text = null;
+        return RECS_OK;
+
+    default:
+        *text = recs_msgpack_bytes(v);
+        return RECS_OK;
+    }
+}
+
+
+static recs_rc_e
+recs_value_digits(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *text)
+{
+    int        negative;
+    uint8_t   *p, digits[20];   /* of 2^64 - 1; or of 2^63 and a minus */
+    uint64_t   n;
+
+    negative = recs_msgpack_integer(v, &n);
+    p = digits + sizeof(digits);
+
+    do {
+        *--p = (uint8_t) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    if (negative) {
+        *--p = '-';
+    }
+
+    text->len = (size_t) (digits + sizeof(digits) - p);
+    text->data = recs_alloc(mem, text->len);
+
+    if (text->data == NULL) {
+        return RECS_NOMEM;
+    }
+
+    memcpy((uint8_t *) text->data, p, text->len);
+
+    return RECS_OK;
+}
+
+
+static recs_rc_e
+recs_value_decimal(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *text)
+{
+    double         n;
+    recs_writer_t  w;
+
+    n = recs_msgpack_double(v);
+
+    recs_writer_init(&w, mem, RECS_JSON, 32);
+
+    if (!isfinite(n)) {
+        recs_write_null(&w);
+
+    } else if (recs_msgpack_is_float(v)) {
+        recs_write_float(&w, (float) n);
+
+    } else {
+        recs_write_double(&w, n);
+    }
+
+    text->data = w.data;
+    text->len = w.len;
+
+    return w.failed ? RECS_NOMEM : RECS_OK;
+}
+
+
+recs_format_e
+recs_format_of(const recs_str_t *text)
+{
+    uint8_t  c;
+
+    c = text->len ? text->data[0] : 0;
+
+    return (c >= 0x80 && c <= 0x9f) || (c >= 0xdc && c <= 0xdf)
+           ? RECS_MSGPACK : RECS_JSON;
+}
