@@ -2,6 +2,10 @@
 
 FUZZ_SECONDS = 60
 
+# Its name is msgpack-c on Debian 13.
+MSGPACK = $$(pkg-config --libs msgpack-c 2>/dev/null \
+             || pkg-config --libs msgpack)
+
 all:
 	sh conf/build.sh
 
@@ -17,7 +21,8 @@ fuzz:
 	for f in t/fuzz/fuzz_*.c; do \
 	    n=$$(basename $$f .c); \
 	    clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc/page \
-	        -o build/fuzz/$$n $$f src/page/*.c -lxxhash || exit 1; \
+	        -o build/fuzz/$$n $$f src/page/*.c -lxxhash -lm $(MSGPACK) \
+	        || exit 1; \
 	    mkdir -p build/fuzz/$${n}.corpus; \
 	    build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) \
 	        -artifact_prefix=build/fuzz/$$n- \

@@ -1,4 +1,6 @@
 
+#include <stdio.h>
+
 #include "recs_time.h"
 
 
@@ -256,4 +258,68 @@ recs_time_parse(const recs_str_t *text, int64_t *seconds)
     }
 
     return recs_time_rfc3339(text->data, end, seconds);
+}
+
+
+/* The inverse of recs_time_days(): a day from 0000-01-01 to 9999-12-31. */
+
+static void
+recs_time_calendar(int64_t days, unsigned *year, unsigned *month,
+    unsigned *day)
+{
+    unsigned  n, era;
+
+    n = (unsigned) (days + 719468 + 146097);    /* since -0400-03-01 */
+
+    era = n / 146097;
+    n %= 146097;
+
+    *year = (n - n / 1460 + n / 36524 - n / 146096) / 365;
+    n -= 365 * *year + *year / 4 - *year / 100;
+
+    *month = (5 * n + 2) / 153 + 3;
+    *day = n - (153 * (*month - 3) + 2) / 5 + 1;
+
+    if (*month > 12) {
+        *month -= 12;
+        (*year)++;
+    }
+
+    *year += 400 * era - 400;
+}
+
+
+size_t
+recs_time_format(int64_t seconds, uint32_t nanoseconds,
+    char out[RECS_TIME_SIZE])
+{
+    size_t    len;
+    int64_t   days;
+    unsigned  year, month, day, second;
+
+    if (seconds < INT64_C(-62167219200) || seconds > INT64_C(253402300799)) {
+        return 0;
+    }
+
+    days = seconds / 86400 - (seconds % 86400 < 0);
+    second = (unsigned) (seconds - days * 86400);
+
+    recs_time_calendar(days, &year, &month, &day);
+
+    len = (size_t) snprintf(out, RECS_TIME_SIZE,
+                            "%04u-%02u-%02uT%02u:%02u:%02u", year, month, day,
+                            second / 3600, second / 60 % 60, second % 60);
+
+    if (nanoseconds) {
+        len += (size_t) snprintf(out + len, RECS_TIME_SIZE - len, ".%09u",
+                                 (unsigned) nanoseconds);
+
+        while (out[len - 1] == '0') {
+            len--;
+        }
+    }
+
+    out[len++] = 'Z';
+
+    return len;
 }

@@ -18,5 +18,16 @@
 
 int recs_time_parse(const recs_str_t *text, int64_t *seconds);
 
+/*
+ * Writes a date-time of RFC 3339 in UTC, "2026-11-21T21:40:00.5Z", without a
+ * fraction if there is none; nanoseconds: below 1e9.  Returns its length, or 0
+ * if the year has not four digits.
+ */
+
+#define RECS_TIME_SIZE  sizeof("2026-11-21T21:40:00.123456789Z")
+
+size_t recs_time_format(int64_t seconds, uint32_t nanoseconds,
+    char out[RECS_TIME_SIZE]);
+
 
 #endif /* RECS_TIME_H */

@@ -5,6 +5,7 @@
 
 #include <msgpack/pack.h>
 
+#include "recs_msgpack.h"
 #include "recs_text.h"
 #include "recs_writer.h"
 
@@ -31,7 +32,6 @@ static void recs_write_mark(recs_writer_t *w, unsigned map);
 static void recs_write_count(recs_writer_t *w, unsigned map);
 static void recs_write_headers(recs_writer_t *w);
 static int recs_write_packed(void *ctx, const char *data, size_t len);
-static int recs_write_packed_at(void *ctx, const char *data, size_t len);
 static void recs_write_packed_str(recs_writer_t *w, const recs_str_t *text);
 static void recs_write_literal(recs_writer_t *w, const char *json,
     uint8_t msgpack);
@@ -448,34 +448,26 @@ recs_write_count(recs_writer_t *w, unsigned map)
 static void
 recs_write_headers(recs_writer_t *w)
 {
-    size_t           end;
-    uint8_t         *to, *from;
-    recs_mark_t      mark;
-    msgpack_packer   pk;
+    size_t        len;
+    uint8_t      *to, *from;
+    recs_mark_t   mark;
 
     to = w->data + w->outermost;
     from = to;
-
-    msgpack_packer_init(&pk, &to, recs_write_packed_at);
 
     do {
         memcpy(&mark, from, sizeof(recs_mark_t));
         from += sizeof(recs_mark_t);
 
-        if (mark.map) {
-            (void) msgpack_pack_map(&pk, mark.n);
+        to += mark.map ? recs_msgpack_map_header(mark.n, to)
+                       : recs_msgpack_array_header(mark.n, to);
 
-        } else {
-            (void) msgpack_pack_array(&pk, mark.n);
-        }
+        len = (mark.next ? mark.next : w->len) - (size_t) (from - w->data);
 
-        end = mark.next ? mark.next : w->len;
-        end -= (size_t) (from - w->data);
+        memmove(to, from, len);
 
-        memmove(to, from, end);
-
-        to += end;
-        from += end;
+        to += len;
+        from += len;
 
     } while (mark.next);
 
@@ -487,20 +479,6 @@ static int
 recs_write_packed(void *ctx, const char *data, size_t len)
 {
     recs_write_bytes(ctx, data, len);
-
-    return 0;
-}
-
-
-/* ctx is where to write, and moves on. */
-
-static int
-recs_write_packed_at(void *ctx, const char *data, size_t len)
-{
-    uint8_t  **to = ctx;
-
-    memcpy(*to, data, len);
-    *to += len;
 
     return 0;
 }

@@ -435,6 +435,80 @@ digit_strings_do_not_wrap(void **state)
 }
 
 
+static void
+check_format(int64_t seconds, uint32_t nanoseconds, const char *expected)
+{
+    char        date[RECS_TIME_SIZE];
+    recs_str_t  text;
+
+    text.data = (const uint8_t *) date;
+    text.len = recs_time_format(seconds, nanoseconds, date);
+
+    unit_assert_cstr(&text, expected);
+}
+
+
+static void
+times_are_written(void **state)
+{
+    (void) state;
+
+    check_format(0, 0, "1970-01-01T00:00:00Z");
+    check_format(1795297200, 500000000, "2026-11-21T21:40:00.5Z");
+    check_format(1795297200, 1, "2026-11-21T21:40:00.000000001Z");
+    check_format(-1, 999999999, "1969-12-31T23:59:59.999999999Z");
+    check_format(951782400, 120000000, "2000-02-29T00:00:00.12Z");
+    check_format(INT64_C(-62167219200), 0, "0000-01-01T00:00:00Z");
+    check_format(INT64_C(253402300799), 0, "9999-12-31T23:59:59Z");
+
+    /* years that are not of four digits */
+
+    check_format(INT64_C(-62167219201), 999999999, "");
+    check_format(INT64_C(253402300800), 0, "");
+    check_format(INT64_MIN, 0, "");
+    check_format(INT64_MAX, 0, "");
+}
+
+
+/* Days from 0000-01-01 to 9999-12-31, each at another second. */
+
+static void
+what_was_written_reads_back(void **state)
+{
+    char        date[RECS_TIME_SIZE], expected[RECS_TIME_SIZE];
+    time_t      t;
+    int64_t     day, read;
+    struct tm   tm;
+    recs_str_t  text;
+
+    (void) state;
+
+    text.data = (const uint8_t *) date;
+
+    for (day = -719528; day <= 2932896; day += 5) {
+        t = (time_t) (day * 86400 + (day & 0x7fffffff) % 86400);
+        text.len = recs_time_format(t, 0, date);
+
+        assert_non_null(gmtime_r(&t, &tm));
+        (void) snprintf(expected, sizeof(expected),
+                        "%04u-%02u-%02uT%02u:%02u:%02uZ",
+                        (unsigned) (tm.tm_year + 1900) % 10000,
+                        (unsigned) (tm.tm_mon + 1) % 100,
+                        (unsigned) tm.tm_mday % 100,
+                        (unsigned) tm.tm_hour % 100,
+                        (unsigned) tm.tm_min % 100,
+                        (unsigned) tm.tm_sec % 100);
+
+        if (text.len != 20 || memcmp(date, expected, 20) != 0) {
+            unit_assert_cstr(&text, expected);
+        }
+
+        assert_true(recs_time_parse(&text, &read));
+        assert_true(read == t);
+    }
+}
+
+
 int
 main(void)
 {
@@ -446,6 +520,8 @@ main(void)
         cmocka_unit_test(days_are_those_of_the_calendar),
         cmocka_unit_test(times_are_those_of_the_calendar),
         cmocka_unit_test(digit_strings_do_not_wrap),
+        cmocka_unit_test(times_are_written),
+        cmocka_unit_test(what_was_written_reads_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
