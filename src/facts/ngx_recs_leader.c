@@ -30,7 +30,7 @@ static ngx_int_t ngx_recs_leader_mutex(ngx_recs_leader_t *leader);
 void
 ngx_recs_leader_init_zone(ngx_recs_leader_t *leader, ngx_recs_zone_t *zone)
 {
-    static ngx_str_t  name = ngx_null_string;
+    static ngx_str_t  name = ngx_string("");
 
     leader->zone = zone;
     leader->lease = ngx_recs_zone_block(zone, NGX_RECS_ZONE_LEADER, &name,
