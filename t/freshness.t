@@ -57,6 +57,17 @@ server {
     listen %%LISTEN%%;
     listen %%LISTEN_H2%% http2;
 
+    location /inherits {
+        recs_freshness candidates body=/made;
+        location /inherits/both {
+            recs_version model body=/model;
+            recs_version schema body=/schema;
+            %%TO%%
+        }
+        location /inherits/alone { %%TO%% }
+    }
+    location /sourceless { recs_freshness candidates max_age=1h; %%TO%% }
+
     location /plain { recs_freshness candidates body=/made; %%TO%% }
     location /body {
         recs_tag both;
@@ -209,6 +220,26 @@ sub about {
     return fail("$name: none") if !defined $got || $got !~ /^\d+$/;
     cmp_ok(abs($got - $want), '<=', 5, $name);
 }
+
+
+subtest 'inherited, with or without versions beside it' => sub {
+    my $body = '{"schema":5,"model":"m","made":' . (time - 60)
+               . ',"items":[]}';
+
+    for my $path ('/inherits/both', '/inherits/alone', '/inherits/both') {
+        about(fetch($path, $body)->header('Recs-Age'), 60, $path);
+    }
+
+    is(fetch('/inherits/both', $body)->header('Recs-Model-Version'), 'm',
+       'the version');
+};
+
+
+subtest 'a date from nowhere' => sub {
+    my $r = fetch('/sourceless', '{"made":' . (time - 60) . ',"items":[]}');
+    is($r->header('Recs-Age'), undef, 'no age');
+    like(filter($r), qr/^stale;/, 'too old');
+};
 
 
 subtest 'an age is found where it is, in either notation' => sub {

@@ -168,29 +168,60 @@ typedef struct {
 } ngx_http_recs_explore_t;
 
 
+/* Where a version or a date is read. */
+
+typedef enum {
+    NGX_HTTP_RECS_FROM_SNAPSHOT = 0,    /* that recs_pass serves, if any */
+    NGX_HTTP_RECS_FROM_BODY,
+    NGX_HTTP_RECS_FROM_VALUE
+} ngx_http_recs_from_e;
+
+typedef struct {
+    ngx_http_recs_from_e        from;
+    recs_pointer_t              body;
+    ngx_http_complex_value_t   *value;
+} ngx_http_recs_source_t;
+
+
 typedef struct {
     ngx_uint_t                  set;        /* the location has this one */
-    ngx_http_complex_value_t   *value;      /* NULL: it is in the body */
-    recs_pointer_t              body;
-    ngx_uint_t                  index;      /* in the page's values */
+    ngx_http_recs_source_t      source;
     ngx_http_complex_value_t   *accept;     /* NULL: any */
 } ngx_http_recs_version_t;
 
 
 typedef struct {
     ngx_uint_t                  set;        /* the location has this one */
-    ngx_http_complex_value_t   *value;      /* NULL: it is in the body */
-    recs_pointer_t              body;
-    ngx_uint_t                  index;      /* in the page's values */
+    ngx_http_recs_source_t      source;
     time_t                      max_age;    /* s; 0: any */
     ngx_uint_t                  reject;     /* on_stale=reject */
 } ngx_http_recs_freshness_t;
+
+
+/* Numbers of the page's values: those that are read from the body. */
+
+typedef struct {
+    ngx_uint_t                  versions[NGX_HTTP_RECS_NVERSIONS];
+    ngx_uint_t                  ages[NGX_HTTP_RECS_NAGES];
+    ngx_uint_t                  row_generated_at;   /* of a snapshot's row */
+    ngx_uint_t                  row_max_age;
+} ngx_http_recs_values_t;
 
 
 typedef struct {
     ngx_http_recs_pool_t       *pool;
     ngx_uint_t                  min;        /* of each shelf */
 } ngx_http_recs_backfill_t;
+
+
+/* recs_pass */
+
+typedef struct {
+    ngx_recs_snapshots_t       *snapshots;
+    ngx_http_complex_value_t   *channel;    /* NULL: "active" */
+    ngx_uint_t                  negotiate;  /* the format: by Accept */
+    recs_format_e               format;     /* else */
+} ngx_http_recs_pass_conf_t;
 
 
 #define NGX_HTTP_RECS_OFF           0
@@ -220,7 +251,9 @@ typedef struct {
     recs_pointer_t             *item_id;
     ngx_http_recs_version_t    *versions;   /* NGX_HTTP_RECS_NVERSIONS */
     ngx_http_recs_freshness_t  *freshness;  /* NGX_HTTP_RECS_NAGES */
+    ngx_http_recs_pass_conf_t  *pass;       /* recs_pass is the handler */
     recs_page_spec_t            spec;       /* made of the above */
+    ngx_http_recs_values_t      values;     /* where in the page's values */
 
     ngx_array_t                *require;    /* ngx_http_recs_set_t * */
     ngx_array_t                *exclude;    /* ngx_http_recs_set_t * */
@@ -261,8 +294,18 @@ typedef struct {
 typedef struct {
     ngx_uint_t                  known;      /* the date was found */
     time_t                      age;        /* s */
+    time_t                      max_age;    /* s; 0: any */
     unsigned                    stale:1;
 } ngx_http_recs_aged_t;
+
+
+/* A page that is served from a snapshot. */
+
+typedef struct {
+    ngx_recs_row_t              row;
+    unsigned                    waiting:1;  /* for it */
+    recs_format_e               format;     /* of the response */
+} ngx_http_recs_pass_t;
 
 
 typedef struct {
@@ -274,8 +317,12 @@ typedef struct {
     ngx_http_recs_state_e       state;
     const char                 *why;        /* of bypassed and malformed */
 
+    unsigned                    started:1;  /* its header was seen */
+    ngx_http_recs_pass_t       *pass;       /* NULL: not served from Redis */
+
     /* the body as it came */
 
+    recs_format_e               format;
     ngx_buf_t                  *body;
     ngx_str_t                   text;       /* the same, decompressed */
     unsigned                    last:1;     /* it is complete */
@@ -326,6 +373,12 @@ char *ngx_http_recs_snapshots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* ngx_http_recs_pass.c, */
+
+char *ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
+    ngx_http_recs_loc_conf_t *conf);
+
 /* ngx_http_recs_loc_conf.c */
 
 char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -341,6 +394,32 @@ char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 ngx_int_t ngx_http_recs_filter_init(ngx_conf_t *cf);
 
+/* What is known about the response, made if it is new; NULL: out of memory. */
+
+ngx_http_recs_ctx_t *ngx_http_recs_get_ctx(ngx_http_request_t *r);
+
+/* ngx_http_recs_check.c */
+
+/*
+ * Is the response one that is looked at, so far as its request tells?  Not so
+ * if no client sees it (of auth_request, mirror, a background update of the
+ * cache), or it is a further part of a page that comes in parts.
+ */
+
+ngx_uint_t ngx_http_recs_concerned(ngx_http_request_t *r);
+
+/* Is it of a type that is looked at?  Whatever parameters that has. */
+
+ngx_uint_t ngx_http_recs_type(ngx_http_recs_ctx_t *ctx);
+
+/* Sets ctx->state if the header shows that the body can't be filtered. */
+
+void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
+
+/* Is a body that can't be filtered answered with 502? */
+
+ngx_uint_t ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx);
+
 /*
  * ngx_http_recs_rewrite.c: from a whole body to the rewritten one.
  *
@@ -355,6 +434,10 @@ ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
 
 ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 
+/* A body can't be used: is it worth a log line, after those before? */
+
+ngx_uint_t ngx_http_recs_bad_body_news(ngx_http_recs_loc_conf_t *rlcf);
+
 /*
  * ngx_http_recs_versions.c: fills in ctx->versions and ctx->ages, from the page
  * that was read.  NGX_OK or NGX_ERROR.
@@ -362,6 +445,46 @@ ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 
 ngx_int_t ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx);
+
+/* The same, of the snapshot that is served alone. */
+
+void ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * ngx_http_recs_pass.c
+ *
+ * What a snapshot's channel is to this request: the same from its start to its
+ * end, whatever becomes active meanwhile, in subrequests and after internal
+ * redirects, too.  NGX_OK; NGX_DECLINED: there is none yet; NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_seen(ngx_http_request_t *r,
+    ngx_recs_snapshots_t *snapshots, ngx_str_t *channel,
+    const ngx_recs_snapshot_t **snapshot);
+
+/*
+ * Puts text, in ctx->format, into the format of the response; leaves that of
+ * any other handler as it is.  NGX_OK or NGX_HTTP_BAD_GATEWAY.
+ */
+
+ngx_int_t ngx_http_recs_pass_convert(ngx_http_recs_ctx_t *ctx,
+    ngx_str_t *text);
+
+/* The same for the rewritten body.  If it can't be, ctx->reject. */
+
+ngx_int_t ngx_http_recs_pass_output(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * ngx_http_recs_accept.c: the format that the client would rather have, and
+ * what it calls it; *format as it is, if it has no preference.
+ */
+
+void ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
+    ngx_str_t *type);
+
+/* The usual name of a format. */
+
+void ngx_http_recs_format_type(recs_format_e format, ngx_str_t *type);
 
 /*
  * ngx_http_recs_headers.c: what the response's header says of it, once its
@@ -414,6 +537,7 @@ ngx_int_t ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx, ngx_str_t *key);
 extern const ngx_str_t  ngx_http_recs_states[];
 extern const ngx_str_t  ngx_http_recs_versions[];
 extern const ngx_str_t  ngx_http_recs_ages[];
+extern const ngx_str_t  ngx_http_recs_rows[];
 
 /* ngx_http_recs_headers.c, too: counts the response by its state. */
 

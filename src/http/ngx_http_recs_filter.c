@@ -14,22 +14,16 @@
 
 
 #define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */
-#define NGX_HTTP_RECS_TYPE_MAX   128        /* bytes; RFC 6838, section 4.2 */
 
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_recs_internal(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_recs_part(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_recs_type(ngx_http_request_t *r,
-    ngx_http_recs_loc_conf_t *rlcf);
-static void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
-static ngx_uint_t ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx);
-static ngx_uint_t ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b);
+static ngx_int_t ngx_http_recs_hold_row(ngx_http_recs_ctx_t *ctx,
+    ngx_buf_t *b);
 static ngx_int_t ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data,
     size_t len);
 static ngx_int_t ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx);
@@ -41,6 +35,7 @@ static void ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_reject_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx,
     ngx_chain_t *rest);
+static ngx_int_t ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx);
 static ngx_chain_t *ngx_http_recs_output(ngx_http_recs_ctx_t *ctx);
 
 
@@ -61,36 +56,54 @@ ngx_http_recs_filter_init(ngx_conf_t *cf)
 }
 
 
-static ngx_int_t
-ngx_http_recs_header_filter(ngx_http_request_t *r)
+ngx_http_recs_ctx_t *
+ngx_http_recs_get_ctx(ngx_http_request_t *r)
 {
-    ngx_http_recs_ctx_t       *ctx;
-    ngx_http_recs_loc_conf_t  *rlcf;
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
-
-    /* the header of an error page, after a filter gave up the response */
+    ngx_http_recs_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
 
-    if (rlcf->enable == NGX_HTTP_RECS_OFF || rlcf->status || ctx
-        || ngx_http_recs_internal(r) || ngx_http_recs_part(r))
-    {
-        return ngx_http_next_header_filter(r);
+    if (ctx) {
+        return ctx;
     }
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_recs_ctx_t));
     if (ctx == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     ctx->request = r;
-    ctx->conf = rlcf;
+    ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
     ngx_recs_mem(&ctx->mem, r->pool);
 
     ngx_http_set_ctx(r, ctx, ngx_http_recs_module);
 
-    if (!ngx_http_recs_type(r, rlcf)) {
+    return ctx;
+}
+
+
+static ngx_int_t
+ngx_http_recs_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_recs_ctx_t  *ctx;
+
+    if (!ngx_http_recs_concerned(r)) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_recs_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->started) {
+        /* an error page's, after a filter gave up the response */
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx->started = 1;
+
+    if (!ngx_http_recs_type(ctx)) {
         ctx->phase = NGX_HTTP_RECS_PASS;
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         return ngx_http_next_header_filter(r);
@@ -110,167 +123,11 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
     r->filter_need_in_memory = 1;
 
-    if (rlcf->enable == NGX_HTTP_RECS_ON) {
+    if (ctx->conf->enable == NGX_HTTP_RECS_ON) {
         r->allow_ranges = 0;
     }
 
     return NGX_OK;
-}
-
-
-/*
- * Is it a response that no client sees: of auth_request, mirror, a background
- * update of the cache?
- */
-
-static ngx_uint_t
-ngx_http_recs_internal(ngx_http_request_t *r)
-{
-    return r->background || (r != r->main && r->header_only);
-}
-
-
-/*
- * Is it a further part of a page that was passed because it comes in parts?
- * Such a subrequest has its parent's own URI.
- */
-
-static ngx_uint_t
-ngx_http_recs_part(ngx_http_request_t *r)
-{
-    ngx_http_recs_ctx_t  *ctx;
-
-    if (r == r->main || r->uri.data != r->parent->uri.data) {
-        return 0;
-    }
-
-    ctx = ngx_http_get_module_ctx(r->parent, ngx_http_recs_module);
-
-    return ctx && ctx->why && ngx_strcmp(ctx->why, "parts") == 0;
-}
-
-
-/*
- * Is it a type that is looked at?  Whatever parameters it has: nginx itself
- * cuts off a charset only.
- */
-
-static ngx_uint_t
-ngx_http_recs_type(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf)
-{
-    size_t       len;
-    u_char      *type, *end, lowcase[NGX_HTTP_RECS_TYPE_MAX];
-    ngx_uint_t   hash;
-
-    if (rlcf->types.size == 0) {
-        return 1;
-    }
-
-    type = r->headers_out.content_type.data;
-    len = r->headers_out.content_type.len;
-
-    end = len ? ngx_strlchr(type, type + len, ';') : NULL;
-
-    if (end) {
-        len = end - type;
-    }
-
-    while (len && (type[len - 1] == ' ' || type[len - 1] == '\t')) {
-        len--;
-    }
-
-    if (len == 0 || len > NGX_HTTP_RECS_TYPE_MAX) {
-        return 0;
-    }
-
-    hash = ngx_hash_strlow(lowcase, type, len);
-
-    return ngx_hash_find(&rlcf->types, hash, lowcase, len)
-           || (rlcf->json_suffix && len > 5
-               && ngx_memcmp(lowcase + len - 5, "+json", 5) == 0);
-}
-
-
-/* Sets ctx->state if the header shows that the body can't be filtered. */
-
-static void
-ngx_http_recs_check(ngx_http_recs_ctx_t *ctx)
-{
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-
-    if (r->headers_out.status != NGX_HTTP_OK) {
-        ctx->state = NGX_HTTP_RECS_BYPASSED;
-        ctx->why = "status";
-        return;
-    }
-
-    if (r->method == NGX_HTTP_HEAD || r->header_only) {
-        ctx->state = NGX_HTTP_RECS_BYPASSED;
-        ctx->why = "no_body";
-        return;
-    }
-
-    if (ctx->conf->enable == NGX_HTTP_RECS_SHADOW_MODE && r->headers_in.range) {
-        /* the range filter has to see the header before the body */
-        ctx->state = NGX_HTTP_RECS_BYPASSED;
-        ctx->why = "range";
-        return;
-    }
-
-    if (!ngx_http_recs_encoding(ctx)) {
-        ctx->state = NGX_HTTP_RECS_BYPASSED;
-        ctx->why = "encoding";
-        return;
-    }
-
-    if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size
-        && !ngx_http_recs_rejects_body(ctx))
-    {
-        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
-        ctx->why = "body";
-    }
-}
-
-
-/* Can the body be read?  Notes if it must be decompressed for it. */
-
-static ngx_uint_t
-ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx)
-{
-    ngx_str_t         *encoding;
-    ngx_table_elt_t   *h;
-
-    h = ctx->request->headers_out.content_encoding;
-
-    if (h == NULL || h->value.len == 0) {
-        return 1;
-    }
-
-    encoding = &h->value;
-
-    if ((encoding->len == 4
-         && ngx_strncasecmp(encoding->data, (u_char *) "gzip", 4) == 0)
-        || (encoding->len == 6
-            && ngx_strncasecmp(encoding->data, (u_char *) "x-gzip", 6) == 0))
-    {
-        ctx->gzip = 1;
-        return 1;
-    }
-
-    return encoding->len == 8
-           && ngx_strncasecmp(encoding->data, (u_char *) "identity", 8) == 0;
-}
-
-
-/* Is a body that can't be filtered answered with 502? */
-
-static ngx_uint_t
-ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx)
-{
-    return ctx->conf->reject_bad_body
-           && ctx->conf->enable == NGX_HTTP_RECS_ON;
 }
 
 
@@ -282,7 +139,7 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
 
-    if (ctx == NULL || ctx->phase == NGX_HTTP_RECS_PASS) {
+    if (ctx == NULL || !ctx->started || ctx->phase == NGX_HTTP_RECS_PASS) {
         return ngx_http_next_body_filter(r, in);
     }
 
@@ -413,6 +270,10 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
         return NGX_DECLINED;
     }
 
+    if (ctx->pass) {
+        return ngx_http_recs_hold_row(ctx, b);
+    }
+
     n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
     had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
 
@@ -433,6 +294,26 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
     }
 
     return ngx_http_recs_append(ctx, b->pos, n);
+}
+
+
+/* A row is whole, and stays: it need not be copied. */
+
+static ngx_int_t
+ngx_http_recs_hold_row(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
+{
+    if (b->pos == b->last) {
+        return NGX_OK;
+    }
+
+    ctx->body = ngx_palloc(ctx->request->pool, sizeof(ngx_buf_t));
+    if (ctx->body == NULL) {
+        return NGX_ERROR;
+    }
+
+    *ctx->body = *b;
+
+    return NGX_OK;
 }
 
 
@@ -591,7 +472,9 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (ctx->reject || (!ctx->decided && ngx_http_recs_rejects_body(ctx))) {
+    if (ctx->reject
+        || (!ctx->decided && ngx_http_recs_rejects_body(ctx)))
+    {
         ngx_http_recs_reject(ctx);
         return NGX_OK;
     }
@@ -696,6 +579,11 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     ngx_http_request_t  *r;
 
     r = ctx->request;
+    if (ngx_http_recs_convert_original(ctx) != NGX_OK) {
+        ngx_http_recs_reject(ctx);
+        return NGX_OK;
+    }
+
     ctx->phase = NGX_HTTP_RECS_PASS;
 
     if (ngx_http_recs_headers(ctx) != NGX_OK) {
@@ -741,6 +629,35 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     out->next = rest;
 
     return ngx_http_next_body_filter(r, out);
+}
+
+
+/* A row may not be in the format that was asked for. */
+
+static ngx_int_t
+ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_buf_t  *b;
+    ngx_str_t   text;
+
+    b = ctx->body;
+
+    if (ctx->pass == NULL || b == NULL) {
+        return NGX_OK;
+    }
+
+    text.data = b->pos;
+    text.len = b->last - b->pos;
+
+    if (ngx_http_recs_pass_convert(ctx, &text) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    b->pos = text.data;
+    b->last = text.data + text.len;
+    ctx->request->headers_out.content_length_n = text.len;
+
+    return NGX_OK;
 }
 
 

@@ -101,12 +101,9 @@ ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (!ctx->decided) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_recs_sets_header(ctx) != NGX_OK
-        || ngx_http_recs_age_header(ctx) != NGX_OK)
+    if (ctx->decided
+        && (ngx_http_recs_sets_header(ctx) != NGX_OK
+            || ngx_http_recs_age_header(ctx) != NGX_OK))
     {
         return NGX_ERROR;
     }
@@ -200,7 +197,7 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
     recs_decision_t   *d;
 
     p = ngx_pnalloc(ctx->request->pool,
-                    sizeof("too_large;why=truncated"
+                    sizeof("too_large;why=truncated;row=too_large"
                            ";total=;kept=;removed=;explored=;backfilled="
                            ";skew=\"model schema features snapshot\""
                            ";stale=\"candidates features\"")
@@ -214,6 +211,11 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 
     if (ctx->why) {
         p = ngx_sprintf(p, ";why=%s", ctx->why);
+    }
+
+    if (ctx->pass) {
+        p = ngx_sprintf(p, ";row=%V",
+                        &ngx_http_recs_rows[ctx->pass->row.source]);
     }
 
     if (ctx->decided) {
@@ -385,7 +387,6 @@ ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx)
     ngx_table_elt_t            *h;
     ngx_http_request_t         *r;
     ngx_http_recs_aged_t       *aged;
-    ngx_http_recs_freshness_t  *freshness;
 
     static const ngx_str_t  name = ngx_string("Cache-Control");
 
@@ -407,14 +408,11 @@ ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx)
         max_age = ctx->conf->expires;
     }
 
-    if (ctx->conf->freshness) {
-        freshness = &ctx->conf->freshness[NGX_HTTP_RECS_CANDIDATES_AGE];
-        aged = &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE];
+    aged = &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE];
 
-        if (freshness->max_age) {
-            left = aged->known ? freshness->max_age - aged->age : 0;
-            max_age = ngx_max(ngx_min(max_age, left), 0);
-        }
+    if (aged->max_age) {
+        left = aged->known ? aged->max_age - aged->age : 0;
+        max_age = ngx_max(ngx_min(max_age, left), 0);
     }
 
     value.data = ngx_pnalloc(r->pool, sizeof("private, max-age=")

@@ -315,23 +315,47 @@ ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* "body=" and "value=" of versions and dates. */
+
+static char *
+ngx_http_recs_source_body(ngx_http_recs_option_t *o,
+    ngx_http_recs_source_t *source)
+{
+    if (source->from != NGX_HTTP_RECS_FROM_SNAPSHOT) {
+        return "it is read from one place only";
+    }
+
+    source->from = NGX_HTTP_RECS_FROM_BODY;
+
+    if (ngx_http_recs_pointer(o->cf, &o->value, &source->body) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(&source->body)
+           ? "it can't have \"*\", it is one value" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_source_value(ngx_http_recs_option_t *o,
+    ngx_http_recs_source_t *source)
+{
+    if (source->from != NGX_HTTP_RECS_FROM_SNAPSHOT) {
+        return "it is read from one place only";
+    }
+
+    source->from = NGX_HTTP_RECS_FROM_VALUE;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &source->value);
+}
+
+
 static char *
 ngx_http_recs_version_body(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_version_t *version = thing;
 
-    if (version->set) {
-        return "a version is read from one place only";
-    }
-
-    version->set = 1;
-
-    if (ngx_http_recs_pointer(o->cf, &o->value, &version->body) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return recs_pointer_has_star(&version->body)
-           ? "it can't have \"*\", a version is one value" : NGX_CONF_OK;
+    return ngx_http_recs_source_body(o, &version->source);
 }
 
 
@@ -340,13 +364,7 @@ ngx_http_recs_version_value(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_version_t *version = thing;
 
-    if (version->set) {
-        return "a version is read from one place only";
-    }
-
-    version->set = 1;
-
-    return ngx_http_recs_complex(o->cf, &o->value, &version->value);
+    return ngx_http_recs_source_value(o, &version->source);
 }
 
 
@@ -415,10 +433,7 @@ ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (!version->set) {
-        return ngx_http_recs_wrong(&o, "must have one of \"body=\" and "
-                                       "\"value=\"");
-    }
+    version->set = 1;
 
     return NGX_CONF_OK;
 }
@@ -429,18 +444,7 @@ ngx_http_recs_freshness_body(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_freshness_t *freshness = thing;
 
-    if (freshness->set) {
-        return "a date is read from one place only";
-    }
-
-    freshness->set = 1;
-
-    if (ngx_http_recs_pointer(o->cf, &o->value, &freshness->body) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return recs_pointer_has_star(&freshness->body)
-           ? "it can't have \"*\", a date is one value" : NGX_CONF_OK;
+    return ngx_http_recs_source_body(o, &freshness->source);
 }
 
 
@@ -449,13 +453,7 @@ ngx_http_recs_freshness_value(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_freshness_t *freshness = thing;
 
-    if (freshness->set) {
-        return "a date is read from one place only";
-    }
-
-    freshness->set = 1;
-
-    return ngx_http_recs_complex(o->cf, &o->value, &freshness->value);
+    return ngx_http_recs_source_value(o, &freshness->source);
 }
 
 
@@ -546,12 +544,11 @@ ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (!freshness->set) {
-        return ngx_http_recs_wrong(&o, "must have one of \"body=\" and "
-                                       "\"value=\"");
-    }
+    freshness->set = 1;
 
-    if (freshness->reject && freshness->max_age == 0) {
+    if (freshness->reject && freshness->max_age == 0
+        && freshness->source.from != NGX_HTTP_RECS_FROM_SNAPSHOT)
+    {
         return ngx_http_recs_wrong(&o, "can have \"on_stale=\" only with "
                                        "\"max_age=\"");
     }

@@ -37,6 +37,9 @@ static void ngx_http_recs_exit_process(ngx_cycle_t *cycle);
 static ngx_str_t  ngx_http_recs_default_types[] = {
     ngx_string("application/json"),
     ngx_string("+json"),
+    ngx_string("application/msgpack"),
+    ngx_string("application/x-msgpack"),
+    ngx_string("application/vnd.msgpack"),
     ngx_null_string
 };
 
@@ -273,6 +276,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       offsetof(ngx_http_recs_loc_conf_t, explain),
       NULL },
 
+    { ngx_string("recs_pass"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_1MORE,
+      ngx_http_recs_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_recs_status,
@@ -474,6 +484,8 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->max_items, prev->max_items, 5000);
 
+    ngx_http_recs_pass_merge(cf, prev, conf);
+
     if (!conf->enable) {
         return NGX_CONF_OK;
     }
@@ -533,10 +545,12 @@ ngx_http_recs_merge_pointers(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
 static ngx_int_t
 ngx_http_recs_merge_spec(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
 {
-    ngx_uint_t                  i;
-    recs_page_spec_t           *spec;
-    ngx_http_recs_version_t    *version;
-    ngx_http_recs_freshness_t  *freshness;
+    ngx_uint_t               i;
+    recs_page_spec_t        *spec;
+    ngx_http_recs_source_t  *source;
+
+    static ngx_str_t  generated_at = ngx_string("/generated_at");
+    static ngx_str_t  max_age = ngx_string("/max_age");
 
     spec = &conf->spec;
 
@@ -546,31 +560,48 @@ ngx_http_recs_merge_spec(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
     spec->max_items = conf->max_items;
 
     spec->values = ngx_palloc(cf->pool, (NGX_HTTP_RECS_NVERSIONS
-                                         + NGX_HTTP_RECS_NAGES)
+                                         + NGX_HTTP_RECS_NAGES + 2)
                                         * sizeof(recs_pointer_t));
     if (spec->values == NULL) {
         return NGX_ERROR;
     }
 
     for (i = 0; conf->versions && i < NGX_HTTP_RECS_NVERSIONS; i++) {
-        version = &conf->versions[i];
+        source = &conf->versions[i].source;
 
-        if (version->set && version->value == NULL) {
-            version->index = spec->nvalues;
-            spec->values[spec->nvalues++] = version->body;
+        if (source->from == NGX_HTTP_RECS_FROM_BODY) {
+            conf->values.versions[i] = spec->nvalues;
+            spec->values[spec->nvalues++] = source->body;
         }
     }
 
     for (i = 0; conf->freshness && i < NGX_HTTP_RECS_NAGES; i++) {
-        freshness = &conf->freshness[i];
+        source = &conf->freshness[i].source;
 
-        if (freshness->set && freshness->value == NULL) {
-            freshness->index = spec->nvalues;
-            spec->values[spec->nvalues++] = freshness->body;
+        if (source->from == NGX_HTTP_RECS_FROM_BODY) {
+            conf->values.ages[i] = spec->nvalues;
+            spec->values[spec->nvalues++] = source->body;
         }
     }
 
-    return NGX_OK;
+    if (conf->pass == NULL) {
+        return NGX_OK;
+    }
+
+    /* a row may say its own, which overrules its snapshot's */
+
+    conf->values.row_generated_at = spec->nvalues;
+
+    if (ngx_http_recs_pointer(cf, &generated_at,
+                              &spec->values[spec->nvalues++])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    conf->values.row_max_age = spec->nvalues;
+
+    return ngx_http_recs_pointer(cf, &max_age, &spec->values[spec->nvalues++]);
 }
 
 

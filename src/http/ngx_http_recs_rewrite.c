@@ -122,7 +122,7 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
     pos = 0;
     error = NULL;
 
-    switch (recs_page_read(&ctx->mem, &ctx->conf->spec, RECS_JSON, &text,
+    switch (recs_page_read(&ctx->mem, &ctx->conf->spec, ctx->format, &text,
                            &ctx->page, &error, &pos))
     {
     case RECS_OK:
@@ -158,18 +158,23 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
 static void
 ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
 {
+    if (ngx_http_recs_bad_body_news(ctx->conf)) {
+        ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                      "recs: a body can't be filtered: %s, at byte %uz",
+                      error, pos);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_recs_bad_body_news(ngx_http_recs_loc_conf_t *rlcf)
+{
     time_t  before;
 
-    before = ctx->conf->bad_body;
-    ctx->conf->bad_body = ngx_time();
+    before = rlcf->bad_body;
+    rlcf->bad_body = ngx_time();
 
-    if (before && ngx_time() - before < NGX_HTTP_RECS_QUIET) {
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
-                  "recs: a body can't be filtered: %s, at byte %uz",
-                  error, pos);
+    return before == 0 || ngx_time() - before >= NGX_HTTP_RECS_QUIET;
 }
 
 
@@ -454,8 +459,13 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
     for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
         if (ctx->ages[i].stale) {
             ctx->state = NGX_HTTP_RECS_STALE;
-            ctx->reject |= ctx->conf->freshness[i].reject;
+            ctx->reject |= ctx->conf->freshness
+                           && ctx->conf->freshness[i].reject;
         }
+    }
+
+    if (ctx->pass && ctx->pass->row.source == NGX_RECS_ROW_KEPT) {
+        ctx->state = NGX_HTTP_RECS_STALE;
     }
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
@@ -518,9 +528,14 @@ ngx_http_recs_render(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return recs_render(&ctx->mem, &ctx->page, &ctx->decision, inserts, &tag,
-                       &ctx->output)
-           == RECS_OK ? NGX_OK : NGX_ERROR;
+    if (recs_render(&ctx->mem, &ctx->page, &ctx->decision, inserts, &tag,
+                    &ctx->output)
+        != RECS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_recs_pass_output(ctx);
 }
 
 

@@ -24,7 +24,7 @@ static void ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx,
 ngx_int_t
 ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
 {
-    recs_str_t        state;
+    recs_str_t        state, source;
     ngx_uint_t        explained;
     recs_writer_t     w;
     recs_decision_t  *d;
@@ -45,7 +45,7 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     d = &ctx->decision;
     state = ngx_recs_span(&ngx_http_recs_states[ctx->state]);
 
-    recs_writer_init(&w, &ctx->mem, RECS_JSON, 512);
+    recs_writer_init(&w, &ctx->mem, ctx->format, 512);
 
     recs_write_object(&w);
     recs_write_key(&w, "state");
@@ -62,6 +62,13 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     if (ctx->conf->backfill) {
         recs_write_key(&w, "backfilled");
         recs_write_uint(&w, d->backfilled);
+    }
+
+    if (ctx->pass) {
+        source = ngx_recs_span(&ngx_http_recs_rows[ctx->pass->row.source]);
+
+        recs_write_key(&w, "row");
+        recs_write_string(&w, &source);
     }
 
     ngx_http_recs_tag_sets(ctx, &w);
@@ -192,7 +199,7 @@ ngx_http_recs_tag_ages(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     recs_str_t  name;
     ngx_uint_t  i, stale;
 
-    if (ctx->conf->freshness == NULL) {
+    if (ctx->conf->freshness == NULL && ctx->pass == NULL) {
         return;
     }
 

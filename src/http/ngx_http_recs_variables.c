@@ -5,6 +5,12 @@
 #include "ngx_http_recs.h"
 
 
+typedef struct {
+    ngx_recs_snapshots_t       *snapshots;
+    ngx_str_t                   channel;
+} ngx_http_recs_active_t;
+
+
 static ngx_int_t ngx_http_recs_user_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_event_variable(ngx_http_request_t *r,
@@ -21,6 +27,16 @@ static ngx_int_t ngx_http_recs_age_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_active_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_uint_t ngx_http_recs_has_prefix(const ngx_str_t *name,
+    const ngx_str_t *prefix);
+static ngx_uint_t ngx_http_recs_same_name(const ngx_str_t *name,
+    const u_char *text, size_t len);
+static ngx_uint_t ngx_http_recs_removed_set(ngx_http_recs_main_conf_t *rmcf,
+    const ngx_str_t *name);
+static ngx_uint_t ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf,
+    const ngx_str_t *name, ngx_http_recs_active_t *active);
 static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
     ngx_str_t *text);
 
@@ -52,8 +68,10 @@ const ngx_str_t  ngx_http_recs_ages[] = {
 };
 
 
-static ngx_str_t  ngx_http_recs_removed_prefix =
+static const ngx_str_t  ngx_http_recs_removed_prefix =
     ngx_string("recs_removed_");
+static const ngx_str_t  ngx_http_recs_active_prefix =
+    ngx_string("recs_active_");
 
 
 static ngx_http_variable_t  ngx_http_recs_vars[] = {
@@ -86,6 +104,9 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
       offsetof(recs_decision_t, backfilled), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
+
+    { ngx_string("recs_active_"), NULL, ngx_http_recs_active_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
 
     { ngx_string("recs_model"), NULL, ngx_http_recs_version_variable,
@@ -143,53 +164,137 @@ ngx_http_recs_add_variables(ngx_conf_t *cf)
 ngx_int_t
 ngx_http_recs_check_variables(ngx_conf_t *cf)
 {
-    ngx_str_t                   *prefix, name;
-    ngx_uint_t                   i, k;
-    ngx_http_variable_t         *v;
-    ngx_http_recs_named_t      **sets;
-    ngx_http_core_main_conf_t   *cmcf;
-    ngx_http_recs_main_conf_t   *rmcf;
+    ngx_str_t                  *name;
+    ngx_uint_t                  i;
+    const char                 *directive;
+    ngx_http_variable_t        *v;
+    ngx_http_recs_active_t      active;
+    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_recs_main_conf_t  *rmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
 
     v = cmcf->variables.elts;
-    sets = rmcf->sets.elts;
-    prefix = &ngx_http_recs_removed_prefix;
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
+        name = &v[i].name;
 
-        if (v[i].name.len < prefix->len
-            || ngx_strncmp(v[i].name.data, prefix->data, prefix->len) != 0)
+        if (ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)
+            && !ngx_http_recs_removed_set(rmcf, name))
+        {
+            directive = "recs_set";
+
+        } else if (ngx_http_recs_has_prefix(name,
+                                            &ngx_http_recs_active_prefix)
+                   && !ngx_http_recs_active(rmcf, name, &active))
+        {
+            directive = "recs_snapshots";
+
+        } else {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no %s is defined for variable \"$%V\", "
+                      "used in log_format or another directive",
+                      directive, name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_recs_has_prefix(const ngx_str_t *name, const ngx_str_t *prefix)
+{
+    return name->len >= prefix->len
+           && ngx_strncmp(name->data, prefix->data, prefix->len) == 0;
+}
+
+
+/* Variables are in lower case. */
+
+static ngx_uint_t
+ngx_http_recs_same_name(const ngx_str_t *name, const u_char *text, size_t len)
+{
+    return name->len == len
+           && ngx_strncasecmp(name->data, (u_char *) text, len) == 0;
+}
+
+
+static ngx_uint_t
+ngx_http_recs_removed_set(ngx_http_recs_main_conf_t *rmcf,
+    const ngx_str_t *name)
+{
+    size_t                   len;
+    u_char                  *text;
+    ngx_uint_t               i;
+    ngx_http_recs_named_t  **sets;
+
+    sets = rmcf->sets.elts;
+    text = name->data + ngx_http_recs_removed_prefix.len;
+    len = name->len - ngx_http_recs_removed_prefix.len;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+        if (ngx_http_recs_same_name(&sets[i]->name, text, len)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Whose active version a variable names: NAME alone is that of the channel
+ * "active".  Both names may hold "_".
+ */
+
+static ngx_uint_t
+ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name,
+    ngx_http_recs_active_t *active)
+{
+    size_t                       len, prefix;
+    u_char                      *text;
+    ngx_uint_t                   i, k;
+    ngx_recs_snapshots_t        *ss;
+    ngx_http_recs_snapshots_t  **rs;
+
+    rs = rmcf->snapshots.elts;
+    text = name->data + ngx_http_recs_active_prefix.len;
+    len = name->len - ngx_http_recs_active_prefix.len;
+
+    for (i = 0; i < rmcf->snapshots.nelts; i++) {
+        ss = &rs[i]->snapshots;
+        prefix = rs[i]->named.name.len;
+
+        active->snapshots = ss;
+
+        if (ngx_http_recs_same_name(&rs[i]->named.name, text, len)) {
+            ngx_str_set(&active->channel, "active");
+            return 1;
+        }
+
+        if (len <= prefix + 1 || text[prefix] != '_'
+            || !ngx_http_recs_same_name(&rs[i]->named.name, text, prefix))
         {
             continue;
         }
 
-        name.data = v[i].name.data + prefix->len;
-        name.len = v[i].name.len - prefix->len;
+        for (k = 0; k < ss->nchannels; k++) {
 
-        for (k = 0; k < rmcf->sets.nelts; k++) {
-
-            /* variables are in lower case */
-
-            if (sets[k]->name.len == name.len
-                && ngx_strncasecmp(sets[k]->name.data, name.data, name.len)
-                   == 0)
+            if (ngx_http_recs_same_name(&ss->channels[k].name,
+                                        text + prefix + 1, len - prefix - 1))
             {
-                break;
+                active->channel = ss->channels[k].name;
+                return 1;
             }
-        }
-
-        if (k == rmcf->sets.nelts) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "no recs_set is defined for variable \"$%V\", "
-                          "used in log_format or another directive",
-                          &v[i].name);
-            return NGX_ERROR;
         }
     }
 
-    return NGX_OK;
+    return 0;
 }
 
 
@@ -416,6 +521,43 @@ ngx_http_recs_removed_variable(ngx_http_request_t *r,
     v->not_found = 1;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_active_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t *name = (ngx_str_t *) data;
+
+    ngx_str_t                   version;
+    ngx_http_recs_active_t      active;
+    const ngx_recs_snapshot_t  *snapshot;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
+
+    if (!ngx_http_recs_active(rmcf, name, &active)) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    switch (ngx_http_recs_seen(r, active.snapshots, &active.channel,
+                               &snapshot))
+    {
+    case NGX_OK:
+        version.data = (u_char *) snapshot->active.version.data;
+        version.len = snapshot->active.version.len;
+
+        return ngx_http_recs_text(v, &version);
+
+    case NGX_DECLINED:
+        v->not_found = 1;
+        return NGX_OK;
+
+    default:
+        return NGX_ERROR;
+    }
 }
 
 

@@ -11,49 +11,66 @@
 #define NGX_HTTP_RECS_AHEAD  86400
 
 
-static ngx_int_t ngx_http_recs_read_value(ngx_http_recs_ctx_t *ctx,
-    ngx_http_complex_value_t *value, ngx_uint_t index, ngx_str_t *text);
+static ngx_int_t ngx_http_recs_read_source(ngx_http_recs_ctx_t *ctx,
+    ngx_http_recs_source_t *source, ngx_uint_t index, ngx_str_t *text);
+static ngx_int_t ngx_http_recs_read_body(ngx_http_recs_ctx_t *ctx,
+    ngx_uint_t index, ngx_str_t *text);
+static void ngx_http_recs_snapshot_version(ngx_http_recs_ctx_t *ctx,
+    ngx_uint_t version, ngx_str_t *text);
+static ngx_int_t ngx_http_recs_snapshot_age(ngx_http_recs_ctx_t *ctx,
+    ngx_http_recs_aged_t *aged);
+static void ngx_http_recs_made(ngx_http_recs_aged_t *aged, int64_t made);
 static ngx_uint_t ngx_http_recs_accepted(ngx_str_t *accept,
     const ngx_str_t *text);
 
 
 /*
- * The text of a value that is anywhere in the response: what variables say or,
- * if value is NULL, the index-th of the page's values.  Nothing found: data is
- * NULL.
+ * The text of a value that is anywhere in the response.  index: among the
+ * page's values, if it is in the body.  Nothing found: data is NULL.
  */
 
 static ngx_int_t
-ngx_http_recs_read_value(ngx_http_recs_ctx_t *ctx,
-    ngx_http_complex_value_t *value, ngx_uint_t index, ngx_str_t *text)
+ngx_http_recs_read_source(ngx_http_recs_ctx_t *ctx,
+    ngx_http_recs_source_t *source, ngx_uint_t index, ngx_str_t *text)
+{
+    if (source->from == NGX_HTTP_RECS_FROM_BODY) {
+        return ngx_http_recs_read_body(ctx, index, text);
+    }
+
+    if (ngx_http_complex_value(ctx->request, source->value, text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (text->len == 0) {
+        text->data = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_read_body(ngx_http_recs_ctx_t *ctx, ngx_uint_t index,
+    ngx_str_t *text)
 {
     recs_str_t     span;
     recs_value_t  *v;
 
     ngx_str_null(text);
 
-    if (value) {
+    v = &ctx->page.values[index];
 
-        if (ngx_http_complex_value(ctx->request, value, text) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-    } else {
-        v = &ctx->page.values[index];
-
-        if (v->span.data && v->type != RECS_NULL) {
-
-            if (recs_value_text(&ctx->mem, v, &span) != RECS_OK) {
-                return NGX_ERROR;
-            }
-
-            text->data = (u_char *) span.data;
-            text->len = span.len;
-        }
+    if (v->span.data == NULL || v->type == RECS_NULL) {
+        return NGX_OK;
     }
 
-    if (text->len == 0) {
-        text->data = NULL;
+    if (recs_value_text(&ctx->mem, v, &span) != RECS_OK) {
+        return NGX_ERROR;
+    }
+
+    if (span.len) {
+        text->data = (u_char *) span.data;
+        text->len = span.len;
     }
 
     return NGX_OK;
@@ -68,22 +85,24 @@ ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx)
     ngx_http_recs_found_t    *found;
     ngx_http_recs_version_t  *version;
 
-    for (i = 0; ctx->conf->versions && i < NGX_HTTP_RECS_NVERSIONS; i++) {
-        version = &ctx->conf->versions[i];
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        version = ctx->conf->versions ? &ctx->conf->versions[i] : NULL;
         found = &ctx->versions[i];
 
-        if (!version->set) {
-            continue;
-        }
+        if (version == NULL
+            || version->source.from == NGX_HTTP_RECS_FROM_SNAPSHOT)
+        {
+            ngx_http_recs_snapshot_version(ctx, i, &found->text);
 
-        if (ngx_http_recs_read_value(ctx, version->value, version->index,
-                                     &found->text)
-            != NGX_OK)
+        } else if (ngx_http_recs_read_source(ctx, &version->source,
+                                             ctx->conf->values.versions[i],
+                                             &found->text)
+                   != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        if (version->accept == NULL) {
+        if (version == NULL || version->accept == NULL) {
             continue;
         }
 
@@ -97,6 +116,60 @@ ngx_http_recs_read_versions(ngx_http_recs_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        ngx_http_recs_snapshot_version(ctx, i, &ctx->versions[i].text);
+    }
+}
+
+
+/* What the descriptor of the snapshot that is served says. */
+
+static void
+ngx_http_recs_snapshot_version(ngx_http_recs_ctx_t *ctx,
+    ngx_uint_t version, ngx_str_t *text)
+{
+    const ngx_recs_text_t        *said;
+    const ngx_recs_descriptor_t  *served;
+
+    ngx_str_null(text);
+
+    if (ctx->pass == NULL) {
+        return;
+    }
+
+    served = ctx->pass->row.served ? ctx->pass->row.served
+                                   : &ctx->pass->row.snapshot->active;
+
+    switch (version) {
+
+    case NGX_HTTP_RECS_MODEL:
+        said = &served->model;
+        break;
+
+    case NGX_HTTP_RECS_SCHEMA:
+        said = &served->schema;
+        break;
+
+    case NGX_HTTP_RECS_FEATURES:
+        said = &served->features;
+        break;
+
+    default:
+        said = &served->version;
+    }
+
+    if (said->len) {
+        text->data = (u_char *) said->data;
+        text->len = said->len;
+    }
 }
 
 
@@ -115,33 +188,102 @@ ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx)
     ngx_http_recs_aged_t       *aged;
     ngx_http_recs_freshness_t  *freshness;
 
-    for (i = 0; ctx->conf->freshness && i < NGX_HTTP_RECS_NAGES; i++) {
-        freshness = &ctx->conf->freshness[i];
+    if (ctx->pass
+        && ngx_http_recs_snapshot_age(ctx,
+                                      &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE])
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        freshness = ctx->conf->freshness ? &ctx->conf->freshness[i] : NULL;
         aged = &ctx->ages[i];
 
-        if (!freshness->set) {
-            continue;
-        }
-
-        if (ngx_http_recs_read_value(ctx, freshness->value, freshness->index,
-                                     &text)
-            != NGX_OK)
+        if (freshness && freshness->max_age
+            && (aged->max_age == 0 || freshness->max_age < aged->max_age))
         {
-            return NGX_ERROR;
+            aged->max_age = freshness->max_age;
         }
 
-        span = ngx_recs_span(&text);
-
-        if (text.len && recs_time_parse(&span, &made)
-            && made < ngx_time() + NGX_HTTP_RECS_AHEAD)
+        if (freshness
+            && freshness->source.from != NGX_HTTP_RECS_FROM_SNAPSHOT)
         {
-            aged->known = 1;
-            aged->age = made < ngx_time() ? ngx_time() - (time_t) made : 0;
+            if (ngx_http_recs_read_source(ctx, &freshness->source,
+                                          ctx->conf->values.ages[i], &text)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            span = ngx_recs_span(&text);
+            aged->known = 0;
+
+            if (text.len && recs_time_parse(&span, &made)) {
+                ngx_http_recs_made(aged, made);
+            }
         }
 
-        aged->stale = freshness->max_age
-                      && (!aged->known || aged->age > freshness->max_age);
+        aged->stale = aged->max_age
+                      && (!aged->known || aged->age > aged->max_age);
     }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_recs_made(ngx_http_recs_aged_t *aged, int64_t made)
+{
+    if (made < ngx_time() + NGX_HTTP_RECS_AHEAD) {
+        aged->known = 1;
+        aged->age = made < ngx_time() ? ngx_time() - (time_t) made : 0;
+    }
+}
+
+
+/* What the row says, or else the descriptor of the snapshot that it is of. */
+
+static ngx_int_t
+ngx_http_recs_snapshot_age(ngx_http_recs_ctx_t *ctx,
+    ngx_http_recs_aged_t *aged)
+{
+    int64_t                       made;
+    ngx_int_t                     max_age;
+    ngx_str_t                     text;
+    recs_str_t                    span;
+    const ngx_recs_descriptor_t  *served;
+
+    served = ctx->pass->row.served;
+
+    made = served->generated_at;
+    aged->max_age = served->max_age;
+
+    if (ngx_http_recs_read_body(ctx, ctx->conf->values.row_generated_at, &text)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    span = ngx_recs_span(&text);
+
+    if (text.len) {
+        (void) recs_time_parse(&span, &made);
+    }
+
+    if (ngx_http_recs_read_body(ctx, ctx->conf->values.row_max_age, &text)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    max_age = text.len ? ngx_parse_time(&text, 1) : NGX_ERROR;
+
+    if (max_age != NGX_ERROR && max_age != 0) {
+        aged->max_age = max_age;
+    }
+
+    ngx_http_recs_made(aged, made);
 
     return NGX_OK;
 }

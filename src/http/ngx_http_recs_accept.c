@@ -1,0 +1,196 @@
+
+/*
+ * Which of two formats a client would rather have (RFC 9110, section 12.5.1).
+ */
+
+
+#include "ngx_http_recs.h"
+
+
+/* What the ranges of Accept say of one type: the most specific one counts. */
+
+typedef struct {
+    ngx_str_t                   type;
+    recs_format_e               format;
+    ngx_uint_t                  specific;   /* 0: none names it; 3: exactly */
+    ngx_uint_t                  q;          /* in thousandths */
+} ngx_http_recs_offer_t;
+
+
+/* The first of a format is what it is called where none is named. */
+
+static const ngx_http_recs_offer_t  ngx_http_recs_offers[] = {
+    { ngx_string("application/json"), RECS_JSON, 0, 0 },
+    { ngx_string("application/msgpack"), RECS_MSGPACK, 0, 0 },
+    { ngx_string("application/x-msgpack"), RECS_MSGPACK, 0, 0 },
+    { ngx_string("application/vnd.msgpack"), RECS_MSGPACK, 0, 0 }
+};
+
+#define NGX_HTTP_RECS_NOFFERS                                                 \
+    (sizeof(ngx_http_recs_offers) / sizeof(ngx_http_recs_offer_t))
+
+
+static void ngx_http_recs_read_accept(ngx_str_t *value,
+    ngx_http_recs_offer_t *offers);
+static ngx_uint_t ngx_http_recs_quality(ngx_str_t *params);
+static ngx_uint_t ngx_http_recs_specific(const ngx_str_t *range,
+    const ngx_str_t *type);
+
+
+void
+ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
+    ngx_str_t *type)
+{
+    ngx_uint_t              i;
+    ngx_list_part_t        *part;
+    ngx_table_elt_t        *h;
+    ngx_http_recs_offer_t  *best;
+    ngx_http_recs_offer_t   offers[NGX_HTTP_RECS_NOFFERS];
+
+    ngx_memcpy(offers, ngx_http_recs_offers, sizeof(offers));
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == 6
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "accept", 6) == 0)
+            {
+                ngx_http_recs_read_accept(&h[i].value, offers);
+            }
+        }
+    }
+
+    /* what need not be converted, if the client has no preference */
+
+    best = NULL;
+
+    for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
+
+        if (best == NULL || offers[i].q > best->q
+            || (offers[i].q == best->q && best->format != *format
+                && offers[i].format == *format))
+        {
+            best = &offers[i];
+        }
+    }
+
+    *format = best->format;
+    *type = best->type;
+}
+
+
+void
+ngx_http_recs_format_type(recs_format_e format, ngx_str_t *type)
+{
+    *type = ngx_http_recs_offers[format == RECS_JSON ? 0 : 1].type;
+}
+
+
+/* application/msgpack, application/json;q=0.8 */
+
+static void
+ngx_http_recs_read_accept(ngx_str_t *value, ngx_http_recs_offer_t *offers)
+{
+    u_char      *semicolon;
+    ngx_str_t    rest, range, params;
+    ngx_uint_t   i, q, specific;
+
+    rest = *value;
+
+    while (ngx_recs_list_next(&rest, &range)) {
+
+        ngx_str_null(&params);
+        semicolon = ngx_strlchr(range.data, range.data + range.len, ';');
+
+        if (semicolon) {
+            params.data = semicolon;
+            params.len = range.data + range.len - semicolon;
+            range.len = semicolon - range.data;
+
+            while (range.len && (range.data[range.len - 1] == ' '
+                                 || range.data[range.len - 1] == '\t'))
+            {
+                range.len--;
+            }
+        }
+
+        q = ngx_http_recs_quality(&params);
+
+        for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
+            specific = ngx_http_recs_specific(&range, &offers[i].type);
+
+            if (specific > offers[i].specific
+                || (specific && specific == offers[i].specific
+                    && q > offers[i].q))
+            {
+                offers[i].specific = specific;
+                offers[i].q = q;
+            }
+        }
+    }
+}
+
+
+/* The weight among a range's parameters, in thousandths; 1 if there is none. */
+
+static ngx_uint_t
+ngx_http_recs_quality(ngx_str_t *params)
+{
+    u_char     *p, *last, *end;
+    ngx_int_t   n;
+
+    p = params->data;
+    last = p + params->len;
+
+    while (p < last) {
+
+        while (p < last && (*p == ';' || *p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, ';');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (end - p >= 2 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=') {
+
+            while (end[-1] == ' ' || end[-1] == '\t') {
+                end--;
+            }
+
+            n = ngx_atofp(p + 2, end - p - 2, 3);
+            return (n == NGX_ERROR || n > 1000) ? 1000 : n;
+        }
+
+        p = end;
+    }
+
+    return 1000;
+}
+
+
+static ngx_uint_t
+ngx_http_recs_specific(const ngx_str_t *range, const ngx_str_t *type)
+{
+    static const ngx_str_t  any = ngx_string("*/*");
+    static const ngx_str_t  application = ngx_string("application/*");
+
+    if (range->len == type->len
+        && ngx_strncasecmp(range->data, type->data, type->len) == 0)
+    {
+        return 3;
+    }
+
+    if (range->len == application.len
+        && ngx_strncasecmp(range->data, application.data, application.len)
+           == 0)
+    {
+        return 2;
+    }
+
+    return range->len == any.len
+           && ngx_strncmp(range->data, any.data, any.len) == 0;
+}

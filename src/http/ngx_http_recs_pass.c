@@ -1,0 +1,525 @@
+
+/*
+ * recs_pass: serves a user's page from a snapshot in Redis.  The page then goes
+ * through the filter, as any other.
+ */
+
+
+#include "ngx_http_recs_conf.h"
+#include "recs_transcode.h"
+
+
+/* A snapshot's state as a request found it, kept until the request's end. */
+
+typedef struct {
+    ngx_recs_snapshots_t       *snapshots;
+    ngx_recs_snapshot_t         snapshot;
+} ngx_http_recs_seen_t;
+
+
+static ngx_int_t ngx_http_recs_pass_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_pass_cleanup(void *data);
+static void ngx_http_recs_pass_answered(ngx_recs_row_t *row);
+static ngx_int_t ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_seen_cleanup(void *data);
+
+
+/* By ngx_recs_row_source_e. */
+
+const ngx_str_t  ngx_http_recs_rows[] = {
+    ngx_string("user"),
+    ngx_string("previous"),
+    ngx_string("default"),
+    ngx_string("kept"),
+    ngx_string("none"),
+    ngx_string("unknown"),
+    ngx_string("too_large")
+};
+
+
+static ngx_int_t
+ngx_http_recs_pass_handler(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_http_recs_ctx_t  *ctx;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_recs_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_recs_pass_read(ctx);
+
+    if (rc == NGX_AGAIN) {
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    return rc == NGX_OK ? ngx_http_recs_pass_answer(ctx) : rc;
+}
+
+
+/* NGX_OK, NGX_AGAIN, or the status of an error. */
+
+static ngx_int_t
+ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_int_t                   rc;
+    ngx_str_t                   channel;
+    ngx_recs_row_t             *row;
+    ngx_http_cleanup_t         *cln;
+    ngx_http_request_t         *r;
+    ngx_http_recs_pass_conf_t  *conf;
+
+    r = ctx->request;
+    conf = ctx->conf->pass;
+
+    ctx->pass = ngx_pcalloc(r->pool, sizeof(ngx_http_recs_pass_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (ctx->pass == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_recs_pass_cleanup;
+    cln->data = ctx->pass;
+
+    ngx_str_null(&channel);
+    row = &ctx->pass->row;
+
+    if ((conf->channel
+         && ngx_http_complex_value(r, conf->channel, &channel) != NGX_OK)
+        || (ctx->conf->user
+            && ngx_http_complex_value(r, ctx->conf->user, &row->user)
+               != NGX_OK))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_recs_seen(r, conf->snapshots, &channel,
+                            &row->snapshot);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_HTTP_SERVICE_UNAVAILABLE
+                                  : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    row->pool = r->pool;
+    row->log = r->connection->log;
+    row->snapshots = conf->snapshots;
+    row->timeout = ctx->conf->lookup_timeout;
+    row->max_size = ctx->conf->max_body_size;
+    row->handler = ngx_http_recs_pass_answered;
+    row->data = ctx;
+
+    rc = ngx_recs_row_read(row);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->pass->waiting = (rc == NGX_AGAIN);
+
+    return rc;
+}
+
+
+static void
+ngx_http_recs_pass_cleanup(void *data)
+{
+    ngx_http_recs_pass_t *pass = data;
+
+    if (pass->waiting) {
+        ngx_recs_row_cancel(&pass->row);
+    }
+}
+
+
+static void
+ngx_http_recs_pass_answered(ngx_recs_row_t *row)
+{
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_recs_ctx_t  *ctx;
+
+    ctx = row->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->pass->waiting = 0;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, ngx_http_recs_pass_answer(ctx));
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* The row is there, or it is known that there is none. */
+
+static ngx_int_t
+ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    switch (ctx->pass->row.source) {
+
+    case NGX_RECS_ROW_NONE:
+        ngx_http_recs_snapshot_versions(ctx);
+
+        r->headers_out.status = NGX_HTTP_NO_CONTENT;
+        r->header_only = 1;
+
+        return ngx_http_send_header(r);
+
+    case NGX_RECS_ROW_UNKNOWN:
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    case NGX_RECS_ROW_TOO_LARGE:
+        return NGX_HTTP_BAD_GATEWAY;
+
+    default:
+        ngx_http_recs_snapshot_versions(ctx);
+
+        rc = ngx_http_recs_pass_type(ctx);
+
+        return rc == NGX_OK ? ngx_http_recs_pass_send(ctx) : rc;
+    }
+}
+
+
+/* The formats of the row and of the response, and what the latter is called. */
+
+static ngx_int_t
+ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t                   type;
+    recs_str_t                  text;
+    ngx_http_request_t         *r;
+    ngx_http_recs_pass_t       *pass;
+    ngx_http_recs_pass_conf_t  *conf;
+
+    static const ngx_str_t  vary = ngx_string("Vary");
+    static const ngx_str_t  accept = ngx_string("Accept");
+
+    r = ctx->request;
+    pass = ctx->pass;
+    conf = ctx->conf->pass;
+
+    text = ngx_recs_span(&pass->row.text);
+    ctx->format = recs_format_of(&text);
+
+    if (conf->negotiate) {
+        pass->format = ctx->format;
+        ngx_http_recs_negotiate(r, &pass->format, &type);
+
+        if (ngx_http_recs_header(r, &vary, &accept) == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else {
+        pass->format = conf->format;
+        ngx_http_recs_format_type(pass->format, &type);
+    }
+
+    r->headers_out.content_type = type;
+    r->headers_out.content_type_len = type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    /* the filter reads the row as it is, and converts what it made of it */
+
+    if (ctx->conf->enable == NGX_HTTP_RECS_OFF) {
+        return ngx_http_recs_pass_convert(ctx, &pass->row.text);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_recs_pass_convert(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
+{
+    recs_str_t   from, to;
+    const char  *error;
+
+    if (ctx->pass == NULL || ctx->pass->format == ctx->format) {
+        return NGX_OK;
+    }
+
+    from = ngx_recs_span(text);
+
+    error = recs_transcode(&ctx->mem, ctx->format, &from, ctx->pass->format,
+                           &to);
+    if (error) {
+
+        if (ngx_http_recs_bad_body_news(ctx->conf)) {
+            ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                          "recs: a row can't be served as %s: %s",
+                          ctx->pass->format == RECS_JSON ? "JSON"
+                                                         : "MessagePack",
+                          error);
+        }
+
+        return NGX_HTTP_BAD_GATEWAY;
+    }
+
+    text->data = (u_char *) to.data;
+    text->len = to.len;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_recs_pass_output(ngx_http_recs_ctx_t *ctx)
+{
+    u_char         *p;
+    size_t          i;
+    ngx_str_t       text;
+    recs_output_t  *out;
+
+    out = &ctx->output;
+
+    if (ctx->pass == NULL || ctx->pass->format == ctx->format) {
+        return NGX_OK;
+    }
+
+    text.len = out->size;
+    text.data = ngx_pnalloc(ctx->request->pool, text.len);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = text.data;
+
+    for (i = 0; i < out->npieces; i++) {
+        p = ngx_cpymem(p, out->pieces[i].data, out->pieces[i].len);
+    }
+
+    if (ngx_http_recs_pass_convert(ctx, &text) != NGX_OK) {
+        ctx->state = NGX_HTTP_RECS_MALFORMED;
+        ctx->why = "format";
+        ctx->reject = 1;
+        return NGX_OK;
+    }
+
+    out->pieces[0] = ngx_recs_span(&text);
+    out->npieces = 1;
+    out->size = text.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = ctx->pass->row.text.data;
+    b->last = b->pos + ctx->pass->row.text.len;
+    b->start = b->pos;
+    b->end = b->last;
+    b->memory = (b->last != b->pos);
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = b->last - b->pos;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
+    ngx_str_t *channel, const ngx_recs_snapshot_t **snapshot)
+{
+    ngx_int_t              rc;
+    ngx_http_cleanup_t    *cln;
+    ngx_recs_snapshot_t    now;
+    ngx_http_recs_seen_t  *seen;
+
+    rc = ngx_recs_snapshot_get(snapshots, channel, &now);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    for (cln = r->main->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler != ngx_http_recs_seen_cleanup) {
+            continue;
+        }
+
+        seen = cln->data;
+
+        if (seen->snapshots == snapshots
+            && seen->snapshot.channel == now.channel)
+        {
+            *snapshot = &seen->snapshot;
+            return NGX_OK;
+        }
+    }
+
+    cln = ngx_http_cleanup_add(r->main, sizeof(ngx_http_recs_seen_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_recs_seen_cleanup;
+
+    seen = cln->data;
+    seen->snapshots = snapshots;
+    seen->snapshot = now;
+
+    *snapshot = &seen->snapshot;
+
+    return NGX_OK;
+}
+
+
+/* Only marks what is kept. */
+
+static void
+ngx_http_recs_seen_cleanup(void *data)
+{
+}
+
+
+static char *
+ngx_http_recs_pass_channel(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pass_conf_t *conf = thing;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &conf->channel);
+}
+
+
+static char *
+ngx_http_recs_pass_format(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pass_conf_t *conf = thing;
+
+    conf->negotiate = 0;
+
+    if (ngx_strcmp(o->value.data, "json") == 0) {
+        conf->format = RECS_JSON;
+
+    } else if (ngx_strcmp(o->value.data, "msgpack") == 0) {
+        conf->format = RECS_MSGPACK;
+
+    } else if (ngx_strcmp(o->value.data, "auto") == 0) {
+        conf->negotiate = 1;
+
+    } else {
+        return "it must be \"auto\", \"json\" or \"msgpack\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_pass_defs[] = {
+    { ngx_string("channel="), ngx_http_recs_pass_channel },
+    { ngx_string("format="), ngx_http_recs_pass_format },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_http_recs_option_t      o;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (rlcf->pass) {
+        return "is duplicate";
+    }
+
+    rlcf->pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_pass_conf_t));
+    if (rlcf->pass == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->pass->negotiate = 1;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    value = cf->args->elts;
+
+    rlcf->pass->snapshots = ngx_http_recs_find_snapshots(cf, &value[1]);
+    if (rlcf->pass->snapshots == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_pass_defs, 2, rlcf->pass)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_recs_pass_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* Blocks of a location that have no name ("if", "limit_except") go with it. */
+
+void
+ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
+    ngx_http_recs_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && clcf->handler == NULL && prev->pass) {
+        conf->pass = prev->pass;
+        clcf->handler = ngx_http_recs_pass_handler;
+    }
+}
