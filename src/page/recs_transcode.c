@@ -330,7 +330,7 @@ recs_transcode_number(recs_transcode_t *t, const recs_value_t *v)
 }
 
 
-/* To JSON, with a fraction or an exponent: a number that reads as no integer. */
+/* To JSON, with a fraction or an exponent, so that it reads as no integer. */
 
 static void
 recs_transcode_float(recs_transcode_t *t, const recs_value_t *v)

@@ -430,7 +430,7 @@ recs_write_count(recs_writer_t *w, unsigned map)
 {
     recs_mark_t  mark;
 
-    if (w->failed || w->depth == 0) {
+    if (w->depth == 0) {
         return;
     }
 

@@ -138,6 +138,10 @@ static const transcoded_t  msgpack_to_json[] = {
       recs_string("{\"type\":-1,\"data\":\"AQ==\"}") },
     { recs_string("\xc7\x00\xff"), recs_string("{\"type\":-1,\"data\":\"\"}") },
 
+    { recs_string("\xd6\xfe\0\0\0\1"),
+      recs_string("{\"type\":-2,\"data\":\"AAAAAQ==\"}") },
+    { recs_string("\xd6\x00\0\0\0\1"),
+      recs_string("{\"type\":0,\"data\":\"AAAAAQ==\"}") },
     { recs_string("\xd4\x05\x66"),
       recs_string("{\"type\":5,\"data\":\"Zg==\"}") },
     { recs_string("\xc8\x00\x03\x80" "foo"),
@@ -395,11 +399,15 @@ want_of_memory_is_said(void **state)
     static const transcoded_t  texts[] = {
         { recs_string("{\"a\\n\":[1.5,\"\\u0041\",{},[],[],[],[],[],[],[],[]"
                       ",{\"b\":[[[[[[[[]]]]]]]]}]}"),
-          recs_string("") },
+          recs_string("\x81\xa2" "a\n\x9c\xcb\x3f\xf8\0\0\0\0\0\0\xa1" "A"
+                      "\x80\x90\x90\x90\x90\x90\x90\x90\x90\x81\xa1" "b"
+                      "\x91\x91\x91\x91\x91\x91\x91\x90") },
         { recs_string("\x81\x05\x93\xc4\x00\xd4\1\1\xdc\x00\x10"
                       "\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0"
-                      "\xc0\xca\0\0\0\0\xca\1\1\1\1"),
-          recs_string("") },
+                      "\xc0\xca\0\0\0\0\xc0"),
+          recs_string("{\"5\":[\"\",{\"type\":1,\"data\":\"AQ==\"},[null,null,"
+                      "null,null,null,null,null,null,null,null,null,null,null,"
+                      "null,0.0,null]]}") },
     };
 
     (void) state;
@@ -412,16 +420,17 @@ want_of_memory_is_said(void **state)
             error = recs_transcode(&arena.mem, i ? RECS_MSGPACK : RECS_JSON,
                                    &text, i ? RECS_JSON : RECS_MSGPACK, &out);
 
-            unit_arena_free(&arena);
-
             if (error == NULL) {
                 break;
             }
 
             assert_string_equal(error, "out of memory");
+            unit_arena_free(&arena);
         }
 
         assert_true(max >= 4);
+        unit_assert_str(&out, &texts[i].to);
+        unit_arena_free(&arena);
     }
 }
 

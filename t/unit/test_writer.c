@@ -369,6 +369,44 @@ random_doubles_read_back(void **state)
 
 
 static void
+random_floats_read_back(void **state)
+{
+    int            i;
+    char           buf[64];
+    float          n;
+    uint32_t       bits;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    (void) state;
+
+    bits = 1;
+
+    for (i = 0; i < 20000; i++) {
+        bits = bits * UINT32_C(1664525) + UINT32_C(1013904223);
+        memcpy(&n, &bits, sizeof(n));
+
+        if (!isfinite(n)) {
+            continue;
+        }
+
+        unit_arena_init(&arena);
+
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
+        recs_write_float(&w, n);
+        assert_false(w.failed);
+        assert_true(w.len < sizeof(buf));
+
+        memcpy(buf, w.data, w.len);
+        buf[w.len] = '\0';
+        assert_true(strtof(buf, NULL) == n);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+static void
 a_double_has_a_point_in_every_locale(void **state)
 {
     size_t        i;
@@ -802,6 +840,7 @@ main(void)
         cmocka_unit_test(what_was_written_reads_back),
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(random_doubles_read_back),
+        cmocka_unit_test(random_floats_read_back),
         cmocka_unit_test(a_double_has_a_point_in_every_locale),
         cmocka_unit_test(scalars_are_packed),
         cmocka_unit_test(strings_are_packed_at_the_least_width),
