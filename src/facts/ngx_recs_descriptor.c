@@ -83,6 +83,19 @@ ngx_recs_text_is(const ngx_recs_text_t *text, const char *s)
 }
 
 
+void
+ngx_recs_printable(u_char *data, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (data[i] < 0x20 || data[i] == 0x7f) {
+            data[i] = '?';
+        }
+    }
+}
+
+
 ngx_uint_t
 ngx_recs_version_valid(const u_char *data, size_t len)
 {

@@ -107,6 +107,10 @@ ngx_int_t ngx_recs_text_set(ngx_recs_text_t *text, const ngx_str_t *from);
 ngx_uint_t ngx_recs_text_eq(const ngx_recs_text_t *a,
     const ngx_recs_text_t *b);
 
+/* Replaces what a log or a status can't show: control characters. */
+
+void ngx_recs_printable(u_char *data, size_t len);
+
 /* A version, or a channel's name: 1 to 64 bytes of [A-Za-z0-9._-]. */
 
 ngx_uint_t ngx_recs_version_valid(const u_char *data, size_t len);

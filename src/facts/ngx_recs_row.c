@@ -320,6 +320,7 @@ ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
     reply->query.value = ngx_recs_row_value;
     reply->query.done = ngx_recs_row_done;
     reply->query.data = reply;
+    reply->query.max_bulk = row->max_size;
 
     rc = ngx_recs_redis_send(conn, &reply->query, 2, argv, argvlen);
 
@@ -377,11 +378,6 @@ ngx_recs_row_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
         return NGX_ERROR;
     }
 
-    if (v->str.len > row->max_size) {
-        reply->state = NGX_RECS_REPLY_TOO_LARGE;
-        return NGX_OK;
-    }
-
     reply->text.len = v->str.len;
     reply->text.data = ngx_pnalloc(row->pool, v->str.len + 1);
 
@@ -404,7 +400,10 @@ ngx_recs_row_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     reply = query->data;
     row = reply->row;
 
-    if (rc != NGX_OK) {
+    if (query->too_large) {
+        reply->state = NGX_RECS_REPLY_TOO_LARGE;
+
+    } else if (rc != NGX_OK) {
         reply->state = NGX_RECS_REPLY_FAILED;
 
         /* a lost connection was logged as such */

@@ -13,6 +13,10 @@ static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
+static void ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
+    recs_writer_t *w);
 static void ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 
@@ -97,6 +101,7 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
     ngx_http_recs_status_responses(rmcf, &w);
     ngx_http_recs_status_sets(rmcf, &w);
     ngx_http_recs_status_pools(rmcf, &w);
+    ngx_http_recs_status_snapshots(rmcf, &w);
     ngx_http_recs_status_redis(rmcf, &w);
     recs_write_object_end(&w);
     recs_write_bytes(&w, "\n", 1);
@@ -251,6 +256,128 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
     }
 
     recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w)
+{
+    ngx_uint_t                       i, n;
+    ngx_recs_snapshots_t            *ss;
+    ngx_http_recs_snapshots_t      **rn;
+    ngx_recs_snapshots_counters_t   *counters;
+
+    recs_write_key(w, "snapshots");
+    recs_write_object(w);
+
+    rn = rmcf->snapshots.elts;
+
+    for (i = 0; i < rmcf->snapshots.nelts; i++) {
+        ss = &rn[i]->snapshots;
+        counters = ss->counters;
+
+        ngx_http_recs_write_named(w, &ss->name);
+
+        recs_write_key(w, "channels");
+        recs_write_object(w);
+
+        for (n = 0; n < ss->nchannels; n++) {
+            ngx_http_recs_write_named(w, &ss->channels[n].name);
+            ngx_http_recs_status_channel(&ss->channels[n], w);
+            recs_write_object_end(w);
+        }
+
+        recs_write_object_end(w);
+
+        ngx_http_recs_write(w, "leader", ngx_recs_leader_pid(&rmcf->leader));
+        ngx_http_recs_write(w, "adopted", counters->adopted);
+        ngx_http_recs_write(w, "refused", counters->refused);
+        ngx_http_recs_write(w, "events", counters->events);
+        ngx_http_recs_write(w, "rows", counters->rows);
+        ngx_http_recs_write(w, "missing", counters->missing);
+        ngx_http_recs_write(w, "previous", counters->previous);
+        ngx_http_recs_write(w, "defaults", counters->defaults);
+        ngx_http_recs_write(w, "none", counters->none);
+        ngx_http_recs_write(w, "kept", counters->kept);
+        ngx_http_recs_write(w, "unknown", counters->unknown);
+        ngx_http_recs_write(w, "too_large", counters->too_large);
+        recs_write_object_end(w);
+    }
+
+    recs_write_object_end(w);
+}
+
+
+/* A member with a text; null if that is empty. */
+
+static void
+ngx_http_recs_write_text(recs_writer_t *w, const char *name,
+    const ngx_recs_text_t *text)
+{
+    ngx_str_t   str;
+    recs_str_t  span;
+
+    recs_write_key(w, name);
+
+    if (text->len == 0) {
+        recs_write_null(w);
+        return;
+    }
+
+    str = ngx_recs_text_str(text);
+    span = ngx_recs_span(&str);
+    recs_write_string(w, &span);
+}
+
+
+static void
+ngx_http_recs_status_channel(ngx_recs_channel_t *channel, recs_writer_t *w)
+{
+    recs_str_t                 reason;
+    ngx_recs_text_t            kept;
+    ngx_recs_descriptor_t     *active;
+    ngx_recs_channel_state_t   state;
+
+    ngx_memzero(&state, sizeof(ngx_recs_channel_state_t));
+    (void) ngx_recs_channel_state(channel, &state);
+
+    active = &state.active;
+
+    ngx_http_recs_write_text(w, "active", &active->version);
+
+    if (active->version.len) {
+        ngx_http_recs_write(w, "since", state.since);
+        ngx_http_recs_write_text(w, "model", &active->model);
+        ngx_http_recs_write_text(w, "schema", &active->schema);
+        ngx_http_recs_write_text(w, "features", &active->features);
+        ngx_http_recs_write(w, "generated_at", active->generated_at);
+        ngx_http_recs_write(w, "max_age", active->max_age);
+        ngx_http_recs_write(w, "expected", active->expected);
+        ngx_http_recs_write(w, "written", active->written);
+    }
+
+    ngx_http_recs_write_text(w, "previous", &state.previous.version);
+
+    ngx_memzero(&kept, sizeof(ngx_recs_text_t));
+    ngx_http_recs_write(w, "default_size",
+                        ngx_recs_channel_default(channel, &kept));
+    ngx_http_recs_write_text(w, "default_of", &kept);
+
+    ngx_http_recs_write_text(w, "refused", &state.refused);
+
+    recs_write_key(w, "reason");
+
+    if (state.refusal) {
+        reason.data = state.reason;
+        reason.len = state.reason_len;
+        recs_write_string(w, &reason);
+
+    } else {
+        recs_write_null(w);
+    }
+
+    ngx_http_recs_write(w, "looked", channel->shared->looked);
 }
 
 
