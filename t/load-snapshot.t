@@ -293,7 +293,8 @@ subtest 'killed at any time, again and again' => sub {
 
 
 subtest 'Redis goes away' => sub {
-    my $other = $t->redis(name => 'other', config => 'appendonly yes');
+    my $other = $t->redis(name => 'other', 
+                          config => "appendonly yes\nappendfsync always");
     local $redis = $other;
     my @pages = large_pages(1200);
     my $path = pipe_file();
@@ -380,7 +381,8 @@ subtest 'a file that is another one now' => sub {
         'and said so';
 
     for my $case (['--model=m2', 'model "m1", not "m2"'],
-                  ['--max-age=1h', undef], ['--schema=4', 'schema "3", not "4"'],
+                  ['--max-age=1h', undef],
+                  ['--schema=4', 'schema "3", not "4"'],
                   ['--generated-at=1', 'generated_at "1795305600", not "1"']) {
         my ($option, $text) = @$case;
         my (undef, $said) = load($option, qw(home v1), file());
@@ -404,7 +406,8 @@ subtest 'publishing' => sub {
     my ($status, $output) = load(@args, 'v1', $files[0]);
     is $status, 1, '98%: refused';
     like $output, qr/^v1: 98 of 100 rows \(98\.00%\)$/m, 'says how many';
-    like $output, qr/^load-snapshot: Redis says: INCOMPLETE .* v1 has 98 of 100/m,
+    like $output,
+        qr/^load-snapshot: Redis says: INCOMPLETE .* v1 has 98 of 100/m,
         'and why';
     is active(), undef, 'stays';
 
@@ -527,7 +530,8 @@ subtest 'options' => sub {
             qr/^--generated-at= is missing/],
         [[@FACTS[0 .. 2], qw(--generated-at=now home v1), $file],
             qr/^--generated-at: "now" is neither unix seconds nor a date/],
-        [[@FACTS, '--model=', qw(home v1), $file], qr/^Option model requires an argument/],
+        [[@FACTS, '--model=', qw(home v1), $file],
+            qr/^Option model requires an argument/],
         [[@FACTS, "--schema=\xc3\xa9", qw(home v1), $file], qr/^--schema: /],
         [[@FACTS, '--model=/model', qw(home v1), $file],
             qr/^--model=\/model: of the first page: nothing at \/model/],
@@ -709,7 +713,11 @@ sub rows {
 sub descriptor { return { @{ $redis->cmd('HGETALL', "{home}:$_[0]:meta") } } }
 
 
-sub active { return $redis->cmd('GET', '{home}:channel:' . ($_[0] // 'active')) }
+sub active {
+    my ($channel) = @_;
+
+    return $redis->cmd('GET', '{home}:channel:' . ($channel // 'active'));
+}
 
 
 sub base {
