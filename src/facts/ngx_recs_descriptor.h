@@ -83,8 +83,8 @@ void ngx_recs_draft_set(ngx_recs_draft_t *draft, ngx_uint_t field,
     const ngx_str_t *value);
 
 /*
- * May version, with these fields, be adopted at that time?  Fills in d, with the
- * smaller of the two life times; or says why not, in *reason of
+ * May version, with these fields, be adopted at that time?  Fills in d, with
+ * the smaller of the two life times; or says why not, in *reason of
  * NGX_RECS_REASON_MAX bytes at most, which the caller has at reason->data.
  */
 

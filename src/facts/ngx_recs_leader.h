@@ -75,8 +75,8 @@ void ngx_recs_leader_start(ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
 void ngx_recs_leader_exit(ngx_recs_leader_t *leader);
 
 /*
- * NGX_OK: this worker leads, and nobody can take over until unlock().  Do little
- * in between: no call that could block.
+ * NGX_OK: this worker leads, and nobody can take over until unlock().  Do
+ * little in between: no call that could block.
  * NGX_DECLINED: it does not lead (lost() will be called, or was).
  * NGX_BUSY: another worker holds the mutex and does not let go of it; later.
  */

@@ -13,7 +13,8 @@
 
 /* The longest key, and more. */
 
-#define NGX_RECS_LOOK_KEY       (NGX_RECS_PREFIX_MAX + NGX_RECS_VERSION_MAX + 32)
+#define NGX_RECS_LOOK_KEY                                                     \
+    (NGX_RECS_PREFIX_MAX + NGX_RECS_VERSION_MAX + 32)
 
 
 typedef enum {
@@ -168,8 +169,9 @@ ngx_recs_look_gained(void *data)
 
     if (ngx_recs_redis_subscribe(&ss->events, ss->cycle) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, ss->timer.log, 0,
-                      "recs_snapshots \"%V\" can't subscribe to \"%V\": changes "
-                      "are noticed each poll", &ss->name, &ss->events.channel);
+                      "recs_snapshots \"%V\" can't subscribe to \"%V\": "
+                      "changes are noticed each poll",
+                      &ss->name, &ss->events.channel);
     }
 
     ngx_recs_look_poll(&ss->timer);
@@ -584,8 +586,8 @@ ngx_recs_look_log(ngx_recs_look_t *look)
             ngx_recs_count(ss->counters->adopted, 1);
 
             ngx_log_error(NGX_LOG_NOTICE, look->log, 0,
-                          "recs_snapshots \"%V\" channel \"%V\": version \"%V\" "
-                          "is active now, it was \"%V\"",
+                          "recs_snapshots \"%V\" channel \"%V\": version "
+                          "\"%V\" is active now, it was \"%V\"",
                           name, channel, &now, &was);
 
         } else {

@@ -1,7 +1,7 @@
 
 /*
- * The leader's looks: what Redis says of a snapshot's channels, and what of that
- * is published.
+ * The leader's looks: what Redis says of a snapshot's channels, and what of
+ * that is published.
  */
 
 

@@ -10,6 +10,7 @@
 #define NGX_RECS_ROW_QUIET  10
 
 
+static ngx_uint_t ngx_recs_row_nobody(const ngx_str_t *user);
 static ngx_int_t ngx_recs_row_ask_user(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_ask_previous(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_ask_default(ngx_recs_row_t *row);
@@ -53,17 +54,8 @@ ngx_recs_row_read(ngx_recs_row_t *row)
 
     ngx_recs_count(row->snapshots->counters->rows, 1);
 
-    if (row->user.len == 0 || row->user.len > NGX_RECS_USER_MAX
-        || (row->user.len == ngx_recs_row_default_user.len
-            && ngx_memcmp(row->user.data, ngx_recs_row_default_user.data,
-                          row->user.len)
-               == 0))
-    {
-        rc = ngx_recs_row_ask_default(row);
-
-    } else {
-        rc = ngx_recs_row_ask_user(row);
-    }
+    rc = ngx_recs_row_nobody(&row->user) ? ngx_recs_row_missing(row)
+                                         : ngx_recs_row_ask_user(row);
 
     if (rc == NGX_AGAIN) {
         row->timer.handler = ngx_recs_row_deadline;
@@ -78,6 +70,19 @@ ngx_recs_row_read(ngx_recs_row_t *row)
     }
 
     return rc;
+}
+
+
+/* A name that has no row, whatever is in Redis. */
+
+static ngx_uint_t
+ngx_recs_row_nobody(const ngx_str_t *user)
+{
+    return user->len == 0 || user->len > NGX_RECS_USER_MAX
+           || (user->len == ngx_recs_row_default_user.len
+               && ngx_memcmp(user->data, ngx_recs_row_default_user.data,
+                             user->len)
+                  == 0);
 }
 
 
@@ -192,13 +197,16 @@ ngx_recs_row_missing(ngx_recs_row_t *row)
 {
     ngx_recs_count(row->snapshots->counters->missing, 1);
 
+    row->replies[0].state = NGX_RECS_REPLY_NIL;
+
     if (row->snapshots->missing == NGX_RECS_MISSING_NONE) {
         return ngx_recs_row_settle(row, NGX_RECS_ROW_NONE, &row->replies[0],
                                    NULL);
     }
 
     if (row->snapshots->missing == NGX_RECS_MISSING_PREVIOUS
-        && row->snapshot->previous.version.len)
+        && row->snapshot->previous.version.len
+        && !ngx_recs_row_nobody(&row->user))
     {
         return ngx_recs_row_ask_previous(row);
     }

@@ -36,7 +36,7 @@ typedef enum {
 
 typedef enum {
     NGX_RECS_ROW_ASK_USER = 0,
-    NGX_RECS_ROW_ASK_PREVIOUS,      /* and the default page, unless it is kept */
+    NGX_RECS_ROW_ASK_PREVIOUS,      /* and the default page, if it isn't kept */
     NGX_RECS_ROW_ASK_DEFAULT
 } ngx_recs_row_step_e;
 
@@ -68,8 +68,8 @@ struct ngx_recs_row_s {
     ngx_recs_snapshots_t       *snapshots;
     const ngx_recs_snapshot_t  *snapshot;   /* stays as long */
     ngx_str_t                   user;       /* any bytes.  Empty, or over
-                                               NGX_RECS_USER_MAX: who has no
-                                               row */
+                                               NGX_RECS_USER_MAX: he is
+                                               missing */
     ngx_msec_t                  timeout;    /* for the whole */
     size_t                      max_size;   /* bytes of a page */
     void                      (*handler)(ngx_recs_row_t *row);
@@ -79,8 +79,8 @@ struct ngx_recs_row_s {
 
     ngx_recs_row_source_e       source;
     ngx_str_t                   text;       /* in pool */
-    const ngx_recs_descriptor_t  *served;   /* the version that text is of; NULL
-                                               without one */
+    const ngx_recs_descriptor_t  *served;   /* the version that text is of, in
+                                               snapshot or here; NULL: none */
 
     /* private */
 

@@ -1,8 +1,8 @@
 
 /*
- * Snapshots: versioned batch output in Redis.  For each channel one worker, the
- * leader, follows which version is active, and publishes to all workers, through
- * shared memory, what may be served.
+ * Snapshots: versioned batch output in Redis.  For each channel one worker,
+ * the leader, follows which version is active, and publishes to all workers,
+ * through shared memory, what may be served.
  */
 
 
@@ -39,7 +39,7 @@ typedef enum {
 typedef struct {
     ngx_atomic_t              rows;         /* users' pages asked for */
     ngx_atomic_t              missing;      /* of these: not in the version */
-    ngx_atomic_t              previous;     /* of these: had in the one before */
+    ngx_atomic_t              previous;     /* of these: in the one before */
     ngx_atomic_t              defaults;     /* default pages served */
     ngx_atomic_t              none;         /* nobody had a page */
     ngx_atomic_t              kept;         /* last known default pages served,
