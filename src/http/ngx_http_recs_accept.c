@@ -41,10 +41,10 @@ void
 ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
     ngx_str_t *type)
 {
-    ngx_uint_t              i;
+    ngx_uint_t              i, specific[2];     /* by recs_format_e */
     ngx_list_part_t        *part;
     ngx_table_elt_t        *h;
-    ngx_http_recs_offer_t  *best;
+    ngx_http_recs_offer_t  *offer, *best;
     ngx_http_recs_offer_t   offers[NGX_HTTP_RECS_NOFFERS];
 
     ngx_memcpy(offers, ngx_http_recs_offers, sizeof(offers));
@@ -62,17 +62,32 @@ ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
         }
     }
 
+    /* a format's names stand for each other: those that are named count */
+
+    ngx_memzero(specific, sizeof(specific));
+
+    for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
+        offer = &offers[i];
+        specific[offer->format] = ngx_max(specific[offer->format],
+                                          offer->specific);
+    }
+
     /* what need not be converted, if the client has no preference */
 
     best = NULL;
 
     for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
+        offer = &offers[i];
 
-        if (best == NULL || offers[i].q > best->q
-            || (offers[i].q == best->q && best->format != *format
-                && offers[i].format == *format))
+        if (offer->specific < specific[offer->format]) {
+            continue;
+        }
+
+        if (best == NULL || offer->q > best->q
+            || (offer->q == best->q && best->format != *format
+                && offer->format == *format))
         {
-            best = &offers[i];
+            best = offer;
         }
     }
 

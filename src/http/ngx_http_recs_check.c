@@ -93,7 +93,9 @@ ngx_http_recs_type(ngx_http_recs_ctx_t *ctx)
 
     hash = ngx_hash_strlow(lowcase, type, len);
 
-    if (ngx_strlcasestrn(lowcase, lowcase + len, (u_char *) "msgpack", 7 - 1))
+    if (ctx->pass == NULL
+        && ngx_strlcasestrn(lowcase, lowcase + len, (u_char *) "msgpack",
+                            7 - 1))
     {
         ctx->format = RECS_MSGPACK;
     }

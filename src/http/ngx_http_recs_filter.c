@@ -103,7 +103,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
     ctx->started = 1;
 
-    if (!ngx_http_recs_type(ctx)) {
+    if (!ngx_http_recs_type(ctx) && ctx->pass == NULL) {
         ctx->phase = NGX_HTTP_RECS_PASS;
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         return ngx_http_next_header_filter(r);

@@ -97,7 +97,9 @@ ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
     cln->data = ctx->pass;
 
     ngx_str_null(&channel);
+
     row = &ctx->pass->row;
+    row->source = NGX_RECS_ROW_UNKNOWN;
 
     if ((conf->channel
          && ngx_http_complex_value(r, conf->channel, &channel) != NGX_OK)
@@ -178,11 +180,11 @@ ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
 
     r = ctx->request;
 
+    ngx_http_recs_snapshot_versions(ctx);
+
     switch (ctx->pass->row.source) {
 
     case NGX_RECS_ROW_NONE:
-        ngx_http_recs_snapshot_versions(ctx);
-
         r->headers_out.status = NGX_HTTP_NO_CONTENT;
         r->header_only = 1;
 
@@ -195,8 +197,6 @@ ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
         return NGX_HTTP_BAD_GATEWAY;
 
     default:
-        ngx_http_recs_snapshot_versions(ctx);
-
         rc = ngx_http_recs_pass_type(ctx);
 
         return rc == NGX_OK ? ngx_http_recs_pass_send(ctx) : rc;
