@@ -598,6 +598,15 @@ ngx_recs_look_log(ngx_recs_look_t *look)
         }
     }
 
+    if (look->before.refusal && look->state.refusal == NGX_RECS_ADOPTABLE
+        && ngx_recs_text_eq(&look->state.active.version,
+                            &look->before.active.version))
+    {
+        ngx_log_error(NGX_LOG_NOTICE, look->log, 0,
+                      "recs_snapshots \"%V\" channel \"%V\": nothing is refused "
+                      "any more, \"%V\" is active", name, channel, &now);
+    }
+
     if (look->state.refusal
         && (look->state.refusal != look->before.refusal
             || !ngx_recs_text_eq(&look->state.refused, &look->before.refused)))
