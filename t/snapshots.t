@@ -189,7 +189,7 @@ subtest 'a message is followed at once' => sub {
         1000 * $took[10], 1000 * $took[-1];
     cmp_ok $took[10], '<', Recs::Mode::patience(0.1), 'soon';
 
-    $long->stop;
+    ok $long->quit, 'it quits';
 };
 
 
@@ -612,7 +612,7 @@ subtest 'Redis away from the start' => sub {
     is $state->()->{channels}{active}{active}, undef,
         'has nothing of the other';
 
-    $late->stop;
+    ok $late->quit, 'it quits';
 };
 
 
