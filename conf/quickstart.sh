@@ -25,6 +25,11 @@ data=$repo/t/data
 port=${PORT:-8080}
 user=u10                # whose page is shown
 rows=8                  # how much of it
+snapshot=v124           # the version that is published
+
+# Where a page says what it is.
+facts="--model=/model_version --schema=/schema_version"
+facts="$facts --features=/feature_schema --generated-at=/generated_at"
 
 with_redis=yes
 once=
@@ -123,6 +128,31 @@ END
     } | redis-cli -s "$dir/redis.sock" --pipe >"$dir/load.log" 2>&1 || {
         cat "$dir/load.log" >&2
         die "Redis did not take the sets"
+    }
+}
+
+
+# The batch job's pages, as if they had been made just now, and the one of users
+# who have none: as a version that is shown.
+
+publish() {
+    say "publishing the pages as snapshot $snapshot"
+
+    sed "s/\"generated_at\":[0-9]*/\"generated_at\":$(date +%s)/" \
+        "$data/recs.ndjson" >"$dir/recs.ndjson"
+    printf '{"items":[%s]}\n' "$(paste -s -d , "$data/pool-fresh.ndjson")" \
+        >"$dir/default.json"
+
+    # shellcheck disable=SC2086
+    {
+        redis-cli -s "$dir/redis.sock" -x FUNCTION LOAD REPLACE \
+            <"$repo/conf/recs.lua" \
+            && "$repo/conf/load-snapshot" --socket="$dir/redis.sock" \
+                $facts --default="$dir/default.json" --publish \
+                home "$snapshot" "$dir/recs.ndjson"
+    } >"$dir/load.log" 2>&1 || {
+        cat "$dir/load.log" >&2
+        die "the pages could not be published"
     }
 }
 
@@ -235,6 +265,10 @@ start_edge() {
         sed -i -e '/recs_redis main {/,/}/d' \
             -e 's|redis=main key=in_stock|file=in_stock.txt|' \
             -e 's|redis=main key=seen:$recs_user|file=seen.txt|' \
+            -e '/# The batch job.s pages/,/recs_snapshots/d' \
+            -e '/# Which version the pages/,/X-Snapshot/d' \
+            -e 's|&snapshot=$recs_active_home||' \
+            -e '/# Without one:/,/^        }/d' \
             "$dir/edge.conf"
     fi
 
@@ -254,11 +288,11 @@ before() {
 }
 
 
-# page [ARGUMENTS]: from the edge, into $dir/page and $dir/headers.  Fails if
-# the sets were not asked in time.
+# page [ARGUMENTS [URL]]: from the edge, into $dir/page and $dir/headers.  Fails
+# if the sets were not asked in time.
 
 page() {
-    fetch -D "$dir/headers" -o "$dir/page" "$url?user=$user${1:-}" \
+    fetch -D "$dir/headers" -o "$dir/page" "${2:-$url}?user=$user${1:-}" \
         && grep -q '^Recs-Filter: filtered' "$dir/headers"
 }
 
@@ -312,6 +346,24 @@ show() {
     say
     table /dev/null "$dir/after"
     say
+    recs_headers
+
+    [ -n "$with_redis" ] || return 0
+
+    wait_for "the edge" "$edge" "$dir/edge.log" page "" "$home"
+    items <"$dir/page" >"$dir/served"
+
+    say
+    say "What it shows without the API, from snapshot $snapshot in Redis" \
+        "($rows of $(wc -l <"$dir/served")):"
+    say
+    table /dev/null "$dir/served"
+    say
+    recs_headers
+}
+
+
+recs_headers() {
     tr -d '\r' <"$dir/headers" | sed -n 's/^Recs-/  &/p'
 }
 
@@ -374,6 +426,23 @@ probability of each; $explorer is one:
 END
 
     [ -z "$with_redis" ] || cat <<END
+The same without the API, straight from Redis:
+
+    curl -s '$home?user=$user' | $ids
+
+The batch job's next version is loaded, and shown at once:
+
+    $repo/conf/load-snapshot --socket=$dir/redis.sock \\
+        $facts \\
+        --publish home v125 $dir/recs.ndjson
+    curl -si '$home?user=$user' | grep Recs-
+
+It was not better. The one before, again:
+
+    redis-cli -s $dir/redis.sock FCALL recs_rollback 3 \\
+        '{home}:channel:active' '{home}:history' '{home}:rolled_back'
+    curl -si '$home?user=$user' | grep Recs-
+
 Redis hangs. The page comes all the same, 15 ms later, and says what it lacks:
 
     kill -STOP $redis
@@ -409,6 +478,7 @@ case $port in
 esac
 
 url=http://127.0.0.1:$port/recommendations
+home=http://127.0.0.1:$port/home
 
 ! port_taken || die "port $port is taken;" \
     "for another one: PORT=$((port + 1)) sh $0"
@@ -427,6 +497,7 @@ write_common
 
 if [ -n "$with_redis" ]; then
     start_redis
+    publish
 else
     write_sets
 fi

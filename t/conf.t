@@ -27,6 +27,14 @@ my $redis = $t->redis;
 $redis->pipeline((map { ['SADD', 'in_stock', $_] } @stock),
                  (map { ['SADD', "seen:$_", @{ $seen{$_} }] } keys %seen));
 
+# The same pages, made just now.
+
+my %fresh = map {
+    ($_ => $pages{$_} =~ s/"generated_at":\K\d+/time/er)
+} keys %pages;
+
+$redis->cmd('FUNCTION', 'LOAD', slurp($t->root . '/conf/recs.lua'));
+
 my $readme = slurp($t->root . '/README.md');
 
 
@@ -95,21 +103,46 @@ subtest 'conf/edge.conf' => sub {
         'connections to the API are used again';
 
     is $t->get('/recs_status', { port => 'EDGE' })->status, 200, 'status';
+
+    is(($api->requests)[-1]{headers}{'x-snapshot'}, undef, 'no snapshot');
+    is $t->get('/home?user=u10', { port => 'EDGE' })->status, 503,
+        'none to serve';
+
+    for my $version ('v124', 'v125') {
+        publish($version, 'active', values %fresh);
+        ok shows('EDGE', 'u10', $version), "$version is shown";
+
+        $r = page('EDGE', 'u10', '', '/home');
+        is difference($r->body, wanted('u10', \%fresh)), undef,
+            'filtered as the API\'s';
+        is $r->header('Recs-Model-Version'), 'als-2026-11-21', 'model';
+
+        page('EDGE', 'u10');
+        is(($api->requests)[-1]{headers}{'x-snapshot'}, $version,
+           'the API is told, and not the cache asked');
+    }
+
+    $redis->cmd('FCALL', 'recs_rollback', 3, '{home}:channel:active',
+                '{home}:history', '{home}:rolled_back');
+    ok shows('EDGE', 'u10', 'v124'), 'rolled back';
+    my $asked = scalar $api->requests;
+    page('EDGE', 'u10');
+    is scalar $api->requests, $asked, 'the pages of then are still cached';
 };
 
 
 subtest 'conf/canary.conf' => sub {
-    my ($stable, $canary) = qw(als-2026-11-21 als-2026-11-28);
+    my ($active, $canary) = qw(als-2026-11-21 als-2026-11-28);
 
     # What the API with the new model says, or with wrong=1 should not say.
-    $t->upstream(sub { $pages{ $_[0]{args}{user} } }, name => 'stable_api');
+    $t->upstream(sub { $pages{ $_[0]{args}{user} } }, name => 'active_api');
     $t->upstream(sub {
         my $page = $pages{ $_[0]{args}{user} };
-        $page =~ s/$stable/$canary/ if !$_[0]{args}{wrong};
+        $page =~ s/$active/$canary/ if !$_[0]{args}{wrong};
         return $page;
     }, name => 'canary_api');
 
-    my $nginx = example('canary', '127.0.0.1:9001' => '%%STABLE_API%%',
+    my $nginx = example('canary', '127.0.0.1:9001' => '%%ACTIVE_API%%',
                                   '127.0.0.1:9002' => '%%CANARY_API%%');
     $nginx->start;
 
@@ -119,7 +152,7 @@ subtest 'conf/canary.conf' => sub {
         my $arm = $r->header('X-Arm');
         push @{ $arms{$arm} }, $user;
         $models++ if $r->header('Recs-Model-Version')
-                     eq ($arm eq 'canary' ? $canary : $stable);
+                     eq ($arm eq 'canary' ? $canary : $active);
         $filtered++ if $r->header('Recs-Filter') =~ /^filtered;/;
     }
 
@@ -135,7 +168,7 @@ subtest 'conf/canary.conf' => sub {
     my $r = page('CANARY', $user, '&wrong=1');
     like $r->header('Recs-Filter'), qr/^skewed;.*;skew="model"/,
         'an answer of the wrong model is tagged';
-    is $r->header('Recs-Model-Version'), $stable, 'with the model it has';
+    is $r->header('Recs-Model-Version'), $active, 'with the model it has';
 
     my $want = filter($pages{$user}, require => [in_stock => stock()]);
     is difference($r->body, $want), undef, 'and filtered all the same';
@@ -143,8 +176,26 @@ subtest 'conf/canary.conf' => sub {
     cmp_ok $t->get('/recs_status', { port => 'CANARY' })->json->{skew}{model},
         '>', 0, 'and counted';
     ok wait_until(sub {
-        grep { /arm=canary state=skewed model=$stable/ } $nginx->access_log
+        grep { /arm=canary state=skewed model=$active/ } $nginx->access_log
     }), 'and logged';
+
+    publish('c1', 'active', values %fresh);
+    publish('c2', 'canary', map { s/$active/$canary/r } values %fresh);
+    ok shows('CANARY', $arms{active}[0], 'c1'), 'two channels';
+    ok shows('CANARY', $user, 'c2'), 'each with its version';
+
+    my @wrong;
+    for my $arm (qw(active canary)) {
+        for my $who (@{ $arms{$arm} }[0 .. 9]) {
+            my $r = page('CANARY', $who, '', '/home');
+            push @wrong, $who
+                if $r->header('X-Arm') ne $arm
+                   || $r->header('Recs-Filter') !~ /^filtered;row=user;/
+                   || $r->header('Recs-Snapshot')
+                      ne ($arm eq 'canary' ? 'c2' : 'c1');
+        }
+    }
+    is "@wrong", '', 'as the arm of each user says';
 };
 
 
@@ -206,6 +257,15 @@ subtest 'conf/quickstart.sh' => sub {
     ok wait_until(sub {
         $q->{paste}->(qr/^What goes/, sub { 1 }) =~ /"state":"filtered"/
     }), 'well again';
+
+    my ($served) = $text =~ /^What it shows without[^\n]*\n\n(.*?)\n\n/ms;
+    is $served, $after, 'the same without the API';
+    like $q->{paste}->(qr/^The same without/, sub { length $_[0] }),
+        qr/^(?:1\n)?"id":"b\d+"\n/, 'again';
+    like $q->{paste}->(qr/^The batch job's next/, sub { $_[0] =~ /: v125/ }),
+        qr/^v125: published after v124 .*^Recs-Snapshot: v125/ms, 'a version';
+    like $q->{paste}->(qr/^It was not better/, sub { $_[0] =~ /: v124/ }),
+        qr/^v124\n.*^Recs-Snapshot: v124/ms, 'and back';
 
     outlook($q);
     ends($q, 'INT', 130);
@@ -296,12 +356,12 @@ sub configuration {
 # A user's page; again, if a loaded machine made Redis late.
 
 sub page {
-    my ($port, $user, $more) = @_;
+    my ($port, $user, $more, $path) = @_;
 
     my $r;
     wait_until(sub {
-        $r = $t->get("/recommendations?user=$user" . ($more // ''),
-                     { port => $port });
+        $r = $t->get(($path // '/recommendations') . "?user=$user"
+                     . ($more // ''), { port => $port });
         ($r->header('Recs-Filter') // '') !~ /^degraded/;
     });
 
@@ -319,10 +379,38 @@ sub ids {
 sub stock { return { map { $_ => 1 } @stock } }
 
 
-sub wanted {
-    my ($user) = @_;
+# Writes pages as a version, and makes it the one that a channel shows.
 
-    return filter($pages{$user}, limit => 20,
+sub publish {
+    my ($version, $channel, @pages) = @_;
+
+    my $file = $t->write("$version.ndjson", join '', map { "$_\n" } @pages);
+    my $command = join ' ', $t->root . '/conf/load-snapshot',
+        '--socket=' . $redis->socket,
+        '--model=/model_version --schema=/schema_version',
+        '--features=/feature_schema --generated-at=/generated_at',
+        "--publish=$channel home $version $file 2>&1";
+    my $said = `$command`;
+    is $?, 0, "$version is published" or diag($said);
+}
+
+
+# Does the user get his page of this version now?
+
+sub shows {
+    my ($port, $user, $version) = @_;
+
+    return wait_until(sub {
+        ($t->get("/home?user=$user", { port => $port })
+           ->header('Recs-Snapshot') // '') eq $version
+    });
+}
+
+
+sub wanted {
+    my ($user, $from) = @_;
+
+    return filter(($from // \%pages)->{$user}, limit => 20,
                   require => [in_stock => stock()],
                   exclude => [seen => { map { $_ => 1 } @{ $seen{$user} } }]);
 }
@@ -391,7 +479,7 @@ sub paste {
 
     my ($section) = grep { /$title/ }
                     split /\n\n(?=\S)/, $q->{text}->() =~ s/.*It is running//sr;
-    my @commands = ($section // '') =~ /^    (\S.*)$/mg;
+    my @commands = ($section // '') =~ /^    (.*\S.*)$/mg;
     return fail("commands for $title") if !@commands;
 
     my $output = shell(@commands);
