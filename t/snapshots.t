@@ -37,6 +37,7 @@ my $api = $t->upstream(sub {
 $t->set(OPTIONS => $options);
 
 my $nginx = $t->nginx(http => $http, workers => 4, reloads => 0);
+my $started = time;
 
 
 # A version as a batch writes it.
@@ -463,6 +464,15 @@ subtest 'a state is never half written' => sub {
     ok becomes('w1'), 'the last one stays';
     is scalar(grep { $_->{channels}{active}{active} eq 'w1' }
               each_worker($nginx)), 4, 'in all workers';
+};
+
+
+subtest 'a leader leads on' => sub {
+    wait_until(sub { time - $started > 6 });
+
+    # A machine that is held up for a second may change that.
+    cmp_ok logged(qr/this worker leads/, $nginx), '<=', 2,
+        'none takes over without need';
 };
 
 
