@@ -276,8 +276,9 @@ ngx_recs_pool_unique(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
 
     items->objects = object;
     items->ids = ngx_palloc(draft->memory, n * sizeof(recs_str_t) + 1);
+    items->forms = ngx_palloc(draft->memory, n + 1);
 
-    if (items->ids == NULL
+    if (items->ids == NULL || items->forms == NULL
         || recs_idset_init(&ids, &draft->mem, n, pool->seed) != RECS_OK)
     {
         return NGX_ERROR;
@@ -296,7 +297,8 @@ ngx_recs_pool_unique(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
         }
 
         items->objects[items->n] = object[i];
-        items->ids[items->n++] = object[i].id;
+        items->ids[items->n] = object[i].id;
+        items->forms[items->n++] = object[i].forms;
     }
 
     return NGX_OK;

@@ -36,6 +36,7 @@ typedef struct {
     ngx_uint_t                refs;
     recs_object_t            *objects;
     recs_str_t               *ids;          /* objects[i].id */
+    uint8_t                  *forms;        /* objects[i].forms */
     uint32_t                  n;
     ngx_uint_t                refused;      /* entries that can't be used */
     time_t                    loaded;       /* unix seconds */

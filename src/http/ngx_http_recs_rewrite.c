@@ -421,6 +421,7 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
         policy.explore = &ctx->conf->explore->policy;
         policy.event = ngx_recs_span(&ctx->event);
         policy.pool = ctx->pool ? ctx->pool->ids : NULL;
+        policy.pool_forms = ctx->pool ? ctx->pool->forms : NULL;
         policy.npool = ctx->pool ? ctx->pool->n : 0;
         policy.draws = ctx->draws;
     }
@@ -428,6 +429,7 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
     if (ctx->nbackfill) {
         policy.min = ctx->conf->backfill->min;
         policy.backfill = ctx->backfill->ids;
+        policy.backfill_forms = ctx->backfill->forms;
         policy.nbackfill = ctx->nbackfill;
     }
 

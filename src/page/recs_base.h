@@ -57,6 +57,11 @@ typedef enum {
 } recs_format_e;
 
 
+/* A set of formats is a mask of these. */
+
+#define recs_format_bit(format)  (1u << (format))
+
+
 static inline int
 recs_str_eq(const recs_str_t *a, const recs_str_t *b)
 {

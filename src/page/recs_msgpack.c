@@ -397,24 +397,19 @@ recs_msgpack_boolean(const recs_value_t *v)
 }
 
 
-/* fix: the first byte of the narrowest header; wide: that of the next one. */
+/* first: the header's first byte if n has 2 bytes; the next one if it has 4. */
 
 static size_t
-recs_msgpack_count(uint32_t n, uint8_t fix, uint8_t wide, uint8_t *out)
+recs_msgpack_count(uint32_t n, uint8_t first, uint8_t *out)
 {
-    if (n < 16) {
-        out[0] = (uint8_t) (fix | n);
-        return 1;
-    }
-
     if (n <= 0xffff) {
-        out[0] = wide;
+        out[0] = first;
         out[1] = (uint8_t) (n >> 8);
         out[2] = (uint8_t) n;
         return 3;
     }
 
-    out[0] = wide + 1;
+    out[0] = first + 1;
     out[1] = (uint8_t) (n >> 24);
     out[2] = (uint8_t) (n >> 16);
     out[3] = (uint8_t) (n >> 8);
@@ -427,12 +422,35 @@ recs_msgpack_count(uint32_t n, uint8_t fix, uint8_t wide, uint8_t *out)
 size_t
 recs_msgpack_map_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER])
 {
-    return recs_msgpack_count(n, 0x80, 0xde, out);
+    if (n < 16) {
+        out[0] = (uint8_t) (0x80 | n);
+        return 1;
+    }
+
+    return recs_msgpack_count(n, 0xde, out);
 }
 
 
 size_t
 recs_msgpack_array_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER])
 {
-    return recs_msgpack_count(n, 0x90, 0xdc, out);
+    if (n < 16) {
+        out[0] = (uint8_t) (0x90 | n);
+        return 1;
+    }
+
+    return recs_msgpack_count(n, 0xdc, out);
+}
+
+
+size_t
+recs_msgpack_bin_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER])
+{
+    if (n <= 0xff) {
+        out[0] = 0xc4;
+        out[1] = (uint8_t) n;
+        return 2;
+    }
+
+    return recs_msgpack_count(n, 0xc5, out);
 }

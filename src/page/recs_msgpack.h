@@ -55,8 +55,8 @@ int recs_msgpack_boolean(const recs_value_t *v);
 
 
 /*
- * The header of least width for a map of n members, or an array of n elements.
- * Returns its length.
+ * The header of least width for a map of n members, an array of n elements or
+ * a bin of n bytes.  Returns its length.
  */
 
 #define RECS_MSGPACK_HEADER  5
@@ -64,6 +64,7 @@ int recs_msgpack_boolean(const recs_value_t *v);
 size_t recs_msgpack_map_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER]);
 size_t recs_msgpack_array_header(uint32_t n,
     uint8_t out[RECS_MSGPACK_HEADER]);
+size_t recs_msgpack_bin_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER]);
 
 
 #endif /* RECS_MSGPACK_H */

@@ -1,45 +1,41 @@
 
 #include "recs_object.h"
 #include "recs_render.h"
+#include "recs_transcode.h"
 #include "recs_writer.h"
 
 
+static const char *recs_object_page(const recs_mem_t *mem,
+    recs_format_e format, const recs_str_t *text, recs_pointer_t *id,
+    recs_page_t *page);
 static const char *recs_object_id(const recs_mem_t *mem,
     const recs_value_t *v, recs_object_t *object);
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
-    const recs_page_t *page, recs_object_t *object);
+    const recs_page_t *page, recs_str_t *text);
+static const char *recs_object_other(const recs_mem_t *mem,
+    const recs_page_t *page, recs_pointer_t *id, recs_object_t *object);
+static void recs_object_keep(const recs_page_t *page, recs_object_t *object);
+static void recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
+    recs_type_e type);
+static void recs_object_bin(recs_writer_t *w, const recs_str_t *id);
+static void recs_object_whole(recs_writer_t *w, const recs_object_t *object,
+    const recs_insert_t *insert, const recs_str_t *pool, double gate);
 static void recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
     const recs_str_t *pool, double gate);
-static int recs_object_number(const recs_str_t *id);
+static int recs_object_number(recs_writer_t *w, const recs_str_t *id);
 
 
 const char *
 recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     recs_pointer_t *id, recs_object_t *object)
 {
-    size_t             pos;
-    const char        *error;
-    recs_page_t        page;
-    recs_page_spec_t   spec;
+    recs_str_t    stripped;
+    recs_page_t   page;
+    const char   *error;
 
-    memset(&spec, 0, sizeof(recs_page_spec_t));
-    spec.values = id;
-    spec.nvalues = 1;
-
-    switch (recs_page_read(mem, &spec, RECS_JSON, text, &page, &error, &pos)) {
-
-    case RECS_OK:
-        break;
-
-    case RECS_NOMEM:
-        return "out of memory";
-
-    default:
+    error = recs_object_page(mem, recs_format_of(text), text, id, &page);
+    if (error) {
         return error;
-    }
-
-    if (page.root != RECS_OBJECT) {
-        return "not an object";
     }
 
     error = recs_object_id(mem, &page.values[0], object);
@@ -47,13 +43,53 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
         return error;
     }
 
-    object->empty = page.empty;
+    if (page.ncuts) {
 
-    if (recs_object_strip(mem, &page, object) != RECS_OK) {
-        return "out of memory";
+        if (recs_object_strip(mem, &page, &stripped) != RECS_OK) {
+            return "out of memory";
+        }
+
+        error = recs_object_page(mem, page.format, &stripped, id, &page);
+        if (error) {
+            return error;
+        }
     }
 
-    return NULL;
+    object->shown = object->id;
+    object->forms = 0;
+    recs_object_keep(&page, object);
+
+    error = recs_object_other(mem, &page, id, object);
+
+    /* without another form it is good for pages of its own format */
+
+    return error && strcmp(error, "out of memory") == 0 ? error : NULL;
+}
+
+
+static const char *
+recs_object_page(const recs_mem_t *mem, recs_format_e format,
+    const recs_str_t *text, recs_pointer_t *id, recs_page_t *page)
+{
+    size_t             pos;
+    const char        *error;
+    recs_page_spec_t   spec;
+
+    memset(&spec, 0, sizeof(recs_page_spec_t));
+    spec.values = id;
+    spec.nvalues = 1;
+
+    switch (recs_page_read(mem, &spec, format, text, page, &error, &pos)) {
+
+    case RECS_OK:
+        return page->root == RECS_OBJECT ? NULL : "not an object";
+
+    case RECS_NOMEM:
+        return "out of memory";
+
+    default:
+        return error;
+    }
 }
 
 
@@ -63,9 +99,7 @@ recs_object_id(const recs_mem_t *mem, const recs_value_t *v,
 {
     recs_str_t  id;
 
-    if (v->span.data == NULL
-        || (v->type != RECS_STRING && v->type != RECS_INTEGER))
-    {
+    if (v->span.data == NULL || !recs_value_is_id(v)) {
         return object->id.data ? NULL
                                : "it has no id that is a string or an integer";
     }
@@ -87,15 +121,14 @@ recs_object_id(const recs_mem_t *mem, const recs_value_t *v,
 }
 
 
-/* The object's bytes without reserved members, as head and tail. */
+/* The object's bytes without reserved members. */
 
 static recs_rc_e
 recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
-    recs_object_t *object)
+    recs_str_t *text)
 {
-    size_t          i, n;
+    size_t          i;
     uint8_t        *p;
-    recs_str_t      piece;
     recs_output_t   out;
 
     static const recs_str_t  no_tag = recs_string("");
@@ -109,25 +142,89 @@ recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_NOMEM;
     }
 
-    object->head.data = p;
-    object->head.len = 0;
+    text->data = p;
+    text->len = out.size;
 
     for (i = 0; i < out.npieces; i++) {
-        piece = out.pieces[i];
-
-        if (piece.data < page->tail) {
-            n = page->tail - piece.data;
-            object->head.len += n < piece.len ? n : piece.len;
-        }
-
-        memcpy(p, piece.data, piece.len);
-        p += piece.len;
+        memcpy(p, out.pieces[i].data, out.pieces[i].len);
+        p += out.pieces[i].len;
     }
 
-    object->tail.data = object->head.data + object->head.len;
-    object->tail.len = out.size - object->head.len;
-
     return RECS_OK;
+}
+
+
+/*
+ * The same object in the other format, where it must have the same id: the
+ * sets would be asked about another item than is shown.
+ */
+
+static const char *
+recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
+    recs_pointer_t *id, recs_object_t *object)
+{
+    recs_str_t           text, shown;
+    const char          *error;
+    recs_page_t          other;
+    recs_format_e        format;
+    const recs_value_t  *v;
+
+    format = page->format == RECS_JSON ? RECS_MSGPACK : RECS_JSON;
+
+    error = recs_transcode(mem, page->format, &page->text, format, &text);
+    if (error) {
+        return error;
+    }
+
+    error = recs_object_page(mem, format, &text, id, &other);
+    if (error) {
+        return error;
+    }
+
+    v = &other.values[0];
+
+    if (v->span.data && recs_value_is_id(v)) {
+
+        if (recs_value_text(mem, v, &shown) != RECS_OK) {
+            return "out of memory";
+        }
+
+        if (page->values[0].type == RECS_BINARY) {
+            object->shown = shown;
+
+        } else if (!recs_str_eq(&shown, &object->id)) {
+            return "its id is another in the other format";
+        }
+    }
+
+    recs_object_keep(&other, object);
+
+    return NULL;
+}
+
+
+/* Notes where what is to be put into a page of this format is. */
+
+static void
+recs_object_keep(const recs_page_t *page, recs_object_t *object)
+{
+    const uint8_t  *end;
+
+    end = page->text.data + page->text.len;
+    object->empty = page->empty;
+    object->forms |= recs_format_bit(page->format);
+
+    if (page->format == RECS_MSGPACK) {
+        object->members.data = page->open.data + page->open.len;
+        object->members.len = (size_t) (end - object->members.data);
+        object->nmembers = page->nmembers;
+        return;
+    }
+
+    object->head.data = page->text.data;
+    object->head.len = (size_t) (page->tail - object->head.data);
+    object->tail.data = page->tail;
+    object->tail.len = (size_t) (end - page->tail);
 }
 
 
@@ -143,31 +240,80 @@ recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
     shelf = &page->shelves[insert->shelf];
     type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
 
-    recs_writer_init(&w, mem, RECS_JSON,
+    recs_writer_init(&w, mem, page->format,
                      object->head.len + object->tail.len + 128);
 
-    if ((type == RECS_INTEGER || type == RECS_NUMBER)
-        && recs_object_number(&object->id))
-    {
-        recs_write_raw(&w, &object->id);
-
-    } else if (type >= RECS_STRING) {
-        recs_write_string(&w, &object->id);
+    if (type >= RECS_STRING) {
+        recs_object_scalar(&w, object, type);
 
     } else {
-        recs_write_bytes(&w, object->head.data, object->head.len);
-        w.comma = !object->empty;
-
-        recs_write_key(&w, RECS_RESERVED);
-        recs_object_source(&w, insert, pool, gate);
-
-        recs_write_bytes(&w, object->tail.data, object->tail.len);
+        recs_object_whole(&w, object, insert, pool, gate);
     }
 
     text->data = w.data;
     text->len = w.len;
 
     return w.failed ? RECS_NOMEM : RECS_OK;
+}
+
+
+/* The bare id, for a shelf whose first item is a scalar of the type. */
+
+static void
+recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
+    recs_type_e type)
+{
+    if ((type == RECS_INTEGER || type == RECS_NUMBER)
+        && recs_object_number(w, &object->id))
+    {
+        return;
+    }
+
+    if (type == RECS_BINARY) {
+        recs_object_bin(w, &object->id);
+        return;
+    }
+
+    recs_write_string(w, w->msgpack ? &object->id : &object->shown);
+}
+
+
+static void
+recs_object_bin(recs_writer_t *w, const recs_str_t *id)
+{
+    uint8_t  header[RECS_MSGPACK_HEADER];
+
+    recs_write_bytes(w, header,
+                     recs_msgpack_bin_header((uint32_t) id->len, header));
+    recs_write_bytes(w, id->data, id->len);
+}
+
+
+static void
+recs_object_whole(recs_writer_t *w, const recs_object_t *object,
+    const recs_insert_t *insert, const recs_str_t *pool, double gate)
+{
+    uint8_t  header[RECS_MSGPACK_HEADER];
+
+    if (w->msgpack) {
+        recs_write_bytes(w, header,
+                         recs_msgpack_map_header(object->nmembers + 1,
+                                                 header));
+        recs_write_bytes(w, object->members.data, object->members.len);
+
+        recs_write_cstr(w, RECS_RESERVED);
+        recs_object_source(w, insert, pool, gate);
+
+        return;
+    }
+
+    recs_write_bytes(w, object->head.data, object->head.len);
+    w->comma = !object->empty;
+
+    recs_write_key(w, RECS_RESERVED);
+    recs_object_source(w, insert, pool, gate);
+
+    recs_write_bytes(w, object->tail.data, object->tail.len);
 }
 
 
@@ -195,11 +341,12 @@ recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
 }
 
 
-/* True if an item that is the id as a JSON integer reads back as this id. */
+/* Writes the id as an integer if one that is that reads back as this id. */
 
 static int
-recs_object_number(const recs_str_t *id)
+recs_object_number(recs_writer_t *w, const recs_str_t *id)
 {
+    recs_str_t     number;
     recs_value_t   v;
     recs_reader_t  rd;
 
@@ -207,8 +354,25 @@ recs_object_number(const recs_str_t *id)
 
     /* "-0" is an integer, too, but its id is "0" */
 
-    return recs_read_open(&rd, &v) == 0
-           && v.type == RECS_INTEGER
-           && v.span.len == id->len
-           && !(id->len == 2 && memcmp(id->data, "-0", 2) == 0);
+    if (recs_read_open(&rd, &v) < 0
+        || v.type != RECS_INTEGER
+        || v.span.len != id->len
+        || (id->len == 2 && memcmp(id->data, "-0", 2) == 0))
+    {
+        return 0;
+    }
+
+    number = *id;
+
+    /* MessagePack's have 64 bits */
+
+    if (w->msgpack
+        && recs_transcode(&w->mem, RECS_JSON, id, RECS_MSGPACK, &number))
+    {
+        return 0;
+    }
+
+    recs_write_raw(w, &number);
+
+    return 1;
 }

@@ -11,18 +11,30 @@
 #include "recs_decide.h"
 
 
+/*
+ * It is held in both formats, whatever it came in, since a page may be in
+ * either.  Bytes of its own format point into the text that it was read from.
+ * If the other has no form for it, it can't be put into pages of that.
+ */
+
 typedef struct {
-    recs_str_t        id;       /* decoded */
-    recs_str_t        head;     /* its bytes up to the end of the last member */
-    recs_str_t        tail;     /* from there on: "}" */
-    unsigned          empty:1;  /* it has no member: no comma after head */
+    recs_str_t        id;       /* decoded: what sets are asked about */
+    recs_str_t        shown;    /* the id as a string in JSON: the same, but
+                                   for a bin, which is base64 there */
+
+    recs_str_t        head;     /* JSON: up to the end of the last member */
+    recs_str_t        tail;     /* JSON: from there on: "}" */
+    recs_str_t        members;  /* MessagePack: all but the map's header */
+    uint32_t          nmembers;
+    unsigned          empty:1;  /* it has no member */
+    unsigned          forms:2;  /* mask of the formats that it is held in */
 } recs_object_t;
 
 
 /*
- * Reads an object from its JSON text; id: where its id is.  If object->id is
- * set already (its data is not NULL) the object may do without, but not have
- * another.  Reserved members are left out.  The text must stay.
+ * Reads an object from its text, JSON or MessagePack; id: where its id is.  If
+ * object->id is set already (its data is not NULL) the object may do without,
+ * but not have another.  Reserved members are left out.  The text must stay.
  * Returns NULL, or a sentence that says why it can't be put into a page.
  */
 
@@ -30,10 +42,11 @@ const char *recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     recs_pointer_t *id, recs_object_t *object);
 
 /*
- * What to put on the insert's shelf for the object: its bytes with a member
- * that says where it comes from; on a shelf of scalars its bare id, as a number
- * if the others are and it can be one.  pool: the pool's name; gate: the share
- * of requests that explore.
+ * What to put on the insert's shelf for the object, in the page's format, in
+ * which it must be held: its bytes with a member that says where it comes from;
+ * on a shelf of scalars its bare id: an integer or a bin if the others are and
+ * it can be one, else a string.  pool: the pool's name; gate: the share of
+ * requests that explore.
  * Returns RECS_OK or RECS_NOMEM.
  */
 

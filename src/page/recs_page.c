@@ -231,6 +231,8 @@ recs_walk_member(recs_walk_t *w, uint64_t mask, unsigned depth,
 /*
  * Notes what the root object's member that ends here means for the reserved
  * ones: lead is the start of reserved members that no other stands before.
+ * (In MessagePack nothing stands between members; there, all of this is about
+ * where they begin and end.)
  */
 
 static int
@@ -257,6 +259,8 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 
         return 0;
     }
+
+    page->nreserved++;
 
     if (page->empty && *lead == NULL) {
         *lead = key->span.data;
@@ -302,6 +306,8 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
     }
 
     if (depth == 0) {
+        w->page->open = object->span;
+        w->page->nmembers = object->left;
         w->page->tail = w->rd.pos;
         w->page->empty = 1;
     }
@@ -458,7 +464,7 @@ recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
 
     if (ended & w->id_mask) {
 
-        if ((v->type == RECS_STRING || v->type == RECS_INTEGER)
+        if (recs_value_is_id(v)
             && recs_value_text(w->mem, v, &w->item->id) != RECS_OK)
         {
             w->rc = RECS_NOMEM;

@@ -72,8 +72,12 @@ typedef struct {
                                        NULL: not there, or not a scalar */
 
     recs_type_e       root;         /* what the document is */
+    recs_str_t        open;         /* root object: its "{", or its map's
+                                       header */
+    uint32_t          nmembers;     /* root map of MessagePack: its members */
+    uint32_t          nreserved;    /* root object: those that are reserved */
     const uint8_t    *tail;         /* root object: end of its last member that
-                                       is not reserved, or of its "{" */
+                                       is not reserved, or of open */
     unsigned          empty:1;      /* root object: it has no such member */
     recs_cut_t       *cuts;         /* root object: reserved members, commas
                                        included, as they stand */
@@ -84,7 +88,8 @@ typedef struct {
 /*
  * Reads the document at text, which the caller keeps as long as the page is
  * used.  Where a name is repeated in an object the last one counts, for
- * pointers.  An id is a string's decoded text or an integer's digits.
+ * pointers; in MessagePack no pointer leads through a name that is no str.  An
+ * id is a string's decoded text, an integer's digits or a bin's bytes.
  *
  * Returns RECS_OK; RECS_MALFORMED (*error says what is wrong, *pos where);
  * RECS_NO_SHELF; RECS_TOO_MANY; RECS_NOMEM.

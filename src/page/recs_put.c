@@ -42,15 +42,23 @@ typedef struct {
 
 
 /*
- * May the pool's item be shown, whose id was asked as number asked?  Only a
- * definite answer counts.
+ * May an item be shown, whose id was asked as number asked?  Only a definite
+ * answer counts.  forms: of the items among which this one is.
  */
 
 static int
-recs_put_eligible(const recs_policy_t *policy, size_t asked)
+recs_put_eligible(const recs_put_t *put, const uint8_t *forms, size_t item,
+    size_t asked)
 {
-    size_t              k;
-    const recs_rule_t  *rule;
+    size_t                k;
+    const recs_rule_t    *rule;
+    const recs_policy_t  *policy;
+
+    policy = put->policy;
+
+    if (forms && !(forms[item] & recs_format_bit(put->page->format))) {
+        return 0;
+    }
 
     for (k = 0; k < policy->nrules; k++) {
         rule = &policy->rules[k];
@@ -154,7 +162,8 @@ recs_put_backfill(recs_put_t *put, recs_display_t *display)
     while (display->n < policy->min && put->next < policy->nbackfill) {
         i = put->next++;
 
-        if (recs_put_eligible(policy, put->asked_backfill + i)
+        if (recs_put_eligible(put, policy->backfill_forms, i,
+                              put->asked_backfill + i)
             && recs_idset_add(&put->shown, &policy->backfill[i]))
         {
             entry = &display->entries[display->n++];
@@ -235,7 +244,8 @@ recs_put_explore(recs_put_t *put, recs_display_t *display)
         draw = &policy->draws[s];
 
         for (i = 0; i < draw->norder; i++) {
-            eligible[i] = recs_put_eligible(policy, put->asked++)
+            eligible[i] = recs_put_eligible(put, policy->pool_forms,
+                                            draw->order[i], put->asked++)
                           && !recs_idset_has(&put->shown,
                                              &policy->pool[draw->order[i]]);
         }

@@ -1,13 +1,11 @@
 
 #include "recs_reader.h"
-#include "recs_writer.h"
-
-#include <math.h>
+#include "recs_transcode.h"
 
 
 static recs_rc_e recs_value_digits(const recs_mem_t *mem,
     const recs_value_t *v, recs_str_t *text);
-static recs_rc_e recs_value_decimal(const recs_mem_t *mem,
+static recs_rc_e recs_value_json(const recs_mem_t *mem,
     const recs_value_t *v, recs_str_t *text);
 
 
@@ -29,48 +27,37 @@ recs_read_finish(recs_reader_t *rd)
 recs_rc_e
 recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
 {
-    static const recs_str_t  yes = recs_string("true");
-    static const recs_str_t  no = recs_string("false");
-    static const recs_str_t  null = recs_string("null");
-    static const recs_str_t  zero = recs_string("0");
+    if (v->msgpack) {
 
-    if (!v->msgpack) {
+        switch (v->type) {
 
-        if (v->type == RECS_STRING) {
-            return recs_json_decode(mem, v, text);
+        case RECS_STRING:
+        case RECS_BINARY:
+            *text = recs_msgpack_bytes(v);
+            return RECS_OK;
+
+        case RECS_INTEGER:
+            return recs_value_digits(mem, v, text);
+
+        default:
+            return recs_value_json(mem, v, text);
         }
-
-        *text = v->span;
-
-        if (v->type == RECS_INTEGER && text->len == 2
-            && memcmp(text->data, "-0", 2) == 0)
-        {
-            *text = zero;
-        }
-
-        return RECS_OK;
     }
 
-    switch (v->type) {
-
-    case RECS_INTEGER:
-        return recs_value_digits(mem, v, text);
-
-    case RECS_NUMBER:
-        return recs_value_decimal(mem, v, text);
-
-    case RECS_BOOLEAN:
-        *text = recs_msgpack_boolean(v) ? yes : no;
-        return RECS_OK;
-
-    case RECS_NULL:
-        *text = null;
-        return RECS_OK;
-
-    default:
-        *text = recs_msgpack_bytes(v);
-        return RECS_OK;
+    if (v->type == RECS_STRING) {
+        return recs_json_decode(mem, v, text);
     }
+
+    *text = v->span;
+
+    if (v->type == RECS_INTEGER && text->len == 2
+        && memcmp(text->data, "-0", 2) == 0)
+    {
+        text->data++;
+        text->len = 1;
+    }
+
+    return RECS_OK;
 }
 
 
@@ -108,30 +95,20 @@ recs_value_digits(const recs_mem_t *mem, const recs_value_t *v,
 
 
 static recs_rc_e
-recs_value_decimal(const recs_mem_t *mem, const recs_value_t *v,
-    recs_str_t *text)
+recs_value_json(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
 {
-    double         n;
-    recs_writer_t  w;
+    /* a scalar is never refused */
 
-    n = recs_msgpack_double(v);
-
-    recs_writer_init(&w, mem, RECS_JSON, 32);
-
-    if (!isfinite(n)) {
-        recs_write_null(&w);
-
-    } else if (recs_msgpack_is_float(v)) {
-        recs_write_float(&w, (float) n);
-
-    } else {
-        recs_write_double(&w, n);
+    if (recs_transcode(mem, RECS_MSGPACK, &v->span, RECS_JSON, text) != NULL) {
+        return RECS_NOMEM;
     }
 
-    text->data = w.data;
-    text->len = w.len;
+    if (text->data[0] == '"') {
+        text->data++;
+        text->len -= 2;
+    }
 
-    return w.failed ? RECS_NOMEM : RECS_OK;
+    return RECS_OK;
 }
 
 

@@ -100,10 +100,10 @@ int recs_read_finish(recs_reader_t *rd);
 
 
 /*
- * The text of a scalar that was read: a string's, decoded; an integer's
- * digits ("-0" is "0"); what a bin or an ext holds.  Of all others what JSON
- * writes: the bytes in JSON; in MessagePack "true", "false", "null", a float's
- * decimal, and "null" for a float that is no number.
+ * The text of a scalar value: a string's, decoded; an integer's digits ("-0"
+ * is "0"); a bin's bytes.  Of all others what JSON has for them: in JSON the
+ * bytes; in MessagePack a timestamp's date-time of RFC 3339, without quotes,
+ * or what recs_transcode() makes of it.
  * Returns RECS_OK or RECS_NOMEM.
  */
 
@@ -132,6 +132,16 @@ recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
     plain.len = v->span.len - 2;
 
     return recs_str_eq(&plain, text);
+}
+
+
+/* True if what v is can be an id: a string, an integer or a bin. */
+
+static inline int
+recs_value_is_id(const recs_value_t *v)
+{
+    return v->type == RECS_STRING || v->type == RECS_INTEGER
+           || v->type == RECS_BINARY;
 }
 
 

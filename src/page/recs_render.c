@@ -18,6 +18,7 @@ typedef struct {
 typedef struct {
     recs_edit_t      *edits;
     size_t            n;
+    uint8_t          *header;   /* room for the next header of MessagePack */
 } recs_edits_t;
 
 
@@ -26,7 +27,7 @@ static const recs_str_t  recs_comma = recs_string(",");
 
 
 static recs_rc_e recs_edits_init(const recs_mem_t *mem, recs_edits_t *edits,
-    size_t size);
+    size_t size, size_t nheaders);
 static void recs_edit(recs_edits_t *edits, const uint8_t *from,
     const uint8_t *to, const recs_str_t *text);
 static recs_rc_e recs_render_shelves(const recs_mem_t *mem,
@@ -37,6 +38,8 @@ static void recs_render_shelf(const recs_page_t *page,
     const recs_str_t *inserts, recs_edits_t *edits);
 static recs_rc_e recs_render_root(const recs_mem_t *mem,
     const recs_page_t *page, const recs_str_t *tag, recs_edits_t *edits);
+static void recs_render_tag(const recs_page_t *page, const recs_str_t *tag,
+    recs_edits_t *edits);
 static recs_rc_e recs_render_pieces(const recs_mem_t *mem,
     const recs_page_t *page, const recs_edits_t *shelves,
     const recs_edits_t *root, recs_output_t *out);
@@ -107,7 +110,7 @@ static recs_rc_e
 recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
     const recs_decision_t *d, const recs_str_t *inserts, recs_edits_t *edits)
 {
-    size_t                i, n;
+    size_t                i, n, cut;
     const recs_shelf_t  **order;
 
     edits->n = 0;
@@ -125,7 +128,11 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_OK;
     }
 
-    if (recs_edits_init(mem, edits, n) != RECS_OK) {
+    if (page->format == RECS_MSGPACK) {
+        n += page->nshelves;
+    }
+
+    if (recs_edits_init(mem, edits, n, page->nshelves) != RECS_OK) {
         return RECS_NOMEM;
     }
 
@@ -134,7 +141,22 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_NOMEM;
     }
 
+    cut = 0;
+
     for (i = 0; i < page->nshelves; i++) {
+
+        /* a shelf within a reserved member goes with that */
+
+        while (cut < page->ncuts
+               && page->cuts[cut].to <= order[i]->open.data)
+        {
+            cut++;
+        }
+
+        if (cut < page->ncuts && page->cuts[cut].from < order[i]->open.data) {
+            continue;
+        }
+
         recs_render_shelf(page, order[i], d, inserts, edits);
     }
 
@@ -142,13 +164,22 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
+/* Room for size edits, and for the text of nheaders of them. */
+
 static recs_rc_e
-recs_edits_init(const recs_mem_t *mem, recs_edits_t *edits, size_t size)
+recs_edits_init(const recs_mem_t *mem, recs_edits_t *edits, size_t size,
+    size_t nheaders)
 {
     edits->n = 0;
-    edits->edits = recs_alloc(mem, size * sizeof(recs_edit_t));
+    edits->edits = recs_alloc(mem, size * sizeof(recs_edit_t)
+                                   + nheaders * RECS_MSGPACK_HEADER);
+    if (edits->edits == NULL) {
+        return RECS_NOMEM;
+    }
 
-    return edits->edits ? RECS_OK : RECS_NOMEM;
+    edits->header = (uint8_t *) (edits->edits + size);
+
+    return RECS_OK;
 }
 
 
@@ -162,6 +193,25 @@ recs_edit(recs_edits_t *edits, const uint8_t *from, const uint8_t *to,
     edit->from = from;
     edit->to = to;
     edit->text = *text;
+}
+
+
+/* Instead of the header of MessagePack at old: one that says n. */
+
+static void
+recs_edit_header(recs_edits_t *edits, const recs_str_t *old, recs_type_e type,
+    size_t n)
+{
+    recs_str_t  header;
+
+    header.data = edits->header;
+    header.len = type == RECS_OBJECT
+                 ? recs_msgpack_map_header((uint32_t) n, edits->header)
+                 : recs_msgpack_array_header((uint32_t) n, edits->header);
+
+    edits->header += header.len;
+
+    recs_edit(edits, old->data, old->data + old->len, &header);
 }
 
 
@@ -185,25 +235,54 @@ recs_render_inserts(const recs_decision_t *d, size_t shelf, size_t *from,
 }
 
 
+/* The number of items that the shelf will hold. */
+
+static size_t
+recs_render_count(const recs_shelf_t *shelf, const recs_decision_t *d,
+    size_t ninserts)
+{
+    size_t  i, n;
+
+    n = ninserts;
+
+    for (i = shelf->first; i < shelf->first + shelf->nitems; i++) {
+        n += d->verdicts[i].fate == RECS_KEPT;
+    }
+
+    return n;
+}
+
+
 /*
  * Edits of one shelf.  A run of items that go is cut together with the comma
  * after it or, at the shelf's end, the comma before it, so that the commas
- * that stay are the original's.
+ * that stay are the original's.  MessagePack has none, but a count.
  */
 
 static void
 recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
     const recs_decision_t *d, const recs_str_t *inserts, recs_edits_t *edits)
 {
-    size_t              i, k, end, last;
+    size_t              i, k, n, end, last;
+    recs_str_t          comma;
     const uint8_t      *cut, *at;
     const recs_item_t  *item, *kept;
 
     cut = NULL;         /* start of the run of items that go */
     kept = NULL;        /* the last item that stays */
     end = shelf->first + shelf->nitems;
+    comma = recs_comma;
 
     recs_render_inserts(d, shelf - page->shelves, &k, &last);
+
+    if (page->format == RECS_MSGPACK) {
+        comma = recs_none;
+        n = recs_render_count(shelf, d, last - k);
+
+        if (n != shelf->nitems) {
+            recs_edit_header(edits, &shelf->open, RECS_ARRAY, n);
+        }
+    }
 
     for (i = shelf->first; i < end; i++) {
         item = &page->items[i];
@@ -224,7 +303,7 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
 
         for ( /* void */ ; k < last && d->inserts[k].before == i; k++) {
             recs_edit(edits, item->span.data, item->span.data, &inserts[k]);
-            recs_edit(edits, item->span.data, item->span.data, &recs_comma);
+            recs_edit(edits, item->span.data, item->span.data, &comma);
         }
 
         kept = item;
@@ -238,7 +317,7 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
     for (i = k; i < last; i++) {
 
         if (kept || i > k) {
-            recs_edit(edits, at, at, &recs_comma);
+            recs_edit(edits, at, at, &comma);
         }
 
         recs_edit(edits, at, at, &inserts[i]);
@@ -257,10 +336,8 @@ static recs_rc_e
 recs_render_root(const recs_mem_t *mem, const recs_page_t *page,
     const recs_str_t *tag, recs_edits_t *edits)
 {
-    size_t              i;
-    const recs_cut_t   *cut;
-
-    static const recs_str_t  name = recs_string("\"" RECS_RESERVED "\":");
+    size_t             i;
+    const recs_cut_t  *cut;
 
     edits->n = 0;
     edits->edits = NULL;
@@ -269,8 +346,15 @@ recs_render_root(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_OK;
     }
 
-    if (recs_edits_init(mem, edits, page->ncuts + 3) != RECS_OK) {
+    if (recs_edits_init(mem, edits, page->ncuts + 4, 1) != RECS_OK) {
         return RECS_NOMEM;
+    }
+
+    if (page->format == RECS_MSGPACK
+        && page->nreserved != (uint32_t) (tag->len > 0))
+    {
+        recs_edit_header(edits, &page->open, RECS_OBJECT,
+                         page->nmembers - page->nreserved + (tag->len > 0));
     }
 
     for (i = 0; i < page->ncuts && page->cuts[i].from < page->tail; i++) {
@@ -279,13 +363,7 @@ recs_render_root(const recs_mem_t *mem, const recs_page_t *page,
     }
 
     if (tag->len) {
-
-        if (!page->empty) {
-            recs_edit(edits, page->tail, page->tail, &recs_comma);
-        }
-
-        recs_edit(edits, page->tail, page->tail, &name);
-        recs_edit(edits, page->tail, page->tail, tag);
+        recs_render_tag(page, tag, edits);
     }
 
     for ( /* void */ ; i < page->ncuts; i++) {
@@ -294,6 +372,29 @@ recs_render_root(const recs_mem_t *mem, const recs_page_t *page,
     }
 
     return RECS_OK;
+}
+
+
+static void
+recs_render_tag(const recs_page_t *page, const recs_str_t *tag,
+    recs_edits_t *edits)
+{
+    static const recs_str_t  json_name = recs_string("\"" RECS_RESERVED "\":");
+    static const recs_str_t  msgpack_name = recs_string("\xa5" RECS_RESERVED);
+
+    if (page->format == RECS_MSGPACK) {
+        recs_edit(edits, page->tail, page->tail, &msgpack_name);
+
+    } else {
+
+        if (!page->empty) {
+            recs_edit(edits, page->tail, page->tail, &recs_comma);
+        }
+
+        recs_edit(edits, page->tail, page->tail, &json_name);
+    }
+
+    recs_edit(edits, page->tail, page->tail, tag);
 }
 
 
@@ -338,18 +439,15 @@ recs_render_pieces(const recs_mem_t *mem, const recs_page_t *page,
 
     while (s + r < n) {
 
+        /* in MessagePack a shelf may end where a member of the root begins */
+
         if (r == root->n || (s < shelves->n && shelves->edits[s].from
-                                               < root->edits[r].from))
+                                               <= root->edits[r].from))
         {
             edit = &shelves->edits[s++];
 
         } else {
             edit = &root->edits[r++];
-        }
-
-        if (edit->from < pos) {
-            /* a shelf within a member that went */
-            continue;
         }
 
         recs_piece(out, pos, edit->from - pos);

@@ -109,8 +109,13 @@ static const scalar_t  scalars[] = {
     { recs_string("\xdb\x00\x00\x00\x01" "a"), RECS_STRING,
       recs_string("a") },
     { recs_string("\xc4\x02\x00\xff"), RECS_BINARY, recs_string("\x00\xff") },
-    { recs_string("\xc7\x02\x05" "ab"), RECS_EXTENSION, recs_string("ab") },
-    { recs_string("\xd4\x05" "a"), RECS_EXTENSION, recs_string("a") },
+
+    /* a timestamp is a date-time; any other ext what JSON has for it */
+
+    { recs_string("\xd6\xff\x00\x00\x00\x00"), RECS_EXTENSION,
+      recs_string("1970-01-01T00:00:00Z") },
+    { recs_string("\xd4\x05" "a"), RECS_EXTENSION,
+      recs_string("{\"type\":5,\"data\":\"YQ==\"}") },
 };
 
 
@@ -610,17 +615,29 @@ headers_are_of_the_least_width(void **state)
         uint32_t      n;
         recs_str_t    map;
         recs_str_t    array;
+        recs_str_t    bin;
     } headers[] = {
-        { 0, recs_string("\x80"), recs_string("\x90") },
-        { 15, recs_string("\x8f"), recs_string("\x9f") },
-        { 16, recs_string("\xde\x00\x10"), recs_string("\xdc\x00\x10") },
-        { 65535, recs_string("\xde\xff\xff"), recs_string("\xdc\xff\xff") },
+        { 0, recs_string("\x80"), recs_string("\x90"),
+          recs_string("\xc4\x00") },
+        { 15, recs_string("\x8f"), recs_string("\x9f"),
+          recs_string("\xc4\x0f") },
+        { 16, recs_string("\xde\x00\x10"), recs_string("\xdc\x00\x10"),
+          recs_string("\xc4\x10") },
+        { 255, recs_string("\xde\x00\xff"), recs_string("\xdc\x00\xff"),
+          recs_string("\xc4\xff") },
+        { 256, recs_string("\xde\x01\x00"), recs_string("\xdc\x01\x00"),
+          recs_string("\xc5\x01\x00") },
+        { 65535, recs_string("\xde\xff\xff"), recs_string("\xdc\xff\xff"),
+          recs_string("\xc5\xff\xff") },
         { 65536, recs_string("\xdf\x00\x01\x00\x00"),
-          recs_string("\xdd\x00\x01\x00\x00") },
+          recs_string("\xdd\x00\x01\x00\x00"),
+          recs_string("\xc6\x00\x01\x00\x00") },
         { 0x12345678, recs_string("\xdf\x12\x34\x56\x78"),
-          recs_string("\xdd\x12\x34\x56\x78") },
+          recs_string("\xdd\x12\x34\x56\x78"),
+          recs_string("\xc6\x12\x34\x56\x78") },
         { 0xffffffff, recs_string("\xdf\xff\xff\xff\xff"),
-          recs_string("\xdd\xff\xff\xff\xff") },
+          recs_string("\xdd\xff\xff\xff\xff"),
+          recs_string("\xc6\xff\xff\xff\xff") },
     };
 
     (void) state;
@@ -633,6 +650,10 @@ headers_are_of_the_least_width(void **state)
         len = recs_msgpack_array_header(headers[i].n, out);
         assert_int_equal(len, headers[i].array.len);
         assert_memory_equal(out, headers[i].array.data, len);
+
+        len = recs_msgpack_bin_header(headers[i].n, out);
+        assert_int_equal(len, headers[i].bin.len);
+        assert_memory_equal(out, headers[i].bin.data, len);
     }
 }
 

@@ -457,6 +457,7 @@ it_is_as_the_shelf_s_items_are(void **state)
 
         assert_null(read_object(&arena, NULL, &source, &object));
         object.id = shelves[i].id;
+        object.shown = shelves[i].id;
 
         text = inserted(&arena, &object, &shelves[i].page, shelves[i].shelf,
                         &a_draw);
@@ -470,6 +471,330 @@ it_is_as_the_shelf_s_items_are(void **state)
         unit_assert_cstr(&text, shelves[i].text ? shelves[i].text
                          : "{\"t\":\"a title\",\"_recs\":{"
                            "\"backfill\":true,\"pool\":\"fresh\"}}");
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+/* The object on the shelf of a page, which may be in either format. */
+
+static recs_str_t
+on_shelf(unit_arena_t *arena, const recs_object_t *object,
+    const recs_str_t *page_text, recs_format_e format)
+{
+    recs_str_t  text;
+
+    text = format == RECS_MSGPACK ? unit_msgpack(arena, page_text)
+                                  : *page_text;
+
+    return inserted(arena, object, &text, 0, &a_draw);
+}
+
+
+/* Whatever it came in, and whatever is asked for: the same. */
+
+static void
+an_object_goes_into_pages_of_both_formats(void **state)
+{
+    size_t          i;
+    recs_str_t      text, packed, str, expected;
+    unit_arena_t    arena;
+    recs_object_t   object, other;
+
+    static const recs_str_t  page = recs_string("{\"a\":[{}]}");
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(objects); i++) {
+        unit_arena_init(&arena);
+
+        text = objects[i].text;
+        packed = unit_msgpack(&arena, &text);
+        assert_true(packed.len > 0);
+
+        assert_null(read_object(&arena, objects[i].pointer, &text, &object));
+        assert_null(read_object(&arena, objects[i].pointer, &packed, &other));
+
+        unit_assert_str(&other.id, &objects[i].id);
+        assert_int_equal(other.empty, objects[i].empty);
+        unit_assert_str(&other.members, &object.members);
+        assert_int_equal(other.nmembers, object.nmembers);
+
+        str = on_shelf(&arena, &object, &page, RECS_JSON);
+        expected = unit_msgpack(&arena, &str);
+        str = on_shelf(&arena, &object, &page, RECS_MSGPACK);
+        unit_assert_str(&str, &expected);
+
+        str = on_shelf(&arena, &other, &page, RECS_MSGPACK);
+        unit_assert_str(&str, &expected);
+        str = on_shelf(&arena, &other, &page, RECS_JSON);
+        str = unit_msgpack(&arena, &str);
+        unit_assert_str(&str, &expected);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+static void
+it_is_as_the_shelf_s_items_are_in_messagepack(void **state)
+{
+    size_t          i;
+    recs_str_t      page, text, expected;
+    unit_arena_t    arena;
+    recs_object_t   object;
+
+    static const recs_str_t  source = recs_string("{\"t\":\"a title\"}");
+
+    static const struct {
+        recs_str_t    page;
+        recs_str_t    id;
+        recs_str_t    text;
+    } more[] = {
+
+        /* integers have 64 bits */
+
+        { recs_string("\x81\xa1" "a\x91\xd1\x00\x01"),
+          recs_string("18446744073709551615"),
+          recs_string("\xcf\xff\xff\xff\xff\xff\xff\xff\xff") },
+        { recs_string("\x81\xa1" "a\x91\x01"),
+          recs_string("18446744073709551616"),
+          recs_string("\xb4" "18446744073709551616") },
+        { recs_string("\x81\xa1" "a\x91\x01"),
+          recs_string("-9223372036854775808"),
+          recs_string("\xd3\x80\x00\x00\x00\x00\x00\x00\x00") },
+        { recs_string("\x81\xa1" "a\x91\x01"),
+          recs_string("-9223372036854775809"),
+          recs_string("\xb4" "-9223372036854775809") },
+        { recs_string("\x81\xa1" "a\x91\xca\x00\x00\x00\x00"),
+          recs_string("7"), recs_string("\x07") },
+
+        /* of bin, of ext */
+
+        { recs_string("\x81\xa1" "a\x91\xc4\x01x"), recs_string("\x00\xff"),
+          recs_string("\xc4\x02\x00\xff") },
+        { recs_string("\x81\xa1" "a\x91\xc4\x01x"), recs_string("7"),
+          recs_string("\xc4\x01" "7") },
+        { recs_string("\x81\xa1" "a\x91\xc4\x01x"), recs_string(""),
+          recs_string("\xc4\x00") },
+        { recs_string("\x81\xa1" "a\x91\xd4\x01x"), recs_string("p1"),
+          recs_string("\xa2p1") },
+        { recs_string("\x81\xa1" "a\x91\xa1x"), recs_string("\x00\xff"),
+          recs_string("\xa2\x00\xff") },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(shelves); i++) {
+        unit_arena_init(&arena);
+
+        assert_null(read_object(&arena, NULL, &source, &object));
+        object.id = shelves[i].id;
+
+        text = inserted(&arena, &object, &shelves[i].page, shelves[i].shelf,
+                        &a_draw);
+        expected = unit_msgpack(&arena, &text);
+
+        if (shelves[i].text) {
+            text = unit_str(shelves[i].text);
+            expected = unit_msgpack(&arena, &text);
+        }
+
+        page = unit_msgpack(&arena, &shelves[i].page);
+        text = inserted(&arena, &object, &page, shelves[i].shelf, &a_draw);
+        unit_assert_str(&text, &expected);
+
+        unit_arena_free(&arena);
+    }
+
+    for (i = 0; i < unit_nelts(more); i++) {
+        unit_arena_init(&arena);
+
+        assert_null(read_object(&arena, NULL, &source, &object));
+        object.id = more[i].id;
+
+        text = inserted(&arena, &object, &more[i].page, 0, &a_draw);
+        unit_assert_str(&text, &more[i].text);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+/* What MessagePack holds comes as it is into a page of that. */
+
+static void
+an_object_of_messagepack_keeps_its_bytes(void **state)
+{
+    recs_str_t      text;
+    unit_arena_t    arena;
+    recs_object_t   object;
+
+    static const recs_str_t  source = recs_string(
+        "\xdf\x00\x00\x00\x04\xd9\x02id\xcd\x00\x07\xa5_recs\x01"
+        "\xa1t\xd6\xff\x00\x00\x00\x01\xa1x\xca\x3d\xcc\xcc\xcd");
+    static const recs_str_t  start = recs_string(
+        "\x84\xd9\x02id\xcd\x00\x07"
+        "\xa1t\xd6\xff\x00\x00\x00\x01\xa1x\xca\x3d\xcc\xcc\xcd"
+        "\xa5_recs\x85\xa7" "explore");
+    static const recs_str_t  page = recs_string("{\"a\":[{}]}");
+
+    (void) state;
+
+    unit_arena_init(&arena);
+
+    assert_null(read_object(&arena, "/id", &source, &object));
+    unit_assert_cstr(&object.id, "7");
+
+    text = on_shelf(&arena, &object, &page, RECS_MSGPACK);
+    assert_true(text.len > start.len);
+    text.len = start.len;
+    unit_assert_str(&text, &start);
+
+    text = on_shelf(&arena, &object, &page, RECS_JSON);
+    unit_assert_cstr(&text, "{\"id\":7,\"t\":\"1970-01-01T00:00:01Z\","
+                     "\"x\":0.1,\"_recs\":{\"explore\":true,"
+                     "\"pool\":\"fresh\",\"slot\":3,\"p\":0.005,"
+                     "\"gate\":0.1}}");
+
+    unit_arena_free(&arena);
+}
+
+
+/* Sets are asked about its bytes; JSON shows base64. */
+
+static void
+an_id_may_be_binary(void **state)
+{
+    size_t          i;
+    recs_str_t      text;
+    unit_arena_t    arena;
+    recs_object_t   object;
+
+    static const recs_str_t  source = recs_string("\x81\xa2id\xc4\x02\x00\xff");
+    static const recs_str_t  id = recs_string("\x00\xff");
+
+    static const struct {
+        recs_str_t    page;
+        recs_str_t    start;
+    } pages[] = {
+        { recs_string("\x81\xa1" "a\x91\x80"),
+          recs_string("\x82\xa2id\xc4\x02\x00\xff\xa5_recs") },
+        { recs_string("\x81\xa1" "a\x91\xc4\x00"),
+          recs_string("\xc4\x02\x00\xff") },
+        { recs_string("{\"a\":[{}]}"),
+          recs_string("{\"id\":\"AP8=\",\"_recs\":{") },
+        { recs_string("{\"a\":[\"b1\"]}"), recs_string("\"AP8=\"") },
+        { recs_string("{\"a\":[1]}"), recs_string("\"AP8=\"") },
+    };
+
+    (void) state;
+
+    unit_arena_init(&arena);
+
+    assert_null(read_object(&arena, "/id", &source, &object));
+    unit_assert_str(&object.id, &id);
+
+    for (i = 0; i < unit_nelts(pages); i++) {
+        text = inserted(&arena, &object, &pages[i].page, 0, &a_draw);
+        assert_true(text.len >= pages[i].start.len);
+
+        text.len = pages[i].start.len;
+        unit_assert_str(&text, &pages[i].start);
+    }
+
+    unit_arena_free(&arena);
+}
+
+
+/* What the other format has no form for, or not with the same id. */
+
+static void
+an_object_may_be_for_one_format_alone(void **state)
+{
+    size_t          i;
+    unit_arena_t    arena;
+    recs_object_t   object;
+
+    static const struct {
+        const char     *pointer;    /* as in read_t */
+        recs_str_t      text;
+        unsigned        forms;
+    } one_sided[] = {
+
+        /* beyond 64 bits, beyond a double */
+
+        { "/id", recs_string("{\"id\":18446744073709551615}"), 3 },
+        { "/id", recs_string("{\"id\":18446744073709551616}"), 1 },
+        { "/id", recs_string("{\"id\":1,\"x\":1e400}"), 1 },
+
+        /* names that are neither str nor integer */
+
+        { "/id", recs_string("\x82\xa2id\x01\x05\x02"), 3 },
+        { "/id", recs_string("\x82\xa2id\x01\xc0\x02"), 2 },
+        { "/id", recs_string("\x82\xa2id\x01\xc4\x01x\x02"), 2 },
+
+        /* another id in JSON */
+
+        { "/id", recs_string("\x81\xa2id\xa2\xc3\xbf"), 3 },
+        { "/id", recs_string("\x81\xa2id\xa1\xff"), 2 },
+        { NULL, recs_string("\x81\xa2id\xd6\xff\x00\x00\x00\x00"), 2 },
+        { "/1", recs_string("\x82\xa1" "1\x07\x01\x07"), 3 },
+        { "/1", recs_string("\x82\xa1" "1\x07\x01\x08"), 2 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(one_sided); i++) {
+        unit_arena_init(&arena);
+
+        assert_null(read_object(&arena, one_sided[i].pointer,
+                                &one_sided[i].text, &object));
+        assert_int_equal(object.forms, one_sided[i].forms);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+static void
+an_object_of_messagepack_may_be_refused(void **state)
+{
+    size_t          i;
+    const char     *error;
+    unit_arena_t    arena;
+    recs_object_t   object;
+
+    static const refused_t  useless[] = {
+
+        /* no id */
+
+        { "/id", recs_string("\x81\xa2id\xca\x00\x00\x00\x00"),
+          "it has no id that is a string or an integer" },
+        { "/id", recs_string("\x81\xa2id\xd6\xff\x00\x00\x00\x00"),
+          "it has no id that is a string or an integer" },
+        { "/1", recs_string("\x81\x01\x07"),
+          "it has no id that is a string or an integer" },
+
+        /* not an object, malformed */
+
+        { "/id", recs_string("\x91\x80"), "not an object" },
+        { NULL, recs_string("\xde\x00\x00\xc0"),
+          "more after the root value" },
+        { NULL, recs_string("\xdf\xff\xff\xff\xff"),
+          "it ends before all that a container holds" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(useless); i++) {
+        unit_arena_init(&arena);
+
+        error = read_object(&arena, useless[i].pointer, &useless[i].text,
+                            &object);
+        assert_non_null(error);
+        assert_string_equal(error, useless[i].error);
 
         unit_arena_free(&arena);
     }
@@ -513,9 +838,12 @@ want_of_memory_is_an_error(void **state)
         assert_true(n < 100);
     }
 
-    /* values, cuts, the id, edits, pieces, the object */
+    /*
+     * values, cuts, the id, edits, pieces, the object without its reserved
+     * members; its values; its other form, the values and the id of that
+     */
 
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 10);
 
     memset(&object, 0, sizeof(recs_object_t));
     assert_null(recs_object_read(&pages.mem, &source, id, &object));
@@ -553,6 +881,12 @@ main(void)
         cmocka_unit_test(an_object_is_of_its_entry),
         cmocka_unit_test(what_is_put_in_says_where_it_comes_from),
         cmocka_unit_test(it_is_as_the_shelf_s_items_are),
+        cmocka_unit_test(an_object_goes_into_pages_of_both_formats),
+        cmocka_unit_test(it_is_as_the_shelf_s_items_are_in_messagepack),
+        cmocka_unit_test(an_object_of_messagepack_keeps_its_bytes),
+        cmocka_unit_test(an_id_may_be_binary),
+        cmocka_unit_test(an_object_may_be_for_one_format_alone),
+        cmocka_unit_test(an_object_of_messagepack_may_be_refused),
         cmocka_unit_test(want_of_memory_is_an_error),
     };
 

@@ -1284,6 +1284,288 @@ want_of_memory_is_an_error(void **state)
 }
 
 
+/* The page of the same document in MessagePack; 0: it has none. */
+
+static int
+msgpack_page(unit_arena_t *arena, const recs_page_spec_t *spec,
+    const recs_str_t *json, recs_page_t *page)
+{
+    recs_str_t  text;
+
+    text = unit_msgpack(arena, json);
+
+    if (text.len == 0) {
+        return 0;
+    }
+
+    assert_int_equal(unit_read_as(arena, spec, RECS_MSGPACK, &text, page),
+                     RECS_OK);
+    assert_int_equal(page->format, RECS_MSGPACK);
+
+    return 1;
+}
+
+
+/* What was found in two pages is the same, one JSON, the other MessagePack. */
+
+static void
+check_alike(unit_arena_t *arena, const recs_page_t *json,
+    const recs_page_t *msgpack, size_t nvalues)
+{
+    size_t      i;
+    recs_str_t  value;
+
+    assert_int_equal(msgpack->root, json->root);
+    assert_int_equal(msgpack->nshelves, json->nshelves);
+    assert_int_equal(msgpack->nitems, json->nitems);
+
+    for (i = 0; i < json->nshelves; i++) {
+        assert_int_equal(msgpack->shelves[i].first, json->shelves[i].first);
+        assert_int_equal(msgpack->shelves[i].nitems, json->shelves[i].nitems);
+    }
+
+    for (i = 0; i < json->nitems; i++) {
+        unit_assert_str(&msgpack->items[i].id, &json->items[i].id);
+        assert_int_equal(msgpack->items[i].id.data == NULL,
+                         json->items[i].id.data == NULL);
+        assert_int_equal(msgpack->items[i].type, json->items[i].type);
+
+        value = unit_msgpack(arena, &json->items[i].span);
+        unit_assert_str(&msgpack->items[i].span, &value);
+    }
+
+    for (i = 0; i < nvalues; i++) {
+
+        if (json->values[i].span.data == NULL) {
+            assert_null(msgpack->values[i].span.data);
+            continue;
+        }
+
+        assert_int_equal(msgpack->values[i].type, json->values[i].type);
+        value = unit_msgpack(arena, &json->values[i].span);
+        unit_assert_str(&msgpack->values[i].span, &value);
+    }
+}
+
+
+/* Reads the document both ways, which must agree; 1 if it has both forms. */
+
+static int
+check_text(const char *shelves_at, const char *item_id, const char *values_at,
+    const recs_str_t *json)
+{
+    int                both;
+    recs_page_t        page, other;
+    unit_arena_t       arena;
+    recs_page_spec_t   spec;
+
+    unit_arena_init(&arena);
+    unit_spec(&arena, shelves_at, item_id, values_at, &spec);
+    assert_int_equal(unit_read(&arena, &spec, json, &page), RECS_OK);
+
+    both = msgpack_page(&arena, &spec, json, &other);
+
+    if (both) {
+        check_alike(&arena, &page, &other, spec.nvalues);
+    }
+
+    unit_arena_free(&arena);
+
+    return both;
+}
+
+
+static void
+a_page_of_messagepack_is_read_alike(void **state)
+{
+    size_t        i, both;
+    recs_str_t    str;
+    unit_text_t   text;
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(shelves); i++) {
+        assert_true(check_text(shelves[i].shelves, "/id", NULL,
+                               &shelves[i].text));
+    }
+
+    both = 0;
+
+    for (i = 0; i < unit_nelts(identified); i++) {
+        text.len = 0;
+        unit_add_cstr(&text, "{\"items\": [ ");
+        unit_add(&text, &identified[i].item);
+        unit_add_cstr(&text, " , \"last\"]}");
+        str = unit_text_str(&text);
+
+        both += check_text("/items", identified[i].item_id, NULL, &str);
+    }
+
+    /* an integer may be beyond 64 bits */
+
+    assert_true(both >= unit_nelts(identified) - 2);
+
+    for (i = 0; i < unit_nelts(repeated); i++) {
+        assert_true(check_text("/a /b /rows/*/items", repeated[i].item_id,
+                               "/v/w", &repeated[i].text));
+    }
+
+    for (i = 0; i < unit_nelts(values); i++) {
+        assert_true(check_text("/items", "/id", "/a /b/c /d/1 /items/0/v",
+                               &values[i].text));
+    }
+}
+
+
+static void
+reserved_members_of_a_map_are_cut(void **state)
+{
+    size_t             i, k;
+    recs_page_t        page;
+    unit_arena_t       arena;
+    recs_page_spec_t   spec;
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(reserved); i++) {
+        unit_arena_init(&arena);
+
+        unit_spec(&arena, NULL, NULL, NULL, &spec);
+        assert_true(msgpack_page(&arena, &spec, &reserved[i].text, &page));
+
+        assert_int_equal(page.nmembers == page.nreserved, page.empty);
+        assert_int_equal(page.ncuts > 0, page.nreserved > 0);
+        assert_int_equal(page.empty, strchr(reserved[i].without, ':') == NULL);
+
+        for (k = 1; k < page.ncuts; k++) {
+            assert_true(page.cuts[k].from > page.cuts[k - 1].to);
+        }
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+/* What only MessagePack has. */
+
+static void
+ids_may_be_of_any_width_and_binary(void **state)
+{
+    size_t         i;
+    recs_str_t     ids;
+    recs_page_t    page;
+    unit_text_t    text;
+    unit_arena_t   arena;
+
+    static const struct {
+        recs_str_t    items;
+        const char   *ids;
+    } pages[] = {
+        { recs_string("\x92\x07\x81\xa2id\xcd\x00\x07"), "7,7" },
+        { recs_string("\x92\xd3\xff\xff\xff\xff\xff\xff\xff\xff"
+                      "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+          "-1,18446744073709551615" },
+        { recs_string("\xdd\x00\x00\x00\x02\xc4\x02" "ab\x81\xa2id\xc4\x01"
+                      "c"),
+          "ab,c" },
+        { recs_string("\xdc\x00\x02\xd9\x02" "ab\x81\xda\x00\x02id\xa1" "c"),
+          "ab,c" },
+
+        /* no id: an ext, a timestamp, a float, nil */
+
+        { recs_string("\x94\xd4\x01" "a\xd6\xff\x00\x00\x00\x01"
+                      "\xca\x3f\x80\x00\x00\xc0"), "?,?,?,?" },
+        { recs_string("\x92\x81\xa2id\xd4\x01" "a\x81\xa2id\x91\x07"), "?,?" },
+
+        /* names that are no str lead nowhere, and stand for nothing */
+
+        { recs_string("\x92\x81\xc4\x02id\x07\x82\xa2id\x08\xc4\x02id\x09"),
+          "?,8" },
+        { recs_string("\x91\x84\x00\x01\x91\xa2id\x02\x81\xa2id\x03\x04"
+                      "\xa2id\x05"),
+          "5" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(pages); i++) {
+        unit_arena_init(&arena);
+
+        text.len = 0;
+        unit_add_cstr(&text, "\x81\xa5items");
+        unit_add(&text, &pages[i].items);
+        ids = unit_text_str(&text);
+        assert_int_equal(recs_format_of(&ids), RECS_MSGPACK);
+
+        unit_page(&arena, "/items", &ids, &page);
+        unit_page_ids(&page, &text);
+
+        ids = unit_text_str(&text);
+        unit_assert_cstr(&ids, pages[i].ids);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+/* No array's index is a key that is an integer. */
+
+static void
+keys_that_are_integers_match_no_pointer(void **state)
+{
+    recs_page_t        page;
+    unit_arena_t       arena;
+    recs_page_spec_t   spec;
+
+    static const recs_str_t  text = recs_string("\x82\x01\x91\x02\xa1" "a\x03");
+
+    (void) state;
+
+    unit_arena_init(&arena);
+
+    unit_spec(&arena, "/1", "/id", "/a /1", &spec);
+    assert_int_equal(unit_read_as(&arena, &spec, RECS_MSGPACK, &text, &page),
+                     RECS_NO_SHELF);
+
+    unit_spec(&arena, NULL, NULL, "/a /1 /1/0", &spec);
+    assert_int_equal(unit_read_as(&arena, &spec, RECS_MSGPACK, &text, &page),
+                     RECS_OK);
+    unit_assert_cstr(&page.values[0].span, "\x03");
+    assert_null(page.values[1].span.data);
+    assert_null(page.values[2].span.data);
+
+    unit_arena_free(&arena);
+}
+
+
+/* A page is read whole or not at all, wherever it ends. */
+
+static void
+a_truncated_page_of_messagepack_is_malformed(void **state)
+{
+    recs_str_t         text;
+    recs_page_t        page;
+    unit_arena_t       arena;
+    recs_page_spec_t   spec;
+
+    (void) state;
+
+    unit_arena_init(&arena);
+    unit_spec(&arena, "/items", "/id", "/v/w", &spec);
+    text = unit_msgpack(&arena, &whole);
+    assert_true(text.len > 0);
+    assert_int_equal(unit_read_as(&arena, &spec, RECS_MSGPACK, &text, &page),
+                     RECS_OK);
+
+    while (text.len--) {
+        assert_int_equal(unit_read_as(&arena, &spec, RECS_MSGPACK, &text,
+                                      &page), RECS_MALFORMED);
+    }
+
+    unit_arena_free(&arena);
+}
+
+
 int
 main(void)
 {
@@ -1311,6 +1593,11 @@ main(void)
         cmocka_unit_test(an_error_has_its_place),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(want_of_memory_is_an_error),
+        cmocka_unit_test(a_page_of_messagepack_is_read_alike),
+        cmocka_unit_test(reserved_members_of_a_map_are_cut),
+        cmocka_unit_test(ids_may_be_of_any_width_and_binary),
+        cmocka_unit_test(keys_that_are_integers_match_no_pointer),
+        cmocka_unit_test(a_truncated_page_of_messagepack_is_malformed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

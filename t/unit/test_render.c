@@ -168,6 +168,18 @@ static const recs_str_t  inserts[INSERTS_MAX] = {
 };
 
 
+/* As values of JSON, and of MessagePack. */
+
+static const recs_str_t  quoted[INSERTS_MAX] = {
+    recs_string("\"x\""), recs_string("\"y\""), recs_string("\"z\"")
+};
+
+
+static const recs_str_t  packed[INSERTS_MAX] = {
+    recs_string("\xa1x"), recs_string("\xa1y"), recs_string("\xa1z")
+};
+
+
 static size_t
 shelf_of(const recs_page_t *page, size_t item)
 {
@@ -504,6 +516,10 @@ squeezed(const recs_str_t *str, unit_text_t *text)
 }
 
 
+static void check_alike(const char *shelves, const recs_str_t *json,
+    const char *fates, const char *before, const char *tag);
+
+
 static void
 check_pattern(size_t n, const char *fates, const char *before)
 {
@@ -516,12 +532,11 @@ check_pattern(size_t n, const char *fates, const char *before)
 
     static const char  *spaces[] = { "", " ", " \n " };
 
-    static const recs_str_t  quoted[INSERTS_MAX] = {
-        recs_string("\"x\""), recs_string("\"y\""), recs_string("\"z\"")
-    };
-
     static const recs_str_t  head = recs_string("{\"x\":[0],\"a\":[");
     static const recs_str_t  tail = recs_string("],\"y\":[0]}");
+
+    source = spaced(n, "", &text);
+    check_alike("/a", &source, fates, before, n % 2 ? "{}" : "");
 
     for (i = 0; i < unit_nelts(spaces); i++) {
         unit_arena_init(&arena);
@@ -547,6 +562,213 @@ check_pattern(size_t n, const char *fates, const char *before)
         outside.data = str.data + str.len - tail.len;
         outside.len = tail.len;
         unit_assert_str(&outside, &tail);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+/*
+ * Renders the JSON page and the same in MessagePack: the results must be the
+ * same.  fates: NULL for no decision.
+ */
+
+static void
+check_alike(const char *shelves, const recs_str_t *json, const char *fates,
+    const char *before, const char *tag)
+{
+    recs_str_t          text, tag_text, rendered, expected;
+    recs_page_t         page;
+    unit_arena_t        arena;
+    recs_output_t       out;
+    recs_decision_t     d;
+    recs_page_spec_t    spec;
+    recs_decision_t    *decided;
+
+    unit_arena_init(&arena);
+    unit_spec(&arena, shelves, "/id", NULL, &spec);
+    decided = fates ? &d : NULL;
+
+    assert_int_equal(unit_read(&arena, &spec, json, &page), RECS_OK);
+
+    if (fates) {
+        decision(&arena, &page, fates, before, &d);
+    }
+
+    rendered = render(&arena, &page, decided, quoted, tag);
+    expected = unit_msgpack(&arena, &rendered);
+    assert_true(expected.len > 0);
+
+    text = unit_msgpack(&arena, json);
+    tag_text = unit_str(tag);
+
+    if (tag_text.len) {
+        tag_text = unit_msgpack(&arena, &tag_text);
+    }
+
+    assert_int_equal(unit_read_as(&arena, &spec, RECS_MSGPACK, &text, &page),
+                     RECS_OK);
+
+    if (fates) {
+        decision(&arena, &page, fates, before, &d);
+    }
+
+    assert_int_equal(recs_render(&arena.mem, &page, decided, packed,
+                                 &tag_text, &out), RECS_OK);
+
+    rendered = unit_output(&arena, &out);
+    unit_assert_str(&rendered, &expected);
+
+    unit_arena_free(&arena);
+}
+
+
+static void
+messagepack_is_rendered_alike(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        const char   *shelves;
+        recs_str_t    text;
+        const char   *fates;
+        const char   *before;
+        const char   *tag;
+    } others[] = {
+
+        /* shelves at the root, and side by side */
+
+        { "", recs_string("[1,2]"), "-k", "1$", "" },
+        { "", recs_string("[]"), "", "$$$", "" },
+        { "/3 /2 /1 /0", recs_string("[[1,2],[],[3],[4]]"), "--k-", "$", "" },
+        { "/0 /1", recs_string("[[],[]]"), "", "$&&", "" },
+        { "/0 /1", recs_string("[[1],[2]]"), "--", "$&", "" },
+        { "/1 /0", recs_string("[[1],[2]]"), "kk", "$&", "" },
+
+        /* in a reserved member, and at its end */
+
+        { "/_recs/a /b", recs_string("{\"_recs\":{\"a\":[1,2]},\"b\":[3,4]}"),
+          "-kk-", "1$", "0" },
+        { "/_recs/a /b", recs_string("{\"b\":[3,4],\"_recs\":{\"a\":[1,2]}}"),
+          "-kk-", "1$", "0" },
+        { "/_recs/a /b", recs_string("{\"b\":[3,4],\"_recs\":{\"a\":[1,2]}}"),
+          "kkkk", "$&", "" },
+        { "/_recs /b", recs_string("{\"c\":5,\"_recs\":[1,2],\"b\":[3,4]}"),
+          "k-kk", "$&", "0" },
+        { "/_recs /b", recs_string("{\"b\":[],\"_recs\":[]}"), "", "$&", "" },
+        { "/b", recs_string("{\"b\":[1,2],\"_recs\":0,\"c\":1,\"_recs\":2}"),
+          "--", "$$", "[]" },
+
+        /* no decision */
+
+        { "/a", recs_string("{\"a\":[1,2],\"_recs\":{},\"b\":[]}"), NULL, "",
+          "" },
+        { "/a", recs_string("{\"a\":[1,2],\"_recs\":{},\"b\":[]}"), NULL, "",
+          "[3]" },
+        { "", recs_string("[1,{\"_recs\":2}]"), NULL, "", "" },
+        { NULL, recs_string("{}"), NULL, "", "7" },
+        { NULL, recs_string("{\"_recs\":1}"), NULL, "", "7" },
+        { NULL, recs_string("{\"_recs\":1,\"_recs\":2}"), NULL, "", "7" },
+        { NULL, recs_string("{\"_recs\":1,\"_recs\":2}"), NULL, "", "" },
+        { NULL, recs_string("\"a\""), NULL, "", "" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(rendered); i++) {
+        check_alike("/a /b", &rendered[i].text, rendered[i].fates,
+                    rendered[i].before, rendered[i].tag);
+    }
+
+    for (i = 0; i < unit_nelts(others); i++) {
+        check_alike(others[i].shelves, &others[i].text, others[i].fates,
+                    others[i].before, others[i].tag);
+    }
+}
+
+
+/* What JSON does not have: widths, and counts. */
+
+static void
+headers_change_with_their_counts_alone(void **state)
+{
+    size_t             i;
+    recs_str_t         str;
+    recs_page_t        page;
+    unit_arena_t       arena;
+    recs_output_t      out;
+    recs_decision_t    d;
+
+    static const struct {
+        recs_str_t    text;
+        const char   *fates;
+        const char   *before;
+        recs_str_t    tag;
+        recs_str_t    rendered;
+    } pages[] = {
+
+        /* nothing changes: not a byte does, wide as they are */
+
+        { recs_string("\xdf\x00\x00\x00\x01\xd9\x01" "a\xdd\x00\x00\x00"
+                      "\x02\xd1\x00\x01\xcf\x00\x00\x00\x00\x00\x00\x00\x02"),
+          "kk", "", recs_string(""),
+          recs_string("\xdf\x00\x00\x00\x01\xd9\x01" "a\xdd\x00\x00\x00"
+                      "\x02\xd1\x00\x01\xcf\x00\x00\x00\x00\x00\x00\x00\x02") },
+
+        /* as many come as go */
+
+        { recs_string("\x81\xa1" "a\xdc\x00\x02\x01\xcd\x00\x02"), "-k", "$",
+          recs_string(""),
+          recs_string("\x81\xa1" "a\xdc\x00\x02\xcd\x00\x02\xa1x") },
+
+        /* one goes, one comes: the least width, what is kept keeps its own */
+
+        { recs_string("\xde\x00\x01\xa1" "a\xdd\x00\x00\x00\x02\xcc\x01"
+                      "\xca\x3f\x80\x00\x00"), "-k", "", recs_string(""),
+          recs_string("\xde\x00\x01\xa1" "a\x91\xca\x3f\x80\x00\x00") },
+        { recs_string("\xde\x00\x01\xa1" "a\xdd\x00\x00\x00\x01\xd4\x05x"),
+          "k", "$", recs_string(""),
+          recs_string("\xde\x00\x01\xa1" "a\x92\xd4\x05x\xa1x") },
+
+        /* from 15 to 16, and back */
+
+        { recs_string("\x81\xa1" "a\x9f" "000000000000000"), "kkkkkkkkkkkkkkk",
+          "$", recs_string(""), recs_string("\x81\xa1" "a\xdc\x00\x10"
+                                            "000000000000000\xa1x") },
+        { recs_string("\x81\xa1" "a\xdc\x00\x10" "0000000000000001"),
+          "-kkkkkkkkkkkkkkk", "", recs_string(""),
+          recs_string("\x81\xa1" "a\x9f" "000000000000001") },
+
+        /* the root's: one comes, one goes, one for another */
+
+        { recs_string("\xdf\x00\x00\x00\x01\xa1" "a\x91\x01"), "k", "",
+          recs_string("\xc3"),
+          recs_string("\x82\xa1" "a\x91\x01\xa5_recs\xc3") },
+        { recs_string("\xde\x00\x02\xda\x00\x05_recs\xc4\x00\xa1" "a\x91\x01"),
+          "k", "", recs_string(""), recs_string("\x81\xa1" "a\x91\x01") },
+        { recs_string("\xde\x00\x02\xd9\x05_recs\x80\xa1" "a\x91\x01"), "k",
+          "$", recs_string("\xc3"),
+          recs_string("\xde\x00\x02\xa1" "a\x92\x01\xa1x\xa5_recs\xc3") },
+
+        /* a bin of that name is no reserved member */
+
+        { recs_string("\x82\xc4\x05_recs\x80\xa1" "a\x91\x01"), "-", "",
+          recs_string("\xc3"),
+          recs_string("\x83\xc4\x05_recs\x80\xa1" "a\x90\xa5_recs\xc3") },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(pages); i++) {
+        unit_arena_init(&arena);
+
+        unit_page(&arena, "/a", &pages[i].text, &page);
+        decision(&arena, &page, pages[i].fates, pages[i].before, &d);
+
+        assert_int_equal(recs_render(&arena.mem, &page, &d, packed,
+                                     &pages[i].tag, &out), RECS_OK);
+        str = unit_output(&arena, &out);
+        unit_assert_str(&str, &pages[i].rendered);
 
         unit_arena_free(&arena);
     }
@@ -694,6 +916,8 @@ main(void)
         cmocka_unit_test(an_empty_object_is_tagged),
         cmocka_unit_test(a_root_array_is_rendered),
         cmocka_unit_test(a_shelf_in_a_reserved_member_goes),
+        cmocka_unit_test(messagepack_is_rendered_alike),
+        cmocka_unit_test(headers_change_with_their_counts_alone),
         cmocka_unit_test(every_pattern_is_well_formed),
         cmocka_unit_test(pieces_are_of_the_document),
         cmocka_unit_test(want_of_memory_is_an_error),

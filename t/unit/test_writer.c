@@ -206,7 +206,8 @@ what_was_written_reads_back(void **state)
 
         (void) snprintf(escape, sizeof(escape), "\"\\u%04X\"", ch);
 
-        recs_read_init(&rd, RECS_JSON, (const uint8_t *) escape, strlen(escape));
+        recs_read_init(&rd, RECS_JSON, (const uint8_t *) escape,
+                       strlen(escape));
         assert_int_equal(recs_read_open(&rd, &v), 0);
         assert_int_equal(recs_json_decode(&arena.mem, &v, &text), RECS_OK);
 

@@ -12,6 +12,7 @@
 #include "unit.h"
 
 #include "recs_render.h"
+#include "recs_transcode.h"
 
 
 /* Pointers with a space between them; NULL: none.  Gives how many. */
@@ -68,8 +69,8 @@ unit_spec(unit_arena_t *arena, const char *shelves, const char *item_id,
 /* Reads a copy of text, so that a sanitizer sees a step past its end. */
 
 static inline recs_rc_e
-unit_read(unit_arena_t *arena, const recs_page_spec_t *spec,
-    const recs_str_t *text, recs_page_t *page)
+unit_read_as(unit_arena_t *arena, const recs_page_spec_t *spec,
+    recs_format_e format, const recs_str_t *text, recs_page_t *page)
 {
     size_t       pos;
     recs_rc_e    rc;
@@ -80,13 +81,35 @@ unit_read(unit_arena_t *arena, const recs_page_spec_t *spec,
     pos = 0;
     error = NULL;
 
-    rc = recs_page_read(&arena->mem, spec, recs_format_of(&copy), &copy, page,
-                        &error, &pos);
+    rc = recs_page_read(&arena->mem, spec, format, &copy, page, &error, &pos);
 
     assert_int_equal(error != NULL, rc == RECS_MALFORMED);
     assert_true(pos <= text->len);
 
     return rc;
+}
+
+
+static inline recs_rc_e
+unit_read(unit_arena_t *arena, const recs_page_spec_t *spec,
+    const recs_str_t *text, recs_page_t *page)
+{
+    return unit_read_as(arena, spec, RECS_JSON, text, page);
+}
+
+
+/* The same document in MessagePack; len is 0: it has no form there. */
+
+static inline recs_str_t
+unit_msgpack(unit_arena_t *arena, const recs_str_t *json)
+{
+    recs_str_t  text;
+
+    if (recs_transcode(&arena->mem, RECS_JSON, json, RECS_MSGPACK, &text)) {
+        text.len = 0;
+    }
+
+    return text;
 }
 
 
@@ -99,7 +122,8 @@ unit_page(unit_arena_t *arena, const char *shelves, const recs_str_t *text,
     recs_page_spec_t  spec;
 
     unit_spec(arena, shelves, "/id", NULL, &spec);
-    assert_int_equal(unit_read(arena, &spec, text, page), RECS_OK);
+    assert_int_equal(unit_read_as(arena, &spec, recs_format_of(text), text,
+                                  page), RECS_OK);
 }
 
 
