@@ -190,6 +190,18 @@ subtest 'a message is followed at once' => sub {
         1000 * $took[10], 1000 * $took[-1];
     cmp_ok $took[10], '<', Recs::Mode::patience(0.1), 'soon';
 
+    # While it looks, the next one comes.
+    my $followed = 0;
+
+    for my $n (1 .. 20) {
+        my ($first, $last) = $n % 2 ? qw(v1 v2) : qw(v2 v1);
+        point($_) for ($first, $last) x 5;
+        wait_until(sub { $active->() eq $last }) or last;
+        $followed++;
+    }
+
+    is $followed, 20, 'the last of many in a row stays';
+
     ok $long->quit, 'it quits';
 };
 
@@ -288,6 +300,29 @@ subtest 'an active version keeps what it was adopted for' => sub {
         'one that vanishes, too';
     is_deeply [@{ channel() }{qw(active model written)}],
         ['late', 'm-late', 100], 'and stays';
+};
+
+
+subtest 'life times' => sub {
+    publish('e1', generated_at => int(time) - 57, max_age => 60);
+    ok becomes('e1'), 'one that has three seconds to live';
+    ok wait_until(sub { (channel()->{refused} // '') eq 'e1' }),
+        'would be refused later';
+    is channel()->{reason}, 'it is older than 60 seconds', 'the reason';
+    is channel()->{active}, 'e1', 'it stays';
+
+    publish('e2');
+    ok becomes('e2'), 'until the next one';
+    ok wait_until(sub { !defined channel()->{previous} }),
+        'as the version before it is too old';
+
+    publish('e3', generated_at => int(time) - 57, max_age => 60);
+    ok becomes('e3'), 'another';
+    publish('e4');
+    ok becomes('e4'), 'is followed';
+    is channel()->{previous}, 'e3', 'while it is young enough';
+    ok wait_until(sub { !defined channel()->{previous} }),
+        'it is the version before';
 };
 
 
