@@ -11,9 +11,10 @@
 
 #include <time.h>
 
-#include <msgpack/unpack.h>
+#include <msgpack.h>
 
-#include "recs_reader.h"
+#include "unit_page.h"
+
 #include "recs_transcode.h"
 
 
@@ -534,6 +535,134 @@ vectors_become_json_and_come_back(void **state)
 }
 
 
+static void
+pack_cstr(msgpack_packer *pk, const char *text)
+{
+    assert_int_equal(msgpack_pack_str(pk, strlen(text)), 0);
+    assert_int_equal(msgpack_pack_str_body(pk, text, strlen(text)), 0);
+}
+
+
+static void
+pack_raw(msgpack_packer *pk, const recs_str_t *bytes)
+{
+    assert_int_equal(pk->callback(pk->data, (const char *) bytes->data,
+                                  bytes->len), 0);
+}
+
+
+/*
+ * A page with items of the ids, each a letter, packed by msgpack-c: the vector
+ * is a member beside them, a member of each, and the name of one.
+ */
+
+static recs_str_t
+page_around(unit_arena_t *arena, const recs_str_t *vector, const char *ids)
+{
+    char             id[2];
+    recs_str_t       text;
+    msgpack_packer   pk;
+    msgpack_sbuffer  buffer;
+
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&pk, &buffer, msgpack_sbuffer_write);
+
+    msgpack_pack_map(&pk, 3);
+    pack_cstr(&pk, "before");
+    pack_raw(&pk, vector);
+    pack_cstr(&pk, "items");
+    msgpack_pack_array(&pk, strlen(ids));
+
+    for (id[1] = '\0'; (id[0] = *ids) != '\0'; ids++) {
+        msgpack_pack_map(&pk, 3);
+        pack_cstr(&pk, "v");
+        pack_raw(&pk, vector);
+        pack_cstr(&pk, "id");
+        pack_cstr(&pk, id);
+        pack_raw(&pk, vector);
+        msgpack_pack_nil(&pk);
+    }
+
+    pack_raw(&pk, vector);
+    pack_raw(&pk, vector);
+
+    text.data = (const uint8_t *) buffer.data;
+    text.len = buffer.size;
+    text = unit_copy(arena, &text);
+
+    msgpack_sbuffer_destroy(&buffer);
+
+    return text;
+}
+
+
+/* Renders the page with what the answers, one an item, let stay. */
+
+static void
+check_page(unit_arena_t *arena, const recs_str_t *vector, const char *ids,
+    const uint8_t *answers, const char *kept)
+{
+    size_t            pos;
+    recs_str_t        text, expected, tag, got;
+    const char       *error;
+    recs_page_t       page;
+    recs_rule_t       rule;
+    recs_output_t     out;
+    recs_policy_t     policy;
+    recs_decision_t   decision;
+    recs_page_spec_t  spec;
+
+    memset(&rule, 0, sizeof(recs_rule_t));
+    rule.answers = answers;
+
+    memset(&policy, 0, sizeof(recs_policy_t));
+    policy.rules = &rule;
+    policy.nrules = 1;
+
+    text = page_around(arena, vector, ids);
+    expected = page_around(arena, vector, kept);
+    tag = unit_str("");
+
+    unit_spec(arena, "/items", "/id", NULL, &spec);
+    assert_int_equal(recs_page_read(&arena->mem, &spec, RECS_MSGPACK, &text,
+                                    &page, &error, &pos), RECS_OK);
+    assert_int_equal(page.nitems, strlen(ids));
+    assert_int_equal(recs_decide(&arena->mem, &page, &policy, &decision),
+                     RECS_OK);
+    assert_int_equal(recs_render(&arena->mem, &page, &decision, NULL, &tag,
+                                 &out), RECS_OK);
+
+    got = unit_output(arena, &out);
+    unit_assert_str(&got, &expected);
+}
+
+
+static void
+each_passes_through_a_page(unit_arena_t *arena, const case_t *c)
+{
+    size_t  i;
+
+    static const uint8_t  all[] = { RECS_IN, RECS_IN, RECS_IN, RECS_IN };
+    static const uint8_t  some[] = { RECS_OUT, RECS_IN, RECS_OUT, RECS_IN };
+    static const uint8_t  none[] = { RECS_OUT, RECS_OUT, RECS_OUT, RECS_OUT };
+
+    for (i = 0; i < c->nvectors; i++) {
+        check_page(arena, &c->vectors[i], "abcd", all, "abcd");
+        check_page(arena, &c->vectors[i], "abcd", some, "bd");
+        check_page(arena, &c->vectors[i], "abcd", none, "");
+    }
+}
+
+
+static void
+vectors_pass_through_a_page_unchanged(void **state)
+{
+    (void) state;
+
+    for_each(each_passes_through_a_page);
+}
+
+
 /*
  * msgpack-c asks for memory before it looks whether what is counted is there.
  * Such texts are not shown to it.
@@ -664,6 +793,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(vectors_are_of_their_type),
         cmocka_unit_test(vectors_become_json_and_come_back),
+        cmocka_unit_test(vectors_pass_through_a_page_unchanged),
         cmocka_unit_test(damaged_vectors_are_taken_as_msgpack_c_does),
         cmocka_unit_test(first_bytes_are_taken_as_msgpack_c_does),
     };
