@@ -216,12 +216,11 @@ ngx_recs_descriptor_parse(ngx_recs_descriptor_t *d,
     v = draft->values;
 
     for (*field = 0; *field < NGX_RECS_DESCRIPTOR_FIELDS; (*field)++) {
+
         if (draft->too_long & ((ngx_uint_t) 1 << *field)) {
             return "is longer than 127 bytes";
         }
-    }
 
-    for (*field = 0; *field < NGX_RECS_DESCRIPTOR_FIELDS; (*field)++) {
         if (v[*field].len == 0 && *field != NGX_RECS_FIELD_MAX_AGE) {
             return "is missing";
         }
