@@ -373,7 +373,7 @@ char *ngx_http_recs_snapshots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* ngx_http_recs_pass.c, */
+/* ngx_http_recs_pass_conf.c, */
 
 char *ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
@@ -451,7 +451,7 @@ ngx_int_t ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx);
 void ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx);
 
 /*
- * ngx_http_recs_pass.c
+ * ngx_http_recs_seen.c
  *
  * What a snapshot's channel is to this request: the same from its start to its
  * end, whatever becomes active meanwhile, in subrequests and after internal
@@ -461,6 +461,10 @@ void ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_seen(ngx_http_request_t *r,
     ngx_recs_snapshots_t *snapshots, ngx_str_t *channel,
     const ngx_recs_snapshot_t **snapshot);
+
+/* ngx_http_recs_pass.c: the content handler. */
+
+ngx_int_t ngx_http_recs_pass_handler(ngx_http_request_t *r);
 
 /*
  * Puts text, in ctx->format, into the format of the response; leaves that of

@@ -5,26 +5,16 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs.h"
 #include "recs_transcode.h"
 
 
-/* A snapshot's state as a request found it, kept until the request's end. */
-
-typedef struct {
-    ngx_recs_snapshots_t       *snapshots;
-    ngx_recs_snapshot_t         snapshot;
-} ngx_http_recs_seen_t;
-
-
-static ngx_int_t ngx_http_recs_pass_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_pass_cleanup(void *data);
 static void ngx_http_recs_pass_answered(ngx_recs_row_t *row);
 static ngx_int_t ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx);
-static void ngx_http_recs_seen_cleanup(void *data);
 
 
 /* By ngx_recs_row_source_e. */
@@ -40,7 +30,7 @@ const ngx_str_t  ngx_http_recs_rows[] = {
 };
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_recs_pass_handler(ngx_http_request_t *r)
 {
     ngx_int_t             rc;
@@ -363,163 +353,4 @@ ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx)
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
-}
-
-
-ngx_int_t
-ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
-    ngx_str_t *channel, const ngx_recs_snapshot_t **snapshot)
-{
-    ngx_int_t              rc;
-    ngx_http_cleanup_t    *cln;
-    ngx_recs_snapshot_t    now;
-    ngx_http_recs_seen_t  *seen;
-
-    rc = ngx_recs_snapshot_get(snapshots, channel, &now);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    for (cln = r->main->cleanup; cln; cln = cln->next) {
-
-        if (cln->handler != ngx_http_recs_seen_cleanup) {
-            continue;
-        }
-
-        seen = cln->data;
-
-        if (seen->snapshots == snapshots
-            && seen->snapshot.channel == now.channel)
-        {
-            *snapshot = &seen->snapshot;
-            return NGX_OK;
-        }
-    }
-
-    cln = ngx_http_cleanup_add(r->main, sizeof(ngx_http_recs_seen_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_recs_seen_cleanup;
-
-    seen = cln->data;
-    seen->snapshots = snapshots;
-    seen->snapshot = now;
-
-    *snapshot = &seen->snapshot;
-
-    return NGX_OK;
-}
-
-
-/* Only marks what is kept. */
-
-static void
-ngx_http_recs_seen_cleanup(void *data)
-{
-}
-
-
-static char *
-ngx_http_recs_pass_channel(ngx_http_recs_option_t *o, void *thing)
-{
-    ngx_http_recs_pass_conf_t *conf = thing;
-
-    return ngx_http_recs_complex(o->cf, &o->value, &conf->channel);
-}
-
-
-static char *
-ngx_http_recs_pass_format(ngx_http_recs_option_t *o, void *thing)
-{
-    ngx_http_recs_pass_conf_t *conf = thing;
-
-    conf->negotiate = 0;
-
-    if (ngx_strcmp(o->value.data, "json") == 0) {
-        conf->format = RECS_JSON;
-
-    } else if (ngx_strcmp(o->value.data, "msgpack") == 0) {
-        conf->format = RECS_MSGPACK;
-
-    } else if (ngx_strcmp(o->value.data, "auto") == 0) {
-        conf->negotiate = 1;
-
-    } else {
-        return "it must be \"auto\", \"json\" or \"msgpack\"";
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static const ngx_http_recs_option_def_t  ngx_http_recs_pass_defs[] = {
-    { ngx_string("channel="), ngx_http_recs_pass_channel },
-    { ngx_string("format="), ngx_http_recs_pass_format },
-    { ngx_null_string, NULL }
-};
-
-
-char *
-ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_recs_loc_conf_t *rlcf = conf;
-
-    ngx_str_t                  *value;
-    ngx_http_recs_option_t      o;
-    ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    if (rlcf->pass) {
-        return "is duplicate";
-    }
-
-    rlcf->pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_pass_conf_t));
-    if (rlcf->pass == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    rlcf->pass->negotiate = 1;
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
-    rmcf->used = 1;
-
-    value = cf->args->elts;
-
-    rlcf->pass->snapshots = ngx_http_recs_find_snapshots(cf, &value[1]);
-    if (rlcf->pass->snapshots == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_http_recs_option_init(&o, cf, 1);
-
-    if (ngx_http_recs_options(&o, ngx_http_recs_pass_defs, 2, rlcf->pass)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_recs_pass_handler;
-
-    return NGX_CONF_OK;
-}
-
-
-/* Blocks of a location that have no name ("if", "limit_except") go with it. */
-
-void
-ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
-    ngx_http_recs_loc_conf_t *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->noname && clcf->handler == NULL && prev->pass) {
-        conf->pass = prev->pass;
-        clcf->handler = ngx_http_recs_pass_handler;
-    }
 }

@@ -1,0 +1,108 @@
+
+/* The directive recs_pass. */
+
+
+#include "ngx_http_recs_conf.h"
+
+
+static char *
+ngx_http_recs_pass_channel(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pass_conf_t *conf = thing;
+
+    return ngx_http_recs_complex(o->cf, &o->value, &conf->channel);
+}
+
+
+static char *
+ngx_http_recs_pass_format(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pass_conf_t *conf = thing;
+
+    conf->negotiate = 0;
+
+    if (ngx_strcmp(o->value.data, "json") == 0) {
+        conf->format = RECS_JSON;
+
+    } else if (ngx_strcmp(o->value.data, "msgpack") == 0) {
+        conf->format = RECS_MSGPACK;
+
+    } else if (ngx_strcmp(o->value.data, "auto") == 0) {
+        conf->negotiate = 1;
+
+    } else {
+        return "it must be \"auto\", \"json\" or \"msgpack\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_http_recs_option_def_t  ngx_http_recs_pass_defs[] = {
+    { ngx_string("channel="), ngx_http_recs_pass_channel },
+    { ngx_string("format="), ngx_http_recs_pass_format },
+    { ngx_null_string, NULL }
+};
+
+
+char *
+ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_http_recs_option_t      o;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (rlcf->pass) {
+        return "is duplicate";
+    }
+
+    rlcf->pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_pass_conf_t));
+    if (rlcf->pass == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->pass->negotiate = 1;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    value = cf->args->elts;
+
+    rlcf->pass->snapshots = ngx_http_recs_find_snapshots(cf, &value[1]);
+    if (rlcf->pass->snapshots == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (ngx_http_recs_options(&o, ngx_http_recs_pass_defs, 2, rlcf->pass)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_recs_pass_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* Blocks of a location that have no name ("if", "limit_except") go with it. */
+
+void
+ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
+    ngx_http_recs_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && clcf->handler == NULL && prev->pass) {
+        conf->pass = prev->pass;
+        clcf->handler = ngx_http_recs_pass_handler;
+    }
+}
