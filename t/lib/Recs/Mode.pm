@@ -56,6 +56,11 @@ sub patient {
     $text =~ s/\baio\s+threads\b[^;]*;//g
         if ($ENV{EVENT} // 'epoll') ne 'epoll';
 
+    # Processes have no titles under valgrind: the log tells of the workers.
+    $text =~ s/^(\s*error_log\s+[^\s;]+)(?:\s+(?!debug|info|notice)\w+)?;
+              /$1 notice;/mgx
+        if valgrind();
+
     return $text if factor() == 1;
 
     return $text if $text !~ /^\s*recs_redis\s/m
