@@ -226,6 +226,9 @@ subtest 'workers' => sub {
     my @old = $nginx->workers;
     is scalar @old, 2, 'two';
 
+    my $method = $ENV{EVENT} || 'epoll';
+    like $nginx->error_log, qr/using the "$method" event method/, $method;
+
     my %pid = map { $t->get('/pid')->body => 1 } 1 .. 4;
     is scalar(grep { my $p = $_; !grep { $p == $_ } @old } keys %pid), 0,
         'those that answer';
@@ -236,12 +239,17 @@ subtest 'workers' => sub {
     ok !(grep { my $p = $_; grep { $p == $_ } @old } @new), 'others';
     is $t->get('/page')->status, 200, 'they answer';
 
+    # Those who were answered may not have been closed yet.
+    ok wait_until(sub { !$nginx->clients }), 'no client is left';
+
     my $before = $nginx->sockets;
     my $c = $t->http;
     $c->get('/page');
     ok wait_until(sub { $nginx->sockets == $before + 1 }), 'one socket more';
+    is $nginx->clients, 1, 'of a client';
     $c->close;
     ok wait_until(sub { $nginx->sockets == $before }), 'and less';
+    is $nginx->clients, 0, 'which has gone';
 
     $t->expect_log(qr/exited on signal 9/);
     is $nginx->signal_workers('KILL'), 2, 'killed';

@@ -25,6 +25,7 @@ which fill in C<%%NAMES%%> first.
     $nginx->fds;                    # descriptors of all workers
     $nginx->sockets;                # how many of them are sockets
     $nginx->sockets_to($port);      # connections to a TCP port
+    $nginx->clients;                # connections that it has accepted
 
 =head1 DESCRIPTION
 
@@ -432,20 +433,44 @@ sub sockets {
 sub sockets_to {
     my ($self, $port, @pids) = @_;
 
+    return scalar grep { $_->{remote} == $port } $self->tcp(@pids);
+}
+
+
+# How many connections they have accepted at their TCP ports, and not closed.
+
+sub clients {
+    my ($self, @pids) = @_;
+
+    my @sockets = $self->tcp(@pids);
+    my %listens = map { $_->{local} => 1 } grep { $_->{listens} } @sockets;
+
+    return scalar grep { !$_->{listens} && $listens{ $_->{local} } } @sockets;
+}
+
+
+# Their TCP sockets: the ports at both ends (the remote one is 0 if it listens).
+
+sub tcp {
+    my ($self, @pids) = @_;
+
     my %own = map { /^socket:\[(\d+)\]/ ? ($1 => 1) : () } $self->fds(@pids);
-    my $hex = sprintf '%04X', $port;
-    my $n = 0;
+    my @found;
 
     for my $file ('/proc/net/tcp', '/proc/net/tcp6') {
         my $text = eval { slurp($file) } // next;
 
         for my $line (split /\n/, $text) {
             my @f = split ' ', $line;
-            $n++ if @f > 9 && $f[2] =~ /:$hex\z/ && $own{ $f[9] };
+            next if @f <= 9 || !$own{ $f[9] };
+
+            my ($local, $remote) = map { hex((split /:/)[-1]) } @f[1, 2];
+            push @found, { local => $local, remote => $remote,
+                           listens => $f[3] eq '0A' };
         }
     }
 
-    return $n;
+    return @found;
 }
 
 
