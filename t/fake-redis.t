@@ -198,7 +198,11 @@ my $nginx = $t->nginx(reloads => 0, http => <<"HTTP");
         connect_timeout 20s;
     }
     recs_redis mute { server %%MUTE%%; connections 1; timeout 6s; }
-    recs_redis chatty { server %%CHATTY%%; connections 1; }
+    recs_redis chatty {
+        server %%CHATTY%%;
+        connections 1;
+        connect_timeout 20s;
+    }
     recs_redis real { server %%REDIS%%; }
 
     recs_set good redis=well key=good;
