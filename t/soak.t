@@ -554,7 +554,8 @@ sub check_responses {
     diag('responses: ' . $show->(\%sum));
     diag('done to nginx and Redis: ' . $show->(\%did));
 
-    cmp_ok $sum{responses} // 0, '>', $seconds * $RATE / 10, 'there were many';
+    cmp_ok $sum{responses} // 0, '>',
+        $seconds * $RATE / Recs::Mode::patience(10), 'there were many';
     cmp_ok $sum{filtered} // 0, '>', ($sum{responses} // 0) / 4,
         'a good part of them filtered';
     cmp_ok $sum{'sold unknown'} // 0, '<', ($sum{responses} // 0) / 10,

@@ -501,8 +501,8 @@ subtest 'recs_status counts what all workers did' => sub {
     $t->write('tiny.ndjson', qq({"id":"a"}\n));
 
     my $http = <<'HTTP';
-recs_redis main { server %%REDIS%%; connections 2; }
-recs_redis slow { server %%FAKE%%; }
+recs_redis main { server %%REDIS%%; connections 2; connect_timeout 20s; }
+recs_redis slow { server %%FAKE%%; connect_timeout 20s; }
 recs_set stock file=%%TESTDIR%%/stock.txt;
 recs_set seen redis=main key=seen:$arg_u;
 recs_set typed redis=main key=string;
