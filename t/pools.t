@@ -366,6 +366,16 @@ subtest 'a Redis that is lost leaves the contents as they are' => sub {
 };
 
 
+subtest 'an entry may be MessagePack' => sub {
+    $redis->cmd('DEL', 'changing');
+    $redis->cmd('HSET', 'changing', 'n7', "\x82\xa2id\xa2n7\xa1t\xcd\x00\x07");
+    ok(wait_until(sub { distinct(shown('moving', 5)) eq 'n7' }), 'its id');
+
+    like(fetch('moving', 1)->body,
+         qr/^\{"items":\[\{"id":"n7","t":7,"_recs":\{/, 'its bytes, as JSON');
+};
+
+
 subtest 'a Redis that was not there at the start is asked when it is' => sub {
     is(status('later')->{items}, 0, 'before');
     is(fetch('later', 1)->json->{items}[0]{id}, 'b1', 'nothing is put in');

@@ -2,12 +2,15 @@
 /*
  * A libFuzzer target for pages (make fuzz): reading, the decision, rendering.
  * The first four bytes of an input choose what is looked for, the policy and
- * what the sets say; the rest is the document.  What is checked: the page is
- * malformed just when the document is; counts add up; what is put out is well
- * formed, and read again holds the kept items' bytes in their order, where the
- * decision says what was put in, each once, and nothing that a set refused.
+ * what the sets say; the rest is the document, JSON or MessagePack as its first
+ * byte says.  What is checked: the page is malformed just when the document
+ * is; counts add up; what is put out is well formed (msgpack-c agrees), and
+ * read again holds the kept items' bytes in their order, where the decision
+ * says what was put in, each once, and nothing that a set refused.
  */
 
+
+#include <msgpack.h>
 
 #include "fuzz.h"
 
@@ -58,8 +61,8 @@ static const char  *pool_texts[POOL_LEN] = {
 
 static const char  *fill_texts[FILL_LEN] = {
     "{\"id\":2}", "{\"id\":\"\\u0061\"}", " {\"id\":\"f\"}",
-    "{\"id\":1,\"t\":[]}", "{\"id\":\"1\"}", "{\"_recs\":0,\"id\":\"b\"}",
-    "{\"id\":3}"
+    "{\"id\":1,\"t\":[]}", "{\"id\":\"1\",\"n\":1e400}",
+    "\x82\xa5_recs\x01\xa2id\xc4\x01" "b", "\x81\xa2id\xd9\x01" "3"
 };
 
 
@@ -112,8 +115,10 @@ typedef struct {
     recs_explore_t    ex;
     recs_object_t     objects[POOL_LEN];
     recs_str_t        pool[POOL_LEN];
+    uint8_t           pool_forms[POOL_LEN];
     recs_object_t     fill_objects[FILL_LEN];
     recs_str_t        fill[FILL_LEN];
+    uint8_t           fill_forms[FILL_LEN];
     recs_policy_t     policy;
     recs_decision_t   decision;
 
@@ -125,7 +130,7 @@ typedef struct {
 
 static void
 read_pool(run_t *run, const char **texts, size_t len, recs_object_t *objects,
-    recs_str_t *ids)
+    recs_str_t *ids, uint8_t *forms)
 {
     size_t           i, n;
     recs_str_t       text;
@@ -139,6 +144,7 @@ read_pool(run_t *run, const char **texts, size_t len, recs_object_t *objects,
         text = string(texts[i]);
         check(recs_object_read(&run->mem, &text, id, &objects[i]) == NULL);
         ids[i] = objects[i].id;
+        forms[i] = objects[i].forms;
     }
 }
 
@@ -164,17 +170,20 @@ plan(run_t *run, const uint8_t *control)
     run->rules[1].exclude = 1;
     run->rules[1].drop_unknown = control[1] >> 7;
 
-    read_pool(run, fill_texts, FILL_LEN, run->fill_objects, run->fill);
+    read_pool(run, fill_texts, FILL_LEN, run->fill_objects, run->fill,
+              run->fill_forms);
 
     policy->min = control[0] / SPECS & 3;
     policy->nbackfill = control[0] / SPECS / 4;
     policy->backfill = run->fill;
+    policy->backfill_forms = run->fill_forms;
 
     if (control[3] == 0) {
         return;
     }
 
-    read_pool(run, pool_texts, POOL_LEN, run->objects, run->pool);
+    read_pool(run, pool_texts, POOL_LEN, run->objects, run->pool,
+              run->pool_forms);
 
     run->ex.panel = 1 + (control[3] & 3);
     run->ex.rate = 1;
@@ -187,6 +196,7 @@ plan(run_t *run, const uint8_t *control)
 
     policy->explore = &run->ex;
     policy->pool = run->pool;
+    policy->pool_forms = run->pool_forms;
     policy->npool = POOL_LEN;
     policy->event.data = control;
     policy->event.len = CONTROL_LEN;
@@ -324,8 +334,12 @@ render(run_t *run)
                                  0.5, &run->inserts[i]) == RECS_OK);
     }
 
-    run->tag = string(run->page.root == RECS_OBJECT && run->seed & 1
-                      ? "{\"a\":[]}" : "");
+    run->tag = string("");
+
+    if (run->page.root == RECS_OBJECT && run->seed & 1) {
+        run->tag = string(run->page.format == RECS_MSGPACK ? "\x81\xa1" "a\x90"
+                                                           : "{\"a\":[]}");
+    }
 
     check(recs_render(&run->mem, &run->page, &run->decision, run->inserts,
                       &run->tag, &out) == RECS_OK);
@@ -399,16 +413,20 @@ check_insert(const run_t *run, const recs_item_t *item, size_t k)
         check(insert->draw->p > 0 && insert->draw->p <= 1);
     }
 
+    check((insert->draw ? run->objects[insert->item].forms
+                        : run->fill_objects[insert->item].forms)
+          & recs_format_bit(run->page.format));
+
     /* white space around the object is no part of the item */
 
     span = run->inserts[k];
 
-    while (span.len && span.data[0] == ' ') {
+    while (run->page.format == RECS_JSON && span.data[0] == ' ') {
         span.data++;
         span.len--;
     }
 
-    while (span.len && span.data[span.len - 1] == ' ') {
+    while (run->page.format == RECS_JSON && span.data[span.len - 1] == ' ') {
         span.len--;
     }
 
@@ -457,6 +475,7 @@ check_filled(const run_t *run, size_t length)
 
     for (i = 0; i < run->policy.nbackfill; i++) {
         check(!passes(run, &run->fill[i], 1)
+              || !(run->fill_forms[i] & recs_format_bit(run->page.format))
               || times_shown(run, &run->fill[i]) > 0);
     }
 }
@@ -475,8 +494,8 @@ check_output(run_t *run)
 
     run->spec.max_items = ITEMS_MAX + INSERTS_MAX;
 
-    check(recs_page_read(&run->mem, &run->spec, RECS_JSON, &run->output,
-                         &again, &error, &pos) == RECS_OK);
+    check(recs_page_read(&run->mem, &run->spec, run->page.format,
+                         &run->output, &again, &error, &pos) == RECS_OK);
     check(again.nshelves == run->page.nshelves);
     check(again.nitems == run->decision.kept + run->decision.ninserts);
     check(again.root == run->page.root);
@@ -519,6 +538,27 @@ check_output(run_t *run)
 }
 
 
+/* Does msgpack-c take the document?  It refuses what is nested deep. */
+
+static int
+is_msgpack(const recs_str_t *text)
+{
+    size_t                 offset;
+    msgpack_unpacked       unpacked;
+    msgpack_unpack_return  rc;
+
+    offset = 0;
+    msgpack_unpacked_init(&unpacked);
+
+    rc = msgpack_unpack_next(&unpacked, (const char *) text->data, text->len,
+                             &offset);
+
+    msgpack_unpacked_destroy(&unpacked);
+
+    return rc == MSGPACK_UNPACK_SUCCESS && offset == text->len;
+}
+
+
 /* Without a decision, a tag and reserved members not a byte changes. */
 
 static void
@@ -548,8 +588,9 @@ read_page(run_t *run, const spec_t *spec)
     size_t         n, pos;
     recs_rc_e      rc;
     const char    *error;
-    recs_reader_t  rd;
     recs_value_t   v;
+    recs_reader_t  rd;
+    recs_format_e  format;
 
     const char    *item_id[POINTERS_MAX] = { NULL };
 
@@ -563,14 +604,15 @@ read_page(run_t *run, const spec_t *spec)
 
     error = NULL;
     pos = 0;
-    rc = recs_page_read(&run->mem, &run->spec, RECS_JSON, &run->text,
-                        &run->page, &error, &pos);
+    format = recs_format_of(&run->text);
+    rc = recs_page_read(&run->mem, &run->spec, format, &run->text, &run->page,
+                        &error, &pos);
 
     check((error != NULL) == (rc == RECS_MALFORMED));
     check(pos <= run->text.len);
 
     if (rc != RECS_TOO_MANY) {
-        recs_read_init(&rd, RECS_JSON, run->text.data, run->text.len);
+        recs_read_init(&rd, format, run->text.data, run->text.len);
         check((rc == RECS_MALFORMED) == (recs_read_skip(&rd, &v) < 0
                                          || recs_read_finish(&rd) < 0));
     }
@@ -606,6 +648,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_counts(&run);
         render(&run);
         check_output(&run);
+
+        if (run.page.format == RECS_MSGPACK && is_msgpack(&run.text)) {
+            check(is_msgpack(&run.output));
+        }
     }
 
     fuzz_free(pieces);

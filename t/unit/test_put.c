@@ -1062,6 +1062,94 @@ want_of_memory_is_an_error(void **state)
 }
 
 
+/* Pages of one format get what has a form in it, and no other. */
+
+static void
+what_has_no_form_for_the_page_is_not_put_in(void **state)
+{
+    size_t            i, k;
+    recs_str_t        str, pool[3];
+    recs_page_t       page;
+    recs_draw_t       draws[SLOTS_MAX];
+    unit_text_t       text;
+    unit_arena_t      arena;
+    recs_policy_t     policy;
+    recs_explore_t    ex;
+    recs_decision_t   d;
+
+    static const placed_t  row = {
+        recs_string("{\"a\":[1]}"), { { NULL, 0, 0 } }, 0, 3, "012",
+        { 1, 0 }, { "012" }, NULL, NULL, 0, 0
+    };
+
+    /* p0 in JSON alone, p1 in MessagePack alone, p2 in both */
+
+    static const uint8_t  forms[] = { 1, 2, 3 };
+
+    static const struct {
+        unsigned        explore:1;
+        recs_format_e   format;
+        const uint8_t  *forms;
+        const char     *shown[2];       /* one of them */
+        unsigned        eligible;       /* of the draw */
+    } cases[] = {
+        { 0, RECS_JSON, NULL, { "1,p0,p1", "1,p0,p1" }, 0 },
+        { 0, RECS_JSON, forms, { "1,p0,p2", "1,p0,p2" }, 0 },
+        { 0, RECS_MSGPACK, forms, { "1,p1,p2", "1,p1,p2" }, 0 },
+        { 1, RECS_JSON, forms, { "p0", "p2" }, 2 },
+        { 1, RECS_MSGPACK, forms, { "p1", "p2" }, 2 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(cases); i++) {
+        unit_arena_init(&arena);
+        memset(&policy, 0, sizeof(recs_policy_t));
+
+        for (k = 0; k < unit_nelts(pool); k++) {
+            pool[k] = unit_str(ids[k]);
+        }
+
+        str = row.text;
+
+        if (cases[i].format == RECS_MSGPACK) {
+            str = unit_msgpack(&arena, &row.text);
+        }
+
+        unit_page(&arena, "/a", &str, &page);
+
+        if (cases[i].explore) {
+            (void) make_draws(&arena, &row, &ex, draws);
+            policy.explore = &ex;
+            policy.pool = pool;
+            policy.pool_forms = cases[i].forms;
+            policy.npool = unit_nelts(pool);
+            policy.draws = draws;
+
+        } else {
+            policy.min = row.min;
+            policy.backfill = pool;
+            policy.backfill_forms = cases[i].forms;
+            policy.nbackfill = unit_nelts(pool);
+        }
+
+        assert_int_equal(recs_decide(&arena.mem, &page, &policy, &d), RECS_OK);
+
+        str = shown(&page, &policy, &d, &text);
+
+        assert_true(str.len == strlen(cases[i].shown[0]));
+        assert_true(memcmp(str.data, cases[i].shown[0], str.len) == 0
+                    || memcmp(str.data, cases[i].shown[1], str.len) == 0);
+
+        if (cases[i].explore) {
+            assert_int_equal(draws[0].eligible, cases[i].eligible);
+        }
+
+        unit_arena_free(&arena);
+    }
+}
+
+
 int
 main(void)
 {
@@ -1070,6 +1158,7 @@ main(void)
         cmocka_unit_test(shelves_are_filled_up),
         cmocka_unit_test(what_is_put_in_agrees_with_plain_lists),
         cmocka_unit_test(want_of_memory_is_an_error),
+        cmocka_unit_test(what_has_no_form_for_the_page_is_not_put_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
