@@ -57,10 +57,10 @@ static const recs_layout_t  recs_layouts[] = {      /* from 0xc0 on */
 static const char  recs_msgpack_short[] = "it ends within a value";
 
 
-static int recs_msgpack_scalar(recs_reader_t *rd, recs_value_t *v,
-    recs_type_e type, uint64_t size);
 static int recs_msgpack_container(recs_reader_t *rd, recs_value_t *v,
     recs_type_e type, size_t header, uint64_t n);
+static int recs_msgpack_rest(recs_reader_t *rd, recs_value_t *v,
+    unsigned outside);
 
 
 /* The number in len bytes at p, the first of which counts most. */
@@ -89,6 +89,23 @@ recs_msgpack_header(const recs_value_t *v)
 
     return c < 0xc0 ? 1 : (size_t) 1 + recs_layouts[c - 0xc0].length
                           + (v->type == RECS_EXTENSION);
+}
+
+
+static inline int
+recs_msgpack_scalar(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
+    uint64_t size)
+{
+    if ((size_t) (rd->end - rd->pos) < size) {
+        return recs_read_fail(rd, rd->pos, recs_msgpack_short);
+    }
+
+    v->type = type;
+    v->span.len = (size_t) size;
+
+    rd->pos += size;
+
+    return 0;
 }
 
 
@@ -151,23 +168,6 @@ recs_msgpack_open(recs_reader_t *rd, recs_value_t *v)
 
 
 static int
-recs_msgpack_scalar(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
-    uint64_t size)
-{
-    if ((size_t) (rd->end - rd->pos) < size) {
-        return recs_read_fail(rd, rd->pos, recs_msgpack_short);
-    }
-
-    v->type = type;
-    v->span.len = (size_t) size;
-
-    rd->pos += size;
-
-    return 0;
-}
-
-
-static int
 recs_msgpack_container(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
     size_t header, uint64_t n)
 {
@@ -207,11 +207,8 @@ recs_msgpack_values(const recs_value_t *v)
 int
 recs_msgpack_skip(recs_reader_t *rd, recs_value_t *v)
 {
-    int           rc;
-    size_t        left, outer[RECS_MAX_DEPTH];  /* values to read, and of the
-                                                   containers around */
-    unsigned      outside, depth;
-    recs_value_t  inner;
+    int       rc;
+    unsigned  outside;
 
     outside = rd->depth;
 
@@ -220,6 +217,21 @@ recs_msgpack_skip(recs_reader_t *rd, recs_value_t *v)
     if (rc < 0 || rd->depth == outside) {
         return rc;
     }
+
+    return recs_msgpack_rest(rd, v, outside);
+}
+
+
+/* What follows the header of v; outside: how many containers it stands in. */
+
+static int
+recs_msgpack_rest(recs_reader_t *rd, recs_value_t *v, unsigned outside)
+{
+    int           rc;
+    size_t        left, outer[RECS_MAX_DEPTH];  /* values to read, and of the
+                                                   containers around */
+    unsigned      depth;
+    recs_value_t  inner;
 
     left = recs_msgpack_values(v);
 
