@@ -59,37 +59,48 @@ my $FRAME = <<'END';
     }
 END
 
-my $LOCATION = <<'END';
-        location /%%SIZE%%/ {
+my $PROXY = <<'END';
             proxy_pass http://api;
             proxy_buffers %%BUFFERS%%;
             proxy_busy_buffers_size %%BUFFER%%;
-%%USE%%
-        }
+END
+
+my $FILES = <<'END';
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000 inactive=600s;
+    open_file_cache_valid 600s;
+    root %%DIR%%/pages;
 END
 
 my $API = <<'END';
     keepalive_requests 1000000;
     keepalive_timeout 600s;
     default_type application/json;
-    sendfile on;
-    tcp_nopush on;
-    open_file_cache max=1000 inactive=600s;
-    open_file_cache_valid 600s;
+    %%FILES%%
 
     server {
         listen 127.0.0.1:%%API%% backlog=1024;
-        root %%DIR%%/pages;
     }
 END
 
-my $SETS = <<'END';
+my $REDIS = <<'END';
     recs_redis main { server %%REDIS%%; connections %%CONNECTIONS%%; }
+END
+
+my $SETS = $REDIS . <<'END';
     recs_set in_stock redis=main key=in_stock;
     recs_set watched redis=main key=watched:$arg_user;
 END
 
 my $POOL = 'recs_pool fresh file=%%ROOT%%/t/data/pool-fresh.ndjson;';
+
+my $ROWS = <<'END';
+    recs_user $arg_user;
+    recs_lookup_timeout 1s;
+    recs_snapshots home redis=main prefix=home;
+    recs_snapshots packed redis=main prefix=packed;
+END
 
 my $ASK = <<'END';
             recs on;
@@ -104,20 +115,44 @@ my $EXPLORE = <<'END';
             recs_explore fresh rate=100% slots=3 panel=8 salt=bench;
 END
 
-my %KINDS = (
-    plain   => { title => 'plain proxy' },
-    redis   => { title => 'two Redis sets', define => $SETS, use => $ASK },
-    file    => { title => 'two file sets', use => $ASK, define => <<'END' },
+# What can be measured, in the order of the table.  define is for the server,
+# use for the location; from is where pages come from, if not from the API.
+
+my @KINDS = (
+    { name => 'static', title => 'static file', define => $FILES, from => '' },
+    { name => 'plain', title => 'plain proxy' },
+    { name => 'unset', title => 'no set', use => 'recs on;' },
+    { name => 'redis', title => 'two Redis sets', define => $SETS,
+      use => $ASK },
+    { name => 'file', title => 'two file sets', use => $ASK,
+      define => <<'END' },
     recs_set in_stock file=%%ROOT%%/t/data/in_stock.txt;
     recs_set watched file=%%DIR%%/watched.txt;
 END
-    explore => { title => 'two Redis sets, limit 20, one exploration slot',
-                 define => $SETS . $POOL, use => $ASK . $EXPLORE },
+    { name => 'explore', define => $SETS . $POOL, use => $ASK . $EXPLORE,
+      title => 'two Redis sets, limit 20, one exploration slot' },
+    { name => 'pass-off', title => '`recs_pass`, `recs off`',
+      define => $REDIS . $ROWS, from => 'recs_pass home;' },
+    { name => 'pass-unset', title => '`recs_pass`, no set',
+      define => $REDIS . $ROWS, from => 'recs_pass home;', use => 'recs on;' },
+    { name => 'pass-redis', title => '`recs_pass`, two Redis sets',
+      define => $SETS . $ROWS, from => 'recs_pass home;', use => $ASK },
+    { name => 'packed', title => '`recs_pass` of MessagePack, two Redis sets',
+      define => $SETS . $ROWS, from => 'recs_pass packed;', use => $ASK },
+    { name => 'unpacked', define => $SETS . $ROWS, use => $ASK,
+      title => '`recs_pass` of MessagePack as JSON, two Redis sets',
+      from => 'recs_pass packed format=json;' },
 );
+
+my %KINDS = map { $_->{name} => $_ } @KINDS;
+
+# --with=pass
+my @PASS = qw(static plain unset redis pass-off pass-unset pass-redis
+              packed unpacked);
 
 my %opt = (
     cpu => undef, seconds => 2, rounds => 5, connections => 16,
-    sizes => '10,100,1000', with => '', redis => 'unix',
+    sizes => '10,100,1000', with => '', beside => 'plain', redis => 'unix',
     redis_connections => 1, buffers => undef, against => [],
 );
 
@@ -127,6 +162,9 @@ usage: sh t/bench/run.sh [OPTION...]
 
   --with=file,explore   measure these, too: the sets from files; a limit of 20
                         items and one exploration slot
+  --with=pass           and these: pages from snapshots in Redis; a static file;
+                        no set
+  --beside=plain|static what the others are divided by
   --sizes=$opt{sizes}  items of a page
   --rounds=$opt{rounds}  --seconds=$opt{seconds}
                         each round starts each program anew, and takes a
@@ -146,6 +184,7 @@ END
 
 GetOptions(
     'help' => \&usage, 'with=s' => \$opt{with}, 'sizes=s' => \$opt{sizes},
+    'beside=s' => \$opt{beside},
     'rounds=i' => \$opt{rounds}, 'seconds=i' => \$opt{seconds},
     'connections=i' => \$opt{connections}, 'redis=s' => \$opt{redis},
     'redis-connections=i' => \$opt{redis_connections}, 'cpu=i' => \$opt{cpu},
@@ -193,6 +232,7 @@ sub main {
     start_redis(@pages);
 
     my @programs = programs();
+    write_rows(@pages) if grep { $_->{kind}{from} } @programs;
     start_program($_, \%pages) for @programs;
 
     for my $program (@programs) {
@@ -287,7 +327,7 @@ sub start_nginx {
 
 sub start_api {
     %names = (
-        ROOT => $ROOT, DIR => $dir, API => free_port(),
+        ROOT => $ROOT, DIR => $dir, API => free_port(), FILES => $FILES,
         CONNECTIONS => $opt{redis_connections},
     );
 
@@ -316,10 +356,44 @@ sub start_redis {
 }
 
 
+# The same pages as rows of two snapshots, one in JSON, one in MessagePack.
+
+sub write_rows {
+    my (@pages) = @_;
+
+    require Data::MessagePack;
+    my $packer = Data::MessagePack->new->canonical->utf8;
+
+    for my $page (@pages) {
+        my $packed = $packer->pack(JSON::PP::decode_json($page->{body}));
+
+        $redis->pipeline(
+            ['SET', "home:v1:u:$page->{user}", $page->{body}],
+            ['SET', "packed:v1:u:$page->{user}", $packed]);
+    }
+
+    $redis->pipeline(map { (
+        ['HSET', "{$_}:v1:meta", model => 'm', schema => 1, features => 'f',
+         generated_at => int time, expected => scalar @pages,
+         written => scalar @pages, state => 'complete'],
+        ['SET', "{$_}:channel:active", 'v1'],
+    ) } qw(home packed));
+}
+
+
+# The first is what the others are divided by.
+
 sub programs {
-    my @kinds = ('redis', grep { length } split /,/, $opt{with});
+    my $beside = $opt{beside};
+    my %wanted = map { $_ => 1 } 'redis', map { $_ eq 'pass' ? @PASS : $_ }
+                 split /,/, $opt{with};
+
+    for my $name ($beside, keys %wanted) {
+        die "$name is not known\n" if !$KINDS{$name};
+    }
+
     my @builds = ('', @{ $opt{against} });
-    my @programs = ({ kind => 'plain', title => $KINDS{plain}{title} });
+    my @programs;
 
     # Whoever builds meanwhile changes nothing here.
     File::Path::make_path("$dir/modules");
@@ -328,13 +402,15 @@ sub programs {
         spew("$dir/modules/$_.so", slurp($from));
     } 0 .. $#builds;
 
-    for my $kind (@kinds) {
-        my $known = $KINDS{$kind} // die "--with=$kind is not known\n";
+    for my $kind ($KINDS{$beside}, grep { $wanted{ $_->{name} }
+                                          && $_->{name} ne $beside } @KINDS)
+    {
+        my $alone = $kind->{name} =~ /\A(?:plain|static)\z/;
 
-        for my $i (0 .. $#builds) {
+        for my $i (0 .. ($alone ? 0 : $#builds)) {
             push @programs, {
-                kind => $kind, module => $copies[$i],
-                title => $known->{title} . ($builds[$i] && " ($builds[$i])"),
+                kind => $kind, module => $alone ? undef : $copies[$i],
+                title => $kind->{title} . ($builds[$i] && " ($builds[$i])"),
             };
         }
     }
@@ -346,7 +422,7 @@ sub programs {
 sub start_program {
     my ($program, $pages) = @_;
 
-    my $kind = $KINDS{ $program->{kind} };
+    my $kind = $program->{kind};
     my $module = $program->{module} // '';
     my $port = free_port();
 
@@ -356,7 +432,8 @@ sub start_program {
         LOCATIONS => join '', map {
             my $buffers = $opt{buffers} // buffers_for(@{ $pages->{$_} });
             my ($buffer) = $buffers =~ /(\S+)\z/;
-            fill($LOCATION, SIZE => $_, USE => $kind->{use} // '',
+            my $inside = ($kind->{from} // $PROXY) . ($kind->{use} // '');
+            fill("location /%%SIZE%%/ { $inside }\n", SIZE => $_,
                  BUFFERS => $buffers, BUFFER => $buffer);
         } @sizes);
 
@@ -382,16 +459,26 @@ sub buffers_for {
 }
 
 
-# Redis' connections are opened at nginx's start, which does not wait for them.
+# Redis' connections are opened at nginx's start, which does not wait for them,
+# nor for a snapshot.
 
 sub ready {
     my ($program) = @_;
 
-    return if $program->{kind} !~ /redis|explore/;
+    return if !asks_redis($program);
 
-    Recs::Process::wait_until(
-        sub { recs_status($program)->{redis}{main}{ready} }, 10)
-        or die "$program->{title}: no connection to Redis\n";
+    Recs::Process::wait_until(sub {
+        my $status = recs_status($program);
+        return $status->{redis}{main}{ready}
+               && !grep { !$_->{adopted} } values %{ $status->{snapshots} };
+    }, 10) or die "$program->{title}: Redis or the snapshot is not there\n";
+}
+
+
+sub asks_redis {
+    my ($program) = @_;
+
+    return ($program->{kind}{define} // '') =~ /recs_redis/;
 }
 
 
@@ -431,9 +518,9 @@ sub check {
 sub wrong {
     my ($program, $page, $r) = @_;
 
-    my $kind = $program->{kind};
+    my $kind = $program->{kind}{name};
 
-    if ($kind eq 'plain') {
+    if (!filters($program)) {
         return $r->body eq $page->{body} ? undef : 'the body is another';
     }
 
@@ -442,12 +529,22 @@ sub wrong {
 
     my $want = wanted($kind, $page);
     return $kind eq 'explore' ? wrong_explored($r->body, $want)
-                              : difference($r->body, $want);
+           : $kind =~ /packed/ ? wrong_values($kind, $page, $r->body, $want)
+                               : difference($r->body, $want);
+}
+
+
+sub filters {
+    my ($program) = @_;
+
+    return ($program->{kind}{use} // '') =~ /recs on/;
 }
 
 
 sub wanted {
     my ($kind, $page) = @_;
+
+    return filter($page->{body}) if $kind =~ /unset/;
 
     my @watched = $kind eq 'file' ? split /\n/, slurp("$dir/watched.txt")
                                   : @{ $page->{watched} };
@@ -456,6 +553,23 @@ sub wanted {
         require => [in_stock => { map { $_ => 1 } data('in_stock.txt') }],
         exclude => [watched => { map { $_ => 1 } @watched }],
         $kind eq 'explore' ? (limit => 20) : ());
+}
+
+
+# Of a page that was MessagePack the bytes are others, not the values.
+
+sub wrong_values {
+    my ($kind, $page, $body, $want) = @_;
+
+    my $json = JSON::PP->new->utf8->canonical;
+    my $value = $json->decode($page->{body});
+    $value->{items} = [map { $json->decode($_) } @{ $want->{items} }];
+
+    my $got = $kind eq 'packed' ? Data::MessagePack->new->utf8->unpack($body)
+                                : $json->decode($body);
+
+    return $json->encode($got) eq $json->encode($value)
+           ? undef : 'the values are others';
 }
 
 
@@ -488,7 +602,7 @@ sub measure {
         push @samples, map { sample($_, $size, $pages) } @programs;
     }
 
-    # So that the last ones have a plain sample on either side.
+    # So that the last ones have one of the first on either side.
     push @samples, sample($programs[0], $size, $pages);
 
     pair(@samples);
@@ -731,7 +845,7 @@ sub check_load {
     my $mean = sum0(map { $_->{bytes} } @expected) / @expected;
     my $gone = sum0(map { $_->{gone} } @expected) / @expected;
     my $bytes = $wrk->{bytes} / $wrk->{requests};
-    my $margin = $program->{module} ? abs($gone) / 4 : $mean / 50;
+    my $margin = abs($gone) / 4 || $mean / 50;
 
     # What had come of the unfinished ones is in wrk's bytes.
     $margin += 2 * $opt{connections} * $mean / $wrk->{requests};
@@ -746,9 +860,9 @@ sub check_states {
 
     for my $state (sort keys %$after) {
         my $n = $after->{$state} - $before->{$state};
-        my $most = $state eq 'filtered' ? $requests : 0;
-        my $least = $state eq 'filtered' ? $requests - 2 * $opt{connections}
-                                         : 0;
+        my $expected = $state eq 'filtered' && filters($program);
+        my $most = $expected ? $requests : 0;
+        my $least = $expected ? $requests - 2 * $opt{connections} : 0;
 
         die "$program->{title}: $n of $requests responses were $state\n"
             if $n < $least || $n > $most;
@@ -756,12 +870,14 @@ sub check_states {
 }
 
 
-# Each sample with the plain one that is nearest in time.
+# Each sample with the one of plain, or what is in its place, that is nearest
+# in time.
 
 sub pair {
     my (@samples) = @_;
 
-    my @plain = grep { $_->{title} eq $KINDS{plain}{title} } @samples;
+    my $title = $KINDS{ $opt{beside} }{title};
+    my @plain = grep { $_->{title} eq $title } @samples;
 
     for my $s (@samples) {
         my ($near) = sort { abs($a->{when} - $s->{when})
@@ -801,10 +917,12 @@ sub header {
 
 
 sub table_head {
-    return <<'END';
+    my $beside = $opt{beside};
+
+    return <<"END";
 CPU seconds per 1000 requests:
 
-| items (bytes) | program | nginx | × plain (min–max) | Redis | both, × plain |
+| items (bytes) | program | nginx | × $beside (min–max) | Redis | both, × $beside |
 |---|---|---|---|---|---|
 END
 }
@@ -821,12 +939,12 @@ sub rows {
         my %m = map { my $k = $_; $k => median(map { $_->{$k} } @s) }
                 qw(nginx redis ratio ratio_all);
         my @ratios = sort { $a <=> $b } map { $_->{ratio} } @s;
-        my $asks = $program->{kind} =~ /redis|explore/;
+        my $asks = asks_redis($program);
 
         $rows .= sprintf "| %d (%.0f) | %s | %.4f | %s | %s | %s |\n",
             $size, $bytes, $program->{title}, $m{nginx},
-            $program->{module}
-                ? sprintf('%.2f (%.2f–%.2f)', $m{ratio}, @ratios[0, -1]) : 1,
+            $program == $programs[0]
+                ? 1 : sprintf('%.2f (%.2f–%.2f)', $m{ratio}, @ratios[0, -1]),
             $asks ? sprintf('%.4f', $m{redis}) : '',
             $asks ? sprintf('%.2f', $m{ratio_all}) : '';
     }

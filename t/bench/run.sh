@@ -1,8 +1,10 @@
 #!/bin/sh
 #
-# Measures what the module costs beside an nginx that only proxies.
+# Measures what the module costs beside an nginx that only proxies; or how soon
+# a snapshot that is published is what users get.
 #
-#     sh t/bench/run.sh [OPTION...]       sh t/bench/run.sh --help
+#     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
+#     sh t/bench/run.sh cutover [OPTION...]
 #
 # Installs what is missing (as root) and builds the module first.
 
@@ -12,6 +14,12 @@ LC_ALL=C.UTF-8
 export LC_ALL
 
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
+script=bench.pl
 
-sh "$repo/conf/build.sh" redis-server perl wrk >&2
-exec perl "$repo/t/bench/bench.pl" "$@"
+if [ "${1:-}" = cutover ]; then
+    script=cutover.pl
+    shift
+fi
+
+sh "$repo/conf/build.sh" redis-server perl libdata-messagepack-perl wrk >&2
+exec perl "$repo/t/bench/$script" "$@"
