@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_recs.h"
+#include "recs_text.h"
 #include "recs_writer.h"
 
 
@@ -19,6 +20,8 @@ static void ngx_http_recs_tag_ages(ngx_http_recs_ctx_t *ctx,
     recs_writer_t *w);
 static void ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx,
     recs_writer_t *w);
+static void ngx_http_recs_tag_text(recs_writer_t *w, const recs_str_t *text,
+    ngx_uint_t bin);
 
 
 ngx_int_t
@@ -168,7 +171,7 @@ ngx_http_recs_tag_versions(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
             text = ngx_recs_span(&found->text);
 
             recs_write_key_str(w, &name);
-            recs_write_string(w, &text);
+            ngx_http_recs_tag_text(w, &text, 0);
         }
     }
 
@@ -247,6 +250,7 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 {
     size_t           i;
     recs_str_t       set;
+    recs_item_t     *item;
     recs_verdict_t  *verdict;
 
     static const char  *rules[] = {     /* by recs_fate_e */
@@ -257,6 +261,7 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     recs_write_array(w);
 
     for (i = 0; i < ctx->page.nitems; i++) {
+        item = &ctx->page.items[i];
         verdict = &ctx->decision.verdicts[i];
 
         if (verdict->fate == RECS_KEPT) {
@@ -266,8 +271,8 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
         recs_write_object(w);
         recs_write_key(w, "id");
 
-        if (ctx->page.items[i].id.data) {
-            recs_write_string(w, &ctx->page.items[i].id);
+        if (item->id.data) {
+            ngx_http_recs_tag_text(w, &item->id, item->bin);
 
         } else {
             recs_write_null(w);
@@ -288,4 +293,22 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     }
 
     recs_write_array_end(w);
+}
+
+
+/*
+ * In MessagePack, what came as a bin stays one, and so does what is no text:
+ * strict decoders refuse a str that is not UTF-8, and all around it.
+ */
+
+static void
+ngx_http_recs_tag_text(recs_writer_t *w, const recs_str_t *text,
+    ngx_uint_t bin)
+{
+    if (w->msgpack && (bin || !recs_text_is_utf8(text))) {
+        recs_write_bin(w, text);
+
+    } else {
+        recs_write_string(w, text);
+    }
 }

@@ -1,6 +1,7 @@
 
 #include "recs_object.h"
 #include "recs_render.h"
+#include "recs_text.h"
 #include "recs_transcode.h"
 #include "recs_writer.h"
 
@@ -9,7 +10,7 @@ static const char *recs_object_page(const recs_mem_t *mem,
     recs_format_e format, const recs_str_t *text, recs_pointer_t *id,
     recs_page_t *page);
 static const char *recs_object_id(const recs_mem_t *mem,
-    const recs_value_t *v, recs_object_t *object);
+    const recs_page_t *page, recs_object_t *object);
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
     const recs_page_t *page, recs_str_t *text);
 static const char *recs_object_other(const recs_mem_t *mem,
@@ -17,7 +18,6 @@ static const char *recs_object_other(const recs_mem_t *mem,
 static void recs_object_keep(const recs_page_t *page, recs_object_t *object);
 static void recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
     recs_type_e type);
-static void recs_object_bin(recs_writer_t *w, const recs_str_t *id);
 static void recs_object_whole(recs_writer_t *w, const recs_object_t *object,
     const recs_insert_t *insert, const recs_str_t *pool, double gate);
 static void recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
@@ -38,7 +38,7 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
         return error;
     }
 
-    error = recs_object_id(mem, &page.values[0], object);
+    error = recs_object_id(mem, &page, object);
     if (error) {
         return error;
     }
@@ -93,18 +93,27 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
 }
 
 
+/* Has the object that was read an id of its own? */
+
+static int
+recs_object_has_id(const recs_page_t *page)
+{
+    return page->values[0].span.data && recs_value_is_id(&page->values[0]);
+}
+
+
 static const char *
-recs_object_id(const recs_mem_t *mem, const recs_value_t *v,
+recs_object_id(const recs_mem_t *mem, const recs_page_t *page,
     recs_object_t *object)
 {
     recs_str_t  id;
 
-    if (v->span.data == NULL || !recs_value_is_id(v)) {
+    if (!recs_object_has_id(page)) {
         return object->id.data ? NULL
                                : "it has no id that is a string or an integer";
     }
 
-    if (recs_value_text(mem, v, &id) != RECS_OK) {
+    if (recs_value_text(mem, &page->values[0], &id) != RECS_OK) {
         return "out of memory";
     }
 
@@ -163,11 +172,11 @@ static const char *
 recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
     recs_pointer_t *id, recs_object_t *object)
 {
-    recs_str_t           text, shown;
-    const char          *error;
-    recs_page_t          other;
-    recs_format_e        format;
-    const recs_value_t  *v;
+    int             has_id;
+    recs_str_t      text, shown;
+    const char     *error;
+    recs_page_t     other;
+    recs_format_e   format;
 
     format = page->format == RECS_JSON ? RECS_MSGPACK : RECS_JSON;
 
@@ -181,20 +190,23 @@ recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
         return error;
     }
 
-    v = &other.values[0];
+    has_id = recs_object_has_id(page);
 
-    if (v->span.data && recs_value_is_id(v)) {
+    if (recs_object_has_id(&other)) {
 
-        if (recs_value_text(mem, v, &shown) != RECS_OK) {
+        if (recs_value_text(mem, &other.values[0], &shown) != RECS_OK) {
             return "out of memory";
         }
 
-        if (page->values[0].type == RECS_BINARY) {
+        if (has_id && page->values[0].type == RECS_BINARY) {
             object->shown = shown;
 
         } else if (!recs_str_eq(&shown, &object->id)) {
             return "its id is another in the other format";
         }
+
+    } else if (has_id) {
+        return "it has no id in the other format";
     }
 
     recs_object_keep(&other, object);
@@ -203,12 +215,19 @@ recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
-/* Notes where what is to be put into a page of this format is. */
+/* Notes where what is to be put into a page of this format is, if it may. */
 
 static void
 recs_object_keep(const recs_page_t *page, recs_object_t *object)
 {
     const uint8_t  *end;
+
+    if (page->format == RECS_JSON && !recs_object_has_id(page)
+        && !recs_text_is_utf8(&object->id))
+    {
+        /* a string can't show this id */
+        return;
+    }
 
     end = page->text.data + page->text.len;
     object->empty = page->empty;
@@ -233,6 +252,7 @@ recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
     const recs_page_t *page, const recs_insert_t *insert,
     const recs_str_t *pool, double gate, recs_str_t *text)
 {
+    size_t                size;
     recs_type_e           type;
     recs_writer_t         w;
     const recs_shelf_t   *shelf;
@@ -240,8 +260,12 @@ recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
     shelf = &page->shelves[insert->shelf];
     type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
 
-    recs_writer_init(&w, mem, page->format,
-                     object->head.len + object->tail.len + 128);
+    /* only one of the forms may be there */
+
+    size = page->format == RECS_MSGPACK ? object->members.len
+                                        : object->head.len + object->tail.len;
+
+    recs_writer_init(&w, mem, page->format, size + 128);
 
     if (type >= RECS_STRING) {
         recs_object_scalar(&w, object, type);
@@ -270,22 +294,11 @@ recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
     }
 
     if (type == RECS_BINARY) {
-        recs_object_bin(w, &object->id);
+        recs_write_bin(w, &object->id);
         return;
     }
 
     recs_write_string(w, w->msgpack ? &object->id : &object->shown);
-}
-
-
-static void
-recs_object_bin(recs_writer_t *w, const recs_str_t *id)
-{
-    uint8_t  header[RECS_MSGPACK_HEADER];
-
-    recs_write_bytes(w, header,
-                     recs_msgpack_bin_header((uint32_t) id->len, header));
-    recs_write_bytes(w, id->data, id->len);
 }
 
 

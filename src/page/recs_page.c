@@ -431,6 +431,7 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
         item = &page->items[page->nitems++];
         item->id.data = NULL;
         item->id.len = 0;
+        item->bin = 0;
         w->item = item;
 
         next = recs_walk_index(w, mask, depth, shelf->nitems++);
@@ -462,14 +463,14 @@ recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
 {
     uint64_t  m;
 
-    if (ended & w->id_mask) {
+    if ((ended & w->id_mask) && recs_value_is_id(v)) {
 
-        if (recs_value_is_id(v)
-            && recs_value_text(w->mem, v, &w->item->id) != RECS_OK)
-        {
+        if (recs_value_text(w->mem, v, &w->item->id) != RECS_OK) {
             w->rc = RECS_NOMEM;
             return -1;
         }
+
+        w->item->bin = (v->type == RECS_BINARY);
     }
 
     for (m = ended & ~w->id_mask & ~w->shelf_mask; m; m &= m - 1) {

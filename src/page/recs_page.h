@@ -40,6 +40,7 @@ typedef struct {
     recs_str_t        id;           /* decoded; data is NULL: it has no usable
                                        one */
     recs_type_e       type;
+    unsigned          bin:1;        /* its id is a bin's bytes */
 } recs_item_t;
 
 

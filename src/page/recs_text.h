@@ -154,4 +154,22 @@ recs_text_utf8(const uint8_t *p, const uint8_t *end)
 }
 
 
+static inline int
+recs_text_is_utf8(const recs_str_t *text)
+{
+    size_t  i, len;
+
+    for (i = 0; i < text->len; i += len) {
+        len = text->data[i] < 0x80
+              ? 1 : recs_text_utf8(text->data + i, text->data + text->len);
+
+        if (len == 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 #endif /* RECS_TEXT_H */

@@ -179,6 +179,18 @@ recs_write_cstr(recs_writer_t *w, const char *text)
 
 
 void
+recs_write_bin(recs_writer_t *w, const recs_str_t *bytes)
+{
+    uint8_t  header[RECS_MSGPACK_HEADER];
+
+    recs_write_begin(w);
+    recs_write_bytes(w, header,
+                     recs_msgpack_bin_header((uint32_t) bytes->len, header));
+    recs_write_bytes(w, bytes->data, bytes->len);
+}
+
+
+void
 recs_write_uint(recs_writer_t *w, uint64_t n)
 {
     int             len;

@@ -66,6 +66,10 @@ void recs_write_key_str(recs_writer_t *w, const recs_str_t *name);
 void recs_write_string(recs_writer_t *w, const recs_str_t *text);
 void recs_write_cstr(recs_writer_t *w, const char *text);
 
+/* A bin, in MessagePack only. */
+
+void recs_write_bin(recs_writer_t *w, const recs_str_t *bytes);
+
 /* Integers; in MessagePack of the least width. */
 
 void recs_write_uint(recs_writer_t *w, uint64_t n);

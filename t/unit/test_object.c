@@ -256,7 +256,10 @@ read_entry(unit_arena_t *arena, const char *id, const char *pointer,
     (void) unit_pointers(arena, pointer, &ptr);
     copy = unit_copy(arena, text);
 
-    memset(object, 0, sizeof(recs_object_t));
+    /* as memory comes: only whether there is an id is said */
+
+    memset(object, 0xa5, sizeof(recs_object_t));
+    object->id.data = NULL;
 
     if (id) {
         object->id = unit_str(id);
@@ -714,8 +717,12 @@ static void
 an_object_may_be_for_one_format_alone(void **state)
 {
     size_t          i;
+    recs_str_t      text;
     unit_arena_t    arena;
+    recs_format_e   format;
     recs_object_t   object;
+
+    static const recs_str_t  page = recs_string("{\"a\":[{}]}");
 
     static const struct {
         const char     *pointer;    /* as in read_t */
@@ -742,6 +749,12 @@ an_object_may_be_for_one_format_alone(void **state)
         { NULL, recs_string("\x81\xa2id\xd6\xff\x00\x00\x00\x00"), 2 },
         { "/1", recs_string("\x82\xa1" "1\x07\x01\x07"), 3 },
         { "/1", recs_string("\x82\xa1" "1\x07\x01\x08"), 2 },
+
+        /* none in JSON */
+
+        { "/1", recs_string("\x82\xa1" "1\x07\x01\xc0"), 2 },
+        { "/1", recs_string("\x82\xa1" "1\x07\x01\x90"), 2 },
+        { NULL, recs_string("\x81\xa2id\xc0"), 3 },
     };
 
     (void) state;
@@ -752,6 +765,53 @@ an_object_may_be_for_one_format_alone(void **state)
         assert_null(read_object(&arena, one_sided[i].pointer,
                                 &one_sided[i].text, &object));
         assert_int_equal(object.forms, one_sided[i].forms);
+
+        for (format = RECS_JSON; format <= RECS_MSGPACK; format++) {
+            if (object.forms & recs_format_bit(format)) {
+                text = on_shelf(&arena, &object, &page, format);
+                assert_true(text.len > 0);
+            }
+        }
+
+        unit_arena_free(&arena);
+    }
+}
+
+
+/* Known by another name than the one that it has in JSON alone. */
+
+static void
+an_object_has_no_id_of_its_own_in_one_format(void **state)
+{
+    size_t          i;
+    unit_arena_t    arena;
+    recs_object_t   object;
+
+    static const struct {
+        const char     *id;
+        recs_str_t      text;
+        unsigned        forms;
+    } entries[] = {
+        { "y", recs_string("\x81\x01\xa1y"), 3 },
+        { "x", recs_string("\x81\x01\xa1y"), 2 },
+        { "x", recs_string("\x83\xa1" "1\xc4\x01x\xa1" "1\x90\x01\xa1y"),
+          2 },
+
+        /* it would be shown by that name, which is no text */
+
+        { "\xff", recs_string("\x80"), 2 },
+        { "\xff", recs_string("{}"), 2 },
+        { "\xc3\xbf", recs_string("{}"), 3 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(entries); i++) {
+        unit_arena_init(&arena);
+
+        assert_null(read_entry(&arena, entries[i].id, "/1", &entries[i].text,
+                               &object));
+        assert_int_equal(object.forms, entries[i].forms);
 
         unit_arena_free(&arena);
     }
@@ -886,6 +946,7 @@ main(void)
         cmocka_unit_test(an_object_of_messagepack_keeps_its_bytes),
         cmocka_unit_test(an_id_may_be_binary),
         cmocka_unit_test(an_object_may_be_for_one_format_alone),
+        cmocka_unit_test(an_object_has_no_id_of_its_own_in_one_format),
         cmocka_unit_test(an_object_of_messagepack_may_be_refused),
         cmocka_unit_test(want_of_memory_is_an_error),
     };

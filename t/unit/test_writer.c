@@ -513,6 +513,13 @@ scalars_are_packed(void **state)
     recs_write_cstr(&w, "a\xff\"");
     recs_write_bytes(&w, "\xc4\x01z", 3);
 
+    str.data = (const uint8_t *) "\xff";
+    str.len = 1;
+
+    recs_write_array(&w);
+    recs_write_bin(&w, &str);
+    recs_write_array_end(&w);
+
     str = output(&w);
     expected = (recs_str_t) recs_string(
         "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"
@@ -521,7 +528,8 @@ scalars_are_packed(void **state)
         "\xca\x3d\xcc\xcc\xcd"
         "\xc3\xc2\xc0"
         "\xa3" "a\xff\""
-        "\xc4\x01z");
+        "\xc4\x01z"
+        "\x91\xc4\x01\xff");
     unit_assert_str(&str, &expected);
 
     unit_arena_free(&arena);
