@@ -159,6 +159,11 @@ subtest 'a directive outside of its place is refused' => sub {
     refuses('recs_redis in a server',
             'server { recs_redis r { server unix:/a; } }',
             qr/"recs_redis" directive is not allowed here/);
+    refuses("$_->[0] $_->[1]", $_->[1], qr/"$_->[2]" directive is not allowed/)
+        for ['in http:', 'recs_pass s;', 'recs_pass'],
+            ['in a server:', 'server { recs_pass s; }', 'recs_pass'],
+            ['in a server:', 'server { recs_snapshots s redis=main prefix=p; }',
+             'recs_snapshots'];
     refuses('recs_status in http', 'recs_status;',
             qr/"recs_status" directive is not allowed here/);
     refuses('recs_status in a server', 'server { recs_status; }',
@@ -189,6 +194,8 @@ subtest 'a wrong number of arguments is refused' => sub {
                 qr/invalid number of arguments in "$word" directive/);
     }
 
+    refuses('recs_pass', server('recs_pass;'),
+            qr/invalid number of arguments in "recs_pass" directive/);
     refuses('recs_status json json', server('recs_status json json;'),
             qr/invalid number of arguments in "recs_status" directive/);
     refuses('recs_redis without a name', 'recs_redis { server unix:/a; }',
@@ -368,6 +375,51 @@ subtest 'what is given twice is refused' => sub {
                 qr/duplicate parameter "\Q$said\E" of recs_/);
     }
 };
+
+
+subtest 'recs_pass and what is active' => sub {
+    my $snapshots = 'recs_snapshots s redis=main prefix=p';
+    my $right = qr/it must be/;
+
+    accepts('without options', "$snapshots;\n" . server('recs_pass s;'));
+    accepts('before its snapshots', server('recs_pass s;') . "\n$snapshots;");
+    accepts('with options', "$snapshots;\n"
+            . server('recs_pass s channel=$arg_a format=msgpack;'));
+
+    refuses('no such snapshots', server('recs_pass s;'),
+            qr/recs_snapshots "s"/);
+    refuses("format=$_", "$snapshots;\n" . server("recs_pass s format=$_;"),
+            qr/recs_pass.*it must be "auto", "json" or "msgpack"/, 3)
+        for 'xml', 'JSON';
+    refuses("recs_pass s $_", "$snapshots;\n" . server("recs_pass s $_;"),
+            qr/invalid parameter "\Q$_\E" of recs_pass/, 3)
+        for 'arm=a', 'channel', 'format=', 'channel=';
+    refuses('twice', "$snapshots;\n" . server("recs_pass s;\nrecs_pass s;"),
+            qr/"recs_pass" directive is duplicate/, 4);
+    refuses('an option twice', "$snapshots;\n"
+            . server('recs_pass s format=json format=json;'),
+            qr/duplicate parameter "format=json" of recs_pass/, 3);
+
+    my $two = "recs_snapshots home redis=main prefix=a channels=x_y,z,x;\n"
+            . "recs_snapshots home_x redis=main prefix=b channels=y;\n";
+
+    for (['home', 1], ['home_z', 1], ['home_x_y', 0], ['home_x', 0],
+         ['home_x_active', 1], ['Home_Z', 1])
+    {
+        my ($name, $fine) = @$_;
+        my ($code, $said) = $t->nginx_test("$before\n$two" .
+            server("add_header X \$recs_active_$name;"));
+        is $code, $fine ? 0 : 1, $name or diag($said);
+        like $said, qr/more than one channel .* "\$\L\Qrecs_active_$name\E"/,
+            'could be two' if !$fine;
+    }
+
+    my ($code, $said) = $t->nginx_test("$before\n$two"
+        . server('add_header X $recs_active_home_w;'));
+    is $code, 1, 'a channel that is not there';
+    like $said, qr/no recs_snapshots is defined for variable/, 'told';
+};
+
 
 
 subtest 'a name is a letter, then letters, digits and "_"' => sub {

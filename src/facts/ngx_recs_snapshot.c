@@ -50,33 +50,40 @@ ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
 }
 
 
-ngx_int_t
-ngx_recs_snapshot_get(ngx_recs_snapshots_t *ss, const ngx_str_t *channel,
-    ngx_recs_snapshot_t *out)
+ngx_uint_t
+ngx_recs_snapshot_channel(ngx_recs_snapshots_t *ss, const ngx_str_t *name)
 {
-    ngx_str_t   *name;
+    ngx_str_t   *known;
     ngx_uint_t   i;
 
     for (i = ss->nchannels - 1; i; i--) {
-        name = &ss->channels[i].name;
+        known = &ss->channels[i].name;
 
-        if (name->len == channel->len
-            && ngx_memcmp(name->data, channel->data, name->len) == 0)
+        if (known->len == name->len
+            && ngx_memcmp(known->data, name->data, name->len) == 0)
         {
             break;
         }
     }
 
-    out->channel = i;
+    return i;
+}
 
-    if (ngx_recs_snapshot_copy(&ss->channels[i], out)) {
+
+ngx_int_t
+ngx_recs_snapshot_get(ngx_recs_snapshots_t *ss, ngx_uint_t channel,
+    ngx_recs_snapshot_t *out)
+{
+    out->channel = channel;
+
+    if (ngx_recs_snapshot_copy(&ss->channels[channel], out)) {
         return NGX_OK;
     }
 
     out->channel = 0;
 
-    return i && ngx_recs_snapshot_copy(&ss->channels[0], out) ? NGX_OK
-                                                              : NGX_DECLINED;
+    return channel && ngx_recs_snapshot_copy(&ss->channels[0], out)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 

@@ -151,14 +151,19 @@ void ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss,
 ngx_int_t ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
     ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
 
+/* A channel's index.  An empty or unknown one is "active". */
+
+ngx_uint_t ngx_recs_snapshot_channel(ngx_recs_snapshots_t *ss,
+    const ngx_str_t *name);
+
 /*
- * What may be served in a channel now: a consistent copy, without a lock.  An
- * empty or unknown channel, and one for which nothing was adopted, is "active".
+ * What may be served in a channel now: a consistent copy, without a lock.  One
+ * for which nothing was adopted is "active".
  * NGX_OK, or NGX_DECLINED: nothing was adopted yet.
  */
 
-ngx_int_t ngx_recs_snapshot_get(ngx_recs_snapshots_t *ss,
-    const ngx_str_t *channel, ngx_recs_snapshot_t *out);
+ngx_int_t ngx_recs_snapshot_get(ngx_recs_snapshots_t *ss, ngx_uint_t channel,
+    ngx_recs_snapshot_t *out);
 
 /*
  * The default page that is kept for a channel, copied into memory from pool:

@@ -14,6 +14,7 @@ static void ngx_http_recs_pass_cleanup(void *data);
 static void ngx_http_recs_pass_answered(ngx_recs_row_t *row);
 static ngx_int_t ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_pass_unfiltered(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx);
 
 
@@ -199,6 +200,7 @@ ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
 static ngx_int_t
 ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
 {
+    ngx_int_t                   rc;
     ngx_str_t                   type;
     recs_str_t                  text;
     ngx_http_request_t         *r;
@@ -219,26 +221,54 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
         pass->format = ctx->format;
         ngx_http_recs_negotiate(r, &pass->format, &type);
 
-        if (ngx_http_recs_header(r, &vary, &accept) == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
     } else {
         pass->format = conf->format;
         ngx_http_recs_format_type(pass->format, &type);
+    }
+
+    if (ngx_http_recs_pass_unfiltered(ctx)) {
+
+        rc = ngx_http_recs_pass_convert(ctx, &pass->row.text);
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     r->headers_out.content_type = type;
     r->headers_out.content_type_len = type.len;
     r->headers_out.content_type_lowcase = NULL;
 
-    /* the filter reads the row as it is, and converts what it made of it */
-
-    if (ctx->conf->enable == NGX_HTTP_RECS_OFF) {
-        return ngx_http_recs_pass_convert(ctx, &pass->row.text);
+    if (conf->negotiate && ngx_http_recs_header(r, &vary, &accept) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Will the row go out as it is?  The filter converts what it made of a row, but
+ * not one that it does not look at.
+ */
+
+static ngx_uint_t
+ngx_http_recs_pass_unfiltered(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ctx->conf->enable == NGX_HTTP_RECS_OFF) {
+        return 1;
+    }
+
+    /* as an error page it keeps the error's status */
+
+    r->headers_out.status = r->err_status ? r->err_status : NGX_HTTP_OK;
+
+    ngx_http_recs_check(ctx);
+
+    return ctx->state != NGX_HTTP_RECS_NONE;
 }
 
 

@@ -1,21 +1,28 @@
 
 /*
- * What a request saw of a snapshot: the same from its start to its end,
- * whatever becomes active meanwhile.
+ * What a request saw of a snapshot: the same from its start to its end, the
+ * access log included, whatever becomes active meanwhile.
  */
 
 
 #include "ngx_http_recs.h"
 
 
-/* A snapshot's state as a request found it, kept until the request's end. */
+/*
+ * A channel's state as a request found it.  It is kept as a cleanup of the
+ * pool: those of the request are gone when it is logged, its contexts when it
+ * is redirected.
+ */
 
 typedef struct {
     ngx_recs_snapshots_t       *snapshots;
-    ngx_recs_snapshot_t         snapshot;
+    ngx_uint_t                  channel;    /* whose was asked for */
+    ngx_recs_snapshot_t         snapshot;   /* or "active"'s, see there */
 } ngx_http_recs_seen_t;
 
 
+static ngx_http_recs_seen_t *ngx_http_recs_seen_find(ngx_http_request_t *r,
+    ngx_recs_snapshots_t *snapshots, ngx_uint_t channel, ngx_uint_t followed);
 static void ngx_http_recs_seen_cleanup(void *data);
 
 
@@ -24,17 +31,56 @@ ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
     ngx_str_t *channel, const ngx_recs_snapshot_t **snapshot)
 {
     ngx_int_t              rc;
-    ngx_http_cleanup_t    *cln;
+    ngx_uint_t             i;
+    ngx_pool_cleanup_t    *cln;
     ngx_recs_snapshot_t    now;
-    ngx_http_recs_seen_t  *seen;
+    ngx_http_recs_seen_t  *seen, *same;
 
-    rc = ngx_recs_snapshot_get(snapshots, channel, &now);
+    i = ngx_recs_snapshot_channel(snapshots, channel);
 
+    seen = ngx_http_recs_seen_find(r, snapshots, i, 0);
+    if (seen) {
+        *snapshot = &seen->snapshot;
+        return NGX_OK;
+    }
+
+    rc = ngx_recs_snapshot_get(snapshots, i, &now);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    for (cln = r->main->cleanup; cln; cln = cln->next) {
+    cln = ngx_pool_cleanup_add(r->main->pool, sizeof(ngx_http_recs_seen_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* two channels may be the same one: then they are of one moment, too */
+
+    same = ngx_http_recs_seen_find(r, snapshots, now.channel, 1);
+
+    seen = cln->data;
+    seen->snapshots = snapshots;
+    seen->channel = i;
+    seen->snapshot = same ? same->snapshot : now;
+
+    cln->handler = ngx_http_recs_seen_cleanup;
+
+    *snapshot = &seen->snapshot;
+
+    return NGX_OK;
+}
+
+
+/* followed: channel is not what was asked for, but what that turned out as. */
+
+static ngx_http_recs_seen_t *
+ngx_http_recs_seen_find(ngx_http_request_t *r,
+    ngx_recs_snapshots_t *snapshots, ngx_uint_t channel, ngx_uint_t followed)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_recs_seen_t  *seen;
+
+    for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
 
         if (cln->handler != ngx_http_recs_seen_cleanup) {
             continue;
@@ -43,27 +89,13 @@ ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
         seen = cln->data;
 
         if (seen->snapshots == snapshots
-            && seen->snapshot.channel == now.channel)
+            && (followed ? seen->snapshot.channel : seen->channel) == channel)
         {
-            *snapshot = &seen->snapshot;
-            return NGX_OK;
+            return seen;
         }
     }
 
-    cln = ngx_http_cleanup_add(r->main, sizeof(ngx_http_recs_seen_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_recs_seen_cleanup;
-
-    seen = cln->data;
-    seen->snapshots = snapshots;
-    seen->snapshot = now;
-
-    *snapshot = &seen->snapshot;
-
-    return NGX_OK;
+    return NULL;
 }
 
 

@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_recs_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_active_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static const char *ngx_http_recs_variable_fault(
+    ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name);
 static ngx_uint_t ngx_http_recs_has_prefix(const ngx_str_t *name,
     const ngx_str_t *prefix);
 static ngx_uint_t ngx_http_recs_same_name(const ngx_str_t *name,
@@ -166,9 +168,8 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 {
     ngx_str_t                  *name;
     ngx_uint_t                  i;
-    const char                 *directive;
+    const char                 *fault;
     ngx_http_variable_t        *v;
-    ngx_http_recs_active_t      active;
     ngx_http_core_main_conf_t  *cmcf;
     ngx_http_recs_main_conf_t  *rmcf;
 
@@ -179,30 +180,49 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
         name = &v[i].name;
+        fault = ngx_http_recs_variable_fault(rmcf, name);
 
-        if (ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)
-            && !ngx_http_recs_removed_set(rmcf, name))
-        {
-            directive = "recs_set";
-
-        } else if (ngx_http_recs_has_prefix(name,
-                                            &ngx_http_recs_active_prefix)
-                   && !ngx_http_recs_active(rmcf, name, &active))
-        {
-            directive = "recs_snapshots";
-
-        } else {
-            continue;
+        if (fault) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "%s variable \"$%V\", "
+                          "used in log_format or another directive",
+                          fault, name);
+            return NGX_ERROR;
         }
-
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "no %s is defined for variable \"$%V\", "
-                      "used in log_format or another directive",
-                      directive, name);
-        return NGX_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+/* NULL: it is none of ours, or it can be only one thing. */
+
+static const char *
+ngx_http_recs_variable_fault(ngx_http_recs_main_conf_t *rmcf,
+    const ngx_str_t *name)
+{
+    ngx_http_recs_active_t  active;
+
+    if (ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)) {
+        return ngx_http_recs_removed_set(rmcf, name)
+               ? NULL : "no recs_set is defined for";
+    }
+
+    if (!ngx_http_recs_has_prefix(name, &ngx_http_recs_active_prefix)) {
+        return NULL;
+    }
+
+    switch (ngx_http_recs_active(rmcf, name, &active)) {
+
+    case 0:
+        return "no recs_snapshots is defined for";
+
+    case 1:
+        return NULL;
+
+    default:
+        return "more than one channel of recs_snapshots could be meant by";
+    }
 }
 
 
@@ -249,7 +269,8 @@ ngx_http_recs_removed_set(ngx_http_recs_main_conf_t *rmcf,
 
 /*
  * Whose active version a variable names: NAME alone is that of the channel
- * "active".  Both names may hold "_".
+ * "active".  Both names may hold "_", so it could be that of several: how many
+ * is returned, *active is one of them.
  */
 
 static ngx_uint_t
@@ -258,10 +279,11 @@ ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name,
 {
     size_t                       len, prefix;
     u_char                      *text;
-    ngx_uint_t                   i, k;
+    ngx_uint_t                   i, k, n;
     ngx_recs_snapshots_t        *ss;
     ngx_http_recs_snapshots_t  **rs;
 
+    n = 0;
     rs = rmcf->snapshots.elts;
     text = name->data + ngx_http_recs_active_prefix.len;
     len = name->len - ngx_http_recs_active_prefix.len;
@@ -270,11 +292,11 @@ ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name,
         ss = &rs[i]->snapshots;
         prefix = rs[i]->named.name.len;
 
-        active->snapshots = ss;
-
         if (ngx_http_recs_same_name(&rs[i]->named.name, text, len)) {
+            active->snapshots = ss;
             ngx_str_set(&active->channel, "active");
-            return 1;
+            n++;
+            continue;
         }
 
         if (len <= prefix + 1 || text[prefix] != '_'
@@ -288,13 +310,14 @@ ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name,
             if (ngx_http_recs_same_name(&ss->channels[k].name,
                                         text + prefix + 1, len - prefix - 1))
             {
+                active->snapshots = ss;
                 active->channel = ss->channels[k].name;
-                return 1;
+                n++;
             }
         }
     }
 
-    return 0;
+    return n;
 }
 
 
