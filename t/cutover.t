@@ -107,6 +107,8 @@ sub client {
     my $c = $t->http;
     my ($count, $wrong) = (0, '');
 
+    open my $asked, '>>', $t->dir . "/asked$n" or die "asked$n: $!\n";
+
     until (-e $t->dir . '/stop') {
         my $path = $count % 3 ? '/page?user=u' . ($count % (USERS + 5))
                               : '/ranked?n=' . $count;
@@ -124,6 +126,7 @@ sub client {
 
         $seen{$tag} = 1;
         $count++;
+        syswrite $asked, '.';
     }
 
     $t->write("client$n", "$count " . keys(%seen) . " $wrong");
@@ -140,13 +143,27 @@ for my $n (1 .. CLIENTS) {
 
 my $late = 0;
 
-# Until every worker would serve it.
+# How many responses each client has had.
+
+sub asked {
+    return map { -s $t->dir . "/asked$_" // 0 } 1 .. CLIENTS;
+}
+
+# Until it is served, and each client has had a response of it, however slow: of
+# two, the second was asked for meanwhile.
 
 sub active {
     my ($version) = @_;
 
-    return wait_until(sub {
+    my $served = wait_until(sub {
         ($t->get('/page?user=u1')->header('Recs-Snapshot') // '') eq $version;
+    });
+
+    my @before = asked();
+
+    return $served && wait_until(sub {
+        my @now = asked();
+        return !grep { $now[$_] < $before[$_] + 2 } 0 .. $#now;
     });
 }
 
@@ -172,7 +189,7 @@ for my $n (1 .. CLIENTS) {
     my ($count, $versions, $wrong) = split ' ', $t->read("client$n"), 3;
     note "client $n: $count responses of $versions versions";
     is $wrong, '', "client $n: each response is of the version it says";
-    cmp_ok $versions, '>', 20, 'of many';
+    cmp_ok $versions, '>=', CUTOVERS, 'of all versions';
 }
 
 my $home = $t->get('/status')->json->{snapshots}{home};
