@@ -62,6 +62,7 @@ my %wide = (
     map16   => "\xde" . pack('n', 1) . str32('items') . array_of(str('b1')),
 );
 $bodies{"wide-$_"} = $wide{$_} for keys %wide;
+$bodies{'wide-ours'} = map32([items => array_of(str('b1')), _recs => "\x01"]);
 
 # Root maps of so many members, arrays of so many items: the header of the one
 # is one byte, of the other three; then three, and five.
@@ -188,6 +189,7 @@ $t->write('pool.ndjson', join "\n", '{"id":"b3"}', '{"id":"b1"}',
 
 # Shelves on which there is room: of objects, of str, of bin, of integers.
 %bodies = (%bodies,
+    'end' => map_of(n => "\x01", items => array_of($item[1]), _recs => "\x02"),
     'room' => map_of(items => array_of()),
     'room-str' => map_of(items => array_of(str('b1'))),
     'room-bin' => map_of(items => array_of(bin('b1'))),
@@ -463,6 +465,13 @@ subtest 'headers that are wider than they need be' => sub {
 };
 
 
+subtest 'headers whose count stays' => sub {
+    tagged($t->get('/tagged/wide-ours')->body,
+           "\xdf\0\0\0\2" . substr(map_of(items => array_of(str('b1'))), 1),
+           'one member for another');
+};
+
+
 subtest 'root maps of any size' => sub {
     for my $n (@members) {
         my $before = root_of($n);
@@ -544,6 +553,12 @@ subtest 'what was put in' => sub {
 
     is hex_of($t->get('/filled/page')->body),
         hex_of(page_of(@item[1, 3], $added)), 'JSON into MessagePack';
+
+    is hex_of($t->get('/filled/end')->body),
+        hex_of(map_of(n => "\x01", items => array_of($item[1],
+            map_of(id => str('b3'), _recs => map_of(
+                backfill => "\xc3", pool => str('lines'))), $added))),
+        'where a member that goes begins';
 
     $added = map_of(id => str('p1'), at => $stamp, raw => bin("\0\1\2"),
                     half => "\xca" . pack('f>', 0.1),
@@ -802,6 +817,9 @@ sub shapes {
                   array_of($b2, $b3), array_of($b2)),
          array_of(array_of(), array_of(), array_of($b1), array_of($b3),
                   array_of())],
+        ['width', ['/*'], '/id',
+         array_of("\xdc\0\1$b1", array_of($b2, $b1), "\xdd\0\0\0\0"),
+         array_of("\xdc\0\1$b1", array_of($b1), "\xdd\0\0\0\0")],
         ['index', ['/rows/1/items'], '/id',
          map_of(rows => array_of($shelf->($b2), $shelf->($b2, $b1))),
          map_of(rows => array_of($shelf->($b2), $shelf->($b1)))],
