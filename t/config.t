@@ -386,6 +386,12 @@ subtest 'recs_pass and what is active' => sub {
     accepts('with options', "$snapshots;\n"
             . server('recs_pass s channel=$arg_a format=msgpack;'));
 
+    refuses('beside recs_status',
+            "$snapshots; " . server('recs_status; recs_pass s;'),
+            qr/"recs_pass" .*where recs_status is, .*one handler/);
+    refuses('before recs_status',
+            "$snapshots; " . server('recs_pass s; recs_status;'),
+            qr/"recs_status" .*where recs_pass is, .*one handler/);
     refuses('no such snapshots', server('recs_pass s;'),
             qr/recs_snapshots "s"/);
     refuses("format=$_", "$snapshots;\n" . server("recs_pass s format=$_;"),

@@ -95,6 +95,11 @@ for my $n (grep { $_ % 7 < 2 } 0 .. length(filled($well, 'cut_00')) - 1) {
 
 my @names = sort keys %case;
 
+# Under valgrind to subscribe to all takes longer than a leader's lease lasts:
+# the next leader would find a Redis that has said its hostile bytes already.
+
+@names = @names[grep { $_ % 6 == 0 } 0 .. $#names] if Recs::Mode::valgrind();
+
 my $fake = $t->fake_redis(sub {
     my ($cmd, $stream) = @_;
 

@@ -755,7 +755,14 @@ ngx_recs_look_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     if (rc == NGX_ERROR) {
 
         if (look->step == NGX_RECS_LOOK_PAGE) {
-            ngx_recs_look_skip_page(look, error);
+
+            /* other errors (LOADING, BUSY) pass: the next look asks again */
+
+            if (query->too_large
+                || ngx_strncmp(error->data, "WRONGTYPE", 9) == 0)
+            {
+                ngx_recs_look_skip_page(look, error);
+            }
 
         } else if (look->error_len == 0) {
             look->error_len = ngx_min(error->len, NGX_RECS_REASON_MAX);

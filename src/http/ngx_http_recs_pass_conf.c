@@ -59,6 +59,10 @@ ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    if (rlcf->status) {
+        return "can't be where recs_status is, a location has one handler";
+    }
+
     rlcf->pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_pass_conf_t));
     if (rlcf->pass == NULL) {
         return NGX_CONF_ERROR;

@@ -52,6 +52,10 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t   *clcf;
     ngx_http_recs_main_conf_t  *rmcf;
 
+    if (rlcf->pass) {
+        return "can't be where recs_pass is, a location has one handler";
+    }
+
     value = cf->args->elts;
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
