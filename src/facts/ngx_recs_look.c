@@ -66,8 +66,8 @@ struct ngx_recs_look_s {
 static void ngx_recs_look_gained(void *data);
 static void ngx_recs_look_lost(void *data);
 static void ngx_recs_look_poll(ngx_event_t *ev);
-static void ngx_recs_look_subscribed(ngx_recs_redis_sub_t *sub);
-static void ngx_recs_look_message(ngx_recs_redis_sub_t *sub,
+static void ngx_recs_look_ready(ngx_recs_redis_private_t *events);
+static void ngx_recs_look_message(ngx_recs_redis_private_t *events,
     ngx_str_t *payload);
 static void ngx_recs_look_all(ngx_recs_snapshots_t *ss);
 
@@ -142,7 +142,7 @@ ngx_recs_look_init(ngx_recs_snapshots_t *ss, ngx_cycle_t *cycle)
     p = ngx_cpymem(p, ss->prefix.data, ss->prefix.len);
     p = ngx_cpymem(p, ":events", sizeof(":events") - 1);
     ss->events.channel.len = p - ss->events.channel.data;
-    ss->events.subscribed = ngx_recs_look_subscribed;
+    ss->events.ready = ngx_recs_look_ready;
     ss->events.message = ngx_recs_look_message;
     ss->events.data = ss;
 
@@ -167,7 +167,7 @@ ngx_recs_look_gained(void *data)
 {
     ngx_recs_snapshots_t *ss = data;
 
-    if (ngx_recs_redis_subscribe(&ss->events, ss->cycle) != NGX_OK) {
+    if (ngx_recs_redis_open_private(&ss->events, ss->cycle) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, ss->timer.log, 0,
                       "recs_snapshots \"%V\" can't subscribe to \"%V\": "
                       "changes are noticed each poll",
@@ -186,7 +186,7 @@ ngx_recs_look_lost(void *data)
     ngx_uint_t        i;
     ngx_recs_look_t  *look;
 
-    ngx_recs_redis_unsubscribe(&ss->events);
+    ngx_recs_redis_close_private(&ss->events);
 
     if (ss->timer.timer_set) {
         ngx_del_timer(&ss->timer);
@@ -218,20 +218,20 @@ ngx_recs_look_poll(ngx_event_t *ev)
 
 
 static void
-ngx_recs_look_subscribed(ngx_recs_redis_sub_t *sub)
+ngx_recs_look_ready(ngx_recs_redis_private_t *events)
 {
-    ngx_recs_look_all(sub->data);
+    ngx_recs_look_all(events->data);
 }
 
 
 /* Whatever it says: something changed. */
 
 static void
-ngx_recs_look_message(ngx_recs_redis_sub_t *sub, ngx_str_t *payload)
+ngx_recs_look_message(ngx_recs_redis_private_t *events, ngx_str_t *payload)
 {
     ngx_recs_snapshots_t  *ss;
 
-    ss = sub->data;
+    ss = events->data;
 
     ngx_recs_count(ss->counters->events, 1);
 

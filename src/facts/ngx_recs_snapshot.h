@@ -121,7 +121,7 @@ struct ngx_recs_snapshots_s {
     ngx_cycle_t              *cycle;
     ngx_recs_leader_t        *leader;
     ngx_recs_leader_user_t    user;
-    ngx_recs_redis_sub_t      events;
+    ngx_recs_redis_private_t  events;
     ngx_event_t               timer;
     time_t                    failed;       /* when it last got no row; 0: it
                                                is well */

@@ -49,8 +49,8 @@ ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
 {
     ngx_uint_t  i;
 
-    while (redis->subs) {
-        ngx_recs_redis_unsubscribe(redis->subs->sub);
+    while (redis->privates) {
+        ngx_recs_redis_close_private(redis->privates->owner);
     }
 
     if (redis->conns == NULL) {
@@ -194,7 +194,7 @@ ngx_recs_redis_log_recovery(ngx_recs_redis_conn_t *conn)
 
         ngx_log_error(NGX_LOG_NOTICE, conn->log, 0,
                       "recs_redis \"%V\" %V: channel \"%V\" is allowed now",
-                      &redis->name, &redis->server, &conn->sub->channel);
+                      &redis->name, &redis->server, &conn->owner->channel);
     }
 
     if (redis->down == 0) {

@@ -18,11 +18,11 @@
 #include <ngx_event.h>
 
 
-typedef struct ngx_recs_redis_s        ngx_recs_redis_t;
-typedef struct ngx_recs_redis_conn_s   ngx_recs_redis_conn_t;
-typedef struct ngx_recs_redis_query_s  ngx_recs_redis_query_t;
-typedef struct ngx_recs_redis_slot_s   ngx_recs_redis_slot_t;
-typedef struct ngx_recs_redis_sub_s    ngx_recs_redis_sub_t;
+typedef struct ngx_recs_redis_s          ngx_recs_redis_t;
+typedef struct ngx_recs_redis_conn_s     ngx_recs_redis_conn_t;
+typedef struct ngx_recs_redis_query_s    ngx_recs_redis_query_t;
+typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
+typedef struct ngx_recs_redis_private_s  ngx_recs_redis_private_t;
 
 
 /* Counters of all workers, in shared memory; only ever added to. */
@@ -65,7 +65,7 @@ struct ngx_recs_redis_s {
 
     ngx_recs_redis_conn_t    *conns;        /* this worker's */
     ngx_uint_t                next;         /* where pick() begins to look */
-    ngx_recs_redis_conn_t    *subs;         /* those of its subscriptions */
+    ngx_recs_redis_conn_t    *privates;     /* those that have an owner */
     ngx_uint_t                down;         /* a bit for each reason that was
                                                logged; 0: Redis answers */
     ngx_msec_t                recovered;    /* when it last came back */
@@ -80,7 +80,12 @@ typedef enum {
 } ngx_recs_redis_type_e;
 
 
-/* One value of a reply, given in the order in which they stand in it. */
+/*
+ * One value of a reply, given in the order in which they stand in it: an array
+ * before its elements.  So depth tells what is what in a nested one; that to
+ * XREAD has the id of an entry at depth 4, index 0, and its fields and their
+ * values in turn at depth 5.
+ */
 
 typedef struct {
     ngx_recs_redis_type_e     type;
@@ -129,6 +134,11 @@ struct ngx_recs_redis_query_s {
                                            MB.  A longer one is read past and
                                            not kept: done() need not wait for
                                            its end */
+    ngx_msec_t                block;    /* ms that the command may block, in
+                                           addition to timeout: what it says
+                                           itself, and not for ever.  What is
+                                           sent behind it waits as well: for
+                                           private connections only */
     ngx_uint_t                too_large;    /* there was one; set until done()
                                                is called */
 
@@ -192,47 +202,56 @@ ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
 
 
 /*
- * A subscription to a channel, over a connection of its own, which is kept
- * open as the others are.  The caller fills in all but the last, in memory
- * that stays until it is unsubscribed.
+ * A connection of its owner's alone, kept open as the others are: pick() never
+ * gives it.  For commands that block, or, with a channel, for a subscription,
+ * which takes no commands.  The caller fills in all but the last, in memory
+ * that stays until it is closed.
  */
 
-struct ngx_recs_redis_sub_s {
+struct ngx_recs_redis_private_s {
     ngx_recs_redis_t         *redis;
-    ngx_str_t                 channel;      /* exact, no pattern */
-
-    /* From now on messages come, once more: some may have been missed. */
-    void                    (*subscribed)(ngx_recs_redis_sub_t *sub);
 
     /*
-     * The payload is any bytes, at most 64 KB of them (a longer one is taken
-     * for a fault of the connection), valid during the call only.
+     * It stands, once more.  What was sent before has ended (NGX_ABORT), and
+     * messages may have been missed.  The time to send to conn begins here.
      */
-    void                    (*message)(ngx_recs_redis_sub_t *sub,
-                                       ngx_str_t *payload);
+    void                    (*ready)(ngx_recs_redis_private_t *p);
 
     void                     *data;         /* the caller's */
 
-    ngx_recs_redis_conn_t    *conn;         /* private; NULL at first */
+    ngx_str_t                 channel;      /* exact, no pattern; len 0: it
+                                               takes commands */
+
+    /*
+     * Of its channel: any bytes, at most 64 KB of them (a longer one is taken
+     * for a fault of the connection), valid during the call only.
+     */
+    void                    (*message)(ngx_recs_redis_private_t *p,
+                                       ngx_str_t *payload);
+
+    ngx_recs_redis_conn_t    *conn;         /* NULL at first, and when it was
+                                               closed */
 };
 
 
 /*
- * Begins to subscribe, in or after init_process; does nothing if it has begun
+ * Begins to open it, in or after init_process; does nothing if it is open
  * already, or in a process that serves no requests.  No function is called
  * from within.  NGX_ERROR: out of memory.
  */
 
-ngx_int_t ngx_recs_redis_subscribe(ngx_recs_redis_sub_t *sub,
+ngx_int_t ngx_recs_redis_open_private(ngx_recs_redis_private_t *p,
     ngx_cycle_t *cycle);
 
 /*
- * Closes it, also from within subscribed() or message(): neither is called any
- * more.  Does nothing if it is not subscribed.  In a worker that is exiting its
- * connection is closed all the same; exit_worker does this for all.
+ * Closes it, also from within ready(), message() or a done(): none of these is
+ * called any more, what waited waits for nothing.  Does nothing if it is not
+ * open.  exit_worker does this for all.
+ * In a worker that is exiting it is lost for good before that (NGX_ABORT), so
+ * that it does not keep the worker.
  */
 
-void ngx_recs_redis_unsubscribe(ngx_recs_redis_sub_t *sub);
+void ngx_recs_redis_close_private(ngx_recs_redis_private_t *p);
 
 
 #endif /* NGX_RECS_REDIS_H */

@@ -43,6 +43,7 @@ static void ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_ping(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_conn_abort(ngx_recs_redis_conn_t *conn);
 static ngx_msec_t ngx_recs_redis_conn_delay(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn);
 
@@ -89,7 +90,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     ngx_connection_t       *c;
     ngx_peer_connection_t   pc;
 
-    if (conn->sub && ngx_exiting) {
+    if (conn->owner && ngx_exiting) {
         return;
     }
 
@@ -147,7 +148,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     /* nginx calls the read handler of an idle one when the worker is to exit */
 
-    c->idle = (conn->sub != NULL);
+    c->idle = (conn->owner != NULL);
 
     ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
 
@@ -201,9 +202,9 @@ ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn)
         return NGX_ERROR;
     }
 
-    if (conn->sub) {
+    if (ngx_recs_redis_subscribes(conn)) {
         ngx_str_set(&args[0], "SUBSCRIBE");
-        args[1] = conn->sub->channel;
+        args[1] = conn->owner->channel;
 
         if (ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_SUBSCRIBE, 2, args)
             != NGX_OK)
@@ -317,12 +318,16 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_count(conn->redis, connects);
     ngx_recs_redis_log_recovery(conn);
 
-    if (conn->head || conn->sub) {
+    if (conn->head || ngx_recs_redis_subscribes(conn)) {
         ngx_add_timer(&conn->timer, conn->redis->timeout);
     }
 
     if (conn->head) {
         ngx_post_event(&conn->flush, &ngx_posted_events);
+    }
+
+    if (conn->owner) {
+        conn->owner->ready(conn->owner);
     }
 }
 
@@ -338,10 +343,11 @@ ngx_recs_redis_conn_read_handler(ngx_event_t *rev)
 
     if (c->close) {
 
-        /* the worker is exiting: messages are for others */
+        /* the worker is exiting: what private ones are for, others do */
 
-        if (conn->sub) {
+        if (conn->owner) {
             ngx_recs_redis_conn_close(conn);
+            ngx_recs_redis_conn_abort(conn);
             return;
         }
 
@@ -397,14 +403,11 @@ ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
             goto lost;
         }
 
-        conn->reading = 1;
+        ngx_recs_redis_hold(conn);
 
         rc = ngx_recs_redis_read(conn, buf, n);
 
-        conn->reading = 0;
-
-        if (conn->dropped) {
-            ngx_recs_redis_sub_free(conn);
+        if (ngx_recs_redis_release(conn) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -523,7 +526,7 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
         return;
 
     case NGX_RECS_REDIS_READY:
-        if (conn->sub && conn->head == NULL) {
+        if (ngx_recs_redis_subscribes(conn) && conn->head == NULL) {
             ngx_recs_redis_conn_check_sub(conn);
             return;
         }
@@ -555,7 +558,7 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 
     if (conn->head == NULL) {
 
-        if (conn->sub) {
+        if (ngx_recs_redis_subscribes(conn)) {
             ngx_add_timer(&conn->timer, conn->redis->timeout);
         }
 
@@ -567,7 +570,8 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
     waits = ngx_min(ngx_current_msec - conn->head->since,
                     ngx_current_msec - conn->ready);
 
-    left = (ngx_msec_int_t) (conn->redis->timeout - waits);
+    left = (ngx_msec_int_t) (conn->redis->timeout + conn->head->block
+                             - waits);
 
     if (left > 0) {
 
@@ -667,7 +671,18 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
 
     ngx_add_timer(&conn->timer, delay);
 
+    ngx_recs_redis_conn_abort(conn);
+}
+
+
+/* Tells all that wait; the owner may close it in that, and it is gone. */
+
+static void
+ngx_recs_redis_conn_abort(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_hold(conn);
     ngx_recs_redis_abort(conn);
+    (void) ngx_recs_redis_release(conn);
 }
 
 

@@ -6,7 +6,8 @@
  *   ngx_recs_redis_conn.c      opening, reading, writing, losing one
  *   ngx_recs_redis_pipeline.c  its waiting commands and its output
  *   ngx_recs_redis_reply.c     its replies
- *   ngx_recs_redis_sub.c       one that is subscribed to a channel instead
+ *   ngx_recs_redis_private.c   one that has an owner
+ *   ngx_recs_redis_push.c      what comes to one that is subscribed instead
  *
  * Only event handlers lose or open a connection, and none of them ever runs
  * inside a query's done(): whatever done() sends or forgets, the connection it
@@ -47,7 +48,7 @@ typedef enum {
     NGX_RECS_REDIS_NO_DATABASE  = 0x0040,
     NGX_RECS_REDIS_DENIED       = 0x0080,   /* by Redis, for another reason */
     NGX_RECS_REDIS_PROTOCOL     = 0x0100,   /* no reply that could be meant */
-    NGX_RECS_REDIS_NO_CHANNEL   = 0x0200    /* of one subscription */
+    NGX_RECS_REDIS_NO_CHANNEL   = 0x0200    /* of one that is private */
 } ngx_recs_redis_reason_e;
 
 
@@ -75,6 +76,7 @@ struct ngx_recs_redis_slot_s {
     ngx_recs_redis_query_t   *query;        /* NULL: handshake, or forgotten */
     ngx_recs_redis_kind_e     kind;
     ngx_msec_t                since;        /* when it was appended */
+    ngx_msec_t                block;        /* its query's */
     uint64_t                  end;          /* of its bytes in the output */
 };
 
@@ -140,14 +142,18 @@ struct ngx_recs_redis_conn_s {
     size_t                    skip;         /* bytes to read past before the
                                                next that the reader gets */
 
+    /* of one that has an owner */
+
+    ngx_recs_redis_private_t  *owner;       /* NULL: it is picked */
+    ngx_recs_redis_conn_t    *next;
+    unsigned                  held:1;       /* functions of others may be
+                                               called that close it */
+    unsigned                  dropped:1;    /* and one did */
+
     /* of a subscription */
 
-    ngx_recs_redis_sub_t     *sub;          /* NULL: it takes commands */
-    ngx_recs_redis_conn_t    *next;
     ngx_recs_redis_push_e     push;         /* what is being read */
     ngx_int_t                 elements;     /* of it */
-    unsigned                  reading:1;
-    unsigned                  dropped:1;    /* unsubscribed meanwhile */
     unsigned                  refused:1;    /* and that was logged */
 
     ngx_recs_redis_fault_t    fault;
@@ -156,6 +162,10 @@ struct ngx_recs_redis_conn_s {
 
 #define ngx_recs_redis_count(redis, counter)                                 \
     (void) ngx_atomic_fetch_add(&(redis)->counters->counter, 1)
+
+/* Whether it is for messages, not for commands. */
+#define ngx_recs_redis_subscribes(conn)                                      \
+    ((conn)->owner && (conn)->owner->channel.len)
 
 
 /* ngx_recs_redis.c */
@@ -174,7 +184,7 @@ void ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
 /* Begins to open a closed one.  A failure is seen to here, by the timer. */
 void ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn);
 
-/* The handshake was answered well. */
+/* The handshake was answered well.  Its owner, if any, is told. */
 void ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn);
 
 /* Closes it for good and frees all it has. */
@@ -221,18 +231,28 @@ redisReader *ngx_recs_redis_reader(ngx_recs_redis_conn_t *conn);
 
 /*
  * Reads replies from the size bytes at buf and calls value() and done().
- * NGX_ERROR: the connection must be closed, conn->fault says why.
+ * NGX_ERROR: the connection must be closed, conn->fault says why unless it was
+ * dropped.
  */
 ngx_int_t ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf,
     size_t size);
 
 
+/* ngx_recs_redis_private.c */
 
-/* ngx_recs_redis_sub.c */
+/*
+ * While it is held its owner does not free it.  release() makes up for that:
+ * NGX_ERROR: it was closed meanwhile, and is gone.
+ */
+#define ngx_recs_redis_hold(conn)  (conn)->held = 1
+ngx_int_t ngx_recs_redis_release(ngx_recs_redis_conn_t *conn);
+
+
+/* ngx_recs_redis_push.c */
 
 /* Whether what comes is to be understood as a push. */
 #define ngx_recs_redis_pushed(conn)                                          \
-    ((conn)->sub                                                             \
+    (ngx_recs_redis_subscribes(conn)                                         \
      && ((conn)->state == NGX_RECS_REDIS_READY                               \
          || ((conn)->head                                                    \
              && (conn)->head->kind == NGX_RECS_REDIS_SUBSCRIBE)))
@@ -242,13 +262,10 @@ ngx_int_t ngx_recs_redis_push_value(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_value_t *v);
 
 /*
- * Its end: calls subscribed() or message().  NGX_ERROR: the connection must be
- * closed, for the reason in conn->fault unless it was unsubscribed.
+ * Its end: calls ready() or message().  NGX_ERROR: the connection must be
+ * closed, for the reason in conn->fault.
  */
 ngx_int_t ngx_recs_redis_push_end(ngx_recs_redis_conn_t *conn);
-
-/* Takes it off its Redis, closes it and frees it. */
-void ngx_recs_redis_sub_free(ngx_recs_redis_conn_t *conn);
 
 
 #endif /* NGX_RECS_REDIS_CONN_H */

@@ -55,7 +55,7 @@ ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
     if (conn->state == NGX_RECS_REDIS_READY) {
 
         if (!conn->timer.timer_set) {
-            ngx_add_timer(&conn->timer, conn->redis->timeout);
+            ngx_add_timer(&conn->timer, conn->redis->timeout + q->block);
         }
 
         ngx_post_event(&conn->flush, &ngx_posted_events);
@@ -137,6 +137,7 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
     slot->query = q;
     slot->kind = kind;
     slot->since = ngx_current_msec;
+    slot->block = q ? q->block : 0;
     slot->end = conn->appended;
 
     *conn->tail = slot;

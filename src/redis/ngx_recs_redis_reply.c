@@ -164,7 +164,7 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
 
         rc = ngx_recs_redis_pushed(conn) ? ngx_recs_redis_push_end(conn)
                                          : ngx_recs_redis_reply_end(conn);
-        if (rc != NGX_OK) {
+        if (rc != NGX_OK || conn->dropped) {
             return NGX_ERROR;
         }
     }
@@ -301,7 +301,7 @@ ngx_recs_redis_too_large(ngx_recs_redis_conn_t *conn, size_t size,
     q = conn->head ? conn->head->query : NULL;
     max = NGX_RECS_REDIS_MAX_BULK;
 
-    if (conn->sub) {
+    if (ngx_recs_redis_subscribes(conn)) {
         max = NGX_RECS_REDIS_MAX_MESSAGE;
 
     } else if (q && q->max_bulk) {
@@ -343,7 +343,7 @@ ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn)
          * get here
          */
 
-        if (kind == NGX_RECS_REDIS_PING && conn->sub == NULL) {
+        if (kind == NGX_RECS_REDIS_PING && !ngx_recs_redis_subscribes(conn)) {
             ngx_recs_redis_conn_ready(conn);
         }
 
@@ -671,13 +671,13 @@ ngx_recs_redis_handshake_error(ngx_recs_redis_conn_t *conn)
         {
             ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_CHANNEL, 0,
                                  "this user may not subscribe to \"%V\"",
-                                 &conn->sub->channel);
+                                 &conn->owner->channel);
             break;
         }
 
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_CHANNEL, 0,
                              "Redis refused to subscribe to \"%V\": %V",
-                             &conn->sub->channel, &conn->error);
+                             &conn->owner->channel, &conn->error);
         break;
 
     default: /* NGX_RECS_REDIS_PING */
@@ -707,7 +707,9 @@ ngx_recs_redis_expected(ngx_recs_redis_conn_t *conn)
         return 1;
     }
 
-    if (conn->sub && conn->state == NGX_RECS_REDIS_READY) {
+    if (ngx_recs_redis_subscribes(conn)
+        && conn->state == NGX_RECS_REDIS_READY)
+    {
         return 1;
     }
 

@@ -1,9 +1,9 @@
 
 /*
- * A connection that is subscribed to a channel: it is opened and kept as any
- * other, but after SUBSCRIBE what comes is no reply, but for that to PING
+ * What comes to a connection that is subscribed to a channel: after SUBSCRIBE
+ * it is no reply, but for that to PING
  * (https://redis.io/docs/latest/develop/pubsub/#format-of-pushed-messages).
- * Anything else drops it: the next subscribed() makes up for what was missed.
+ * Anything else drops it: the next ready() makes up for what was missed.
  */
 
 
@@ -45,76 +45,6 @@ static const ngx_recs_redis_push_t  ngx_recs_redis_pushes[] = {
 
 static u_char     ngx_recs_redis_payload_data[NGX_RECS_REDIS_MAX_MESSAGE];
 static ngx_str_t  ngx_recs_redis_payload = { 0, ngx_recs_redis_payload_data };
-
-
-ngx_int_t
-ngx_recs_redis_subscribe(ngx_recs_redis_sub_t *sub, ngx_cycle_t *cycle)
-{
-    ngx_recs_redis_conn_t  *conn;
-
-    if (sub->conn
-        || (ngx_process != NGX_PROCESS_WORKER
-            && ngx_process != NGX_PROCESS_SINGLE))
-    {
-        return NGX_OK;
-    }
-
-    conn = ngx_calloc(sizeof(ngx_recs_redis_conn_t), cycle->log);
-    if (conn == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_recs_redis_conn_init(conn, sub->redis, cycle->log);
-
-    conn->sub = sub;
-    conn->next = sub->redis->subs;
-
-    sub->redis->subs = conn;
-    sub->conn = conn;
-
-    ngx_recs_redis_conn_open(conn);
-
-    return NGX_OK;
-}
-
-
-void
-ngx_recs_redis_unsubscribe(ngx_recs_redis_sub_t *sub)
-{
-    ngx_recs_redis_conn_t  *conn;
-
-    conn = sub->conn;
-
-    if (conn == NULL) {
-        return;
-    }
-
-    sub->conn = NULL;
-
-    if (conn->reading) {
-
-        /* whoever reads has to come back to it first */
-
-        conn->dropped = 1;
-        return;
-    }
-
-    ngx_recs_redis_sub_free(conn);
-}
-
-
-void
-ngx_recs_redis_sub_free(ngx_recs_redis_conn_t *conn)
-{
-    ngx_recs_redis_conn_t  **p;
-
-    for (p = &conn->redis->subs; *p != conn; p = &(*p)->next) { /* void */ }
-
-    *p = conn->next;
-
-    ngx_recs_redis_conn_destroy(conn);
-    ngx_free(conn);
-}
 
 
 ngx_int_t
@@ -195,7 +125,7 @@ ngx_recs_redis_push_channel(ngx_recs_redis_conn_t *conn,
         ngx_str_set(&expected, "");
 
     } else {
-        expected = conn->sub->channel;
+        expected = conn->owner->channel;
     }
 
     if (v->type == NGX_RECS_REDIS_STRING
@@ -238,7 +168,7 @@ ngx_recs_redis_push_unfit(ngx_recs_redis_conn_t *conn)
 {
     ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
                          "a push that is no message of \"%V\"",
-                         &conn->sub->channel);
+                         &conn->owner->channel);
     return NGX_ERROR;
 }
 
@@ -246,14 +176,10 @@ ngx_recs_redis_push_unfit(ngx_recs_redis_conn_t *conn)
 ngx_int_t
 ngx_recs_redis_push_end(ngx_recs_redis_conn_t *conn)
 {
-    ngx_recs_redis_sub_t  *sub;
-
-    sub = conn->sub;
-
     if (conn->error.len) {
         ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
                              "a push that is no message of \"%V\": %V",
-                             &sub->channel, &conn->error);
+                             &conn->owner->channel, &conn->error);
         return NGX_ERROR;
     }
 
@@ -262,16 +188,15 @@ ngx_recs_redis_push_end(ngx_recs_redis_conn_t *conn)
     case NGX_RECS_REDIS_PUSH_SUBSCRIBE:
         (void) ngx_recs_redis_shift(conn);
         ngx_recs_redis_conn_ready(conn);
-        sub->subscribed(sub);
         break;
 
     case NGX_RECS_REDIS_PUSH_MESSAGE:
-        sub->message(sub, &ngx_recs_redis_payload);
+        conn->owner->message(conn->owner, &ngx_recs_redis_payload);
         break;
 
     default: /* NGX_RECS_REDIS_PUSH_PONG */
         (void) ngx_recs_redis_shift(conn);
     }
 
-    return conn->dropped ? NGX_ERROR : NGX_OK;
+    return NGX_OK;
 }
