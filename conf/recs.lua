@@ -1,7 +1,8 @@
 #!lua name=recs
 
--- What moves a version of a snapshot into a channel, and back out of it.  A
--- library for Redis 7 or later (docs/publishing.md shows its use):
+-- What moves a version of a snapshot into a channel, and back out of it
+-- (docs/publishing.md shows its use), and what changes a set of ids together
+-- with its feed (docs/inventory.md).  A library for Redis 7 or later:
 --
 --     redis-cli -x FUNCTION LOAD REPLACE <conf/recs.lua
 --
@@ -18,8 +19,17 @@
 --     FCALL_RO recs_history 1 {home}:history [COUNT]
 --
 -- All keys of a snapshot but its rows have the tag {home}, so that a cluster
--- has them in one slot.  A call writes all that it should, or answers with an
--- error and writes nothing.  Errors begin with
+-- has them in one slot.
+--
+-- For a set whose key is "stock", and its feed:
+--
+--     FCALL recs_add 2 stock {stock}:feed [maxlen=N] [--] ID...
+--     FCALL recs_add 2 seen {seen}:feed type=zset|hash [maxlen=N] [--]
+--         SCORE ID...
+--     FCALL recs_remove 2 stock {stock}:feed [maxlen=N] [--] ID...
+--
+-- A call writes all that it should, or answers with an error and writes
+-- nothing.  Errors begin with
 --
 --     ERR         a call that is wrong
 --     INCOMPLETE  not all is written yet: the same call may succeed later
@@ -32,6 +42,9 @@ local NAME = 64                 -- bytes of a version or a channel
 local TEXT = 127                -- bytes of a model's name...
 local AHEAD = 86400             -- s that a writer's clock may be fast
 local COVERAGE = '99%'
+
+local MAXLEN = '100000'         -- entries that a feed keeps, about
+local ENTRY = 1000              -- ids in one of them
 
 
 -- Errors.  fail() ends a function from any depth.
@@ -74,12 +87,13 @@ local function guarded(name, callback)
 end
 
 
--- Arguments.  After those that stand at a place come name=value, in any order.
+-- Arguments.  After those that stand at a place come name=value, in any order;
+-- last may be nil.
 
-local function options(args, first, known)
+local function options(args, first, known, last)
     local found = {}
 
-    for i = first, #args do
+    for i = first, last or #args do
         local name, value = string.match(args[i], '^([%a_]+)=(.*)$')
 
         if not name or not known[name] then
@@ -528,6 +542,249 @@ local function history(keys, args)
 end
 
 
+-- Inventories.  A set of ids (a SET, or a ZSET or HASH of ids with scores) and
+-- its feed, a STREAM of what has changed in it.  Each entry has a seq, one more
+-- than that before, so that readers see when they missed one.
+
+-- What puts an id in; whether that changed anything.
+
+local function put_set(key, id)
+    return redis.call('SADD', key, id) == 1
+end
+
+
+local function put_zset(key, id, score)
+    return redis.call('ZADD', key, 'CH', score, id) == 1
+end
+
+
+local function put_hash(key, id, score)
+    if redis.call('HGET', key, id) == score then
+        return false
+    end
+
+    redis.call('HSET', key, id, score)
+    return true
+end
+
+
+local KINDS = {
+    set = { put = put_set, remove = 'SREM' },
+    zset = { put = put_zset, remove = 'ZREM', scores = true },
+    hash = { put = put_hash, remove = 'HDEL', scores = true },
+}
+
+
+-- Characters beyond ASCII.
+
+local UTF8 = {
+    '[\194-\223][\128-\191]',
+    '\224[\160-\191][\128-\191]',
+    '[\225-\236\238\239][\128-\191][\128-\191]',
+    '\237[\128-\159][\128-\191]',
+    '\240[\144-\191][\128-\191][\128-\191]',
+    '[\241-\243][\128-\191][\128-\191][\128-\191]',
+    '\244[\128-\143][\128-\191][\128-\191]',
+}
+
+
+-- It has to fit into JSON.
+
+local function check_id(id)
+    if id == '' then
+        fail('ERR', 'an id is empty')
+    end
+
+    local rest = id
+
+    for i = 1, #UTF8 do
+        if not string.find(rest, '[\128-\255]') then
+            return
+        end
+
+        rest = string.gsub(rest, UTF8[i], ' ')
+    end
+
+    if string.find(rest, '[\128-\255]') then
+        fail('ERR', 'id "%s" is not UTF-8', shown(id))
+    end
+end
+
+
+-- A number of JSON.
+
+local function check_score(text)
+    local whole, rest = string.match(text, '^-?(%d+)(.*)$')
+
+    rest = string.gsub(rest or '?', '^%.%d+', '')
+    rest = string.gsub(rest, '^[eE][+-]?%d+$', '')
+
+    if rest ~= '' or string.find(whole, '^0%d')
+       or math.abs(tonumber(text)) == math.huge
+    then
+        fail('ERR', 'score "%s" is not a number', shown(text))
+    end
+end
+
+
+-- 0: the feed is empty, or there is none.
+
+local function last_seq(feed)
+    local last = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1]
+    local fields = last and last[2] or {}
+
+    for i = 1, #fields, 2 do
+        local value = fields[i + 1]
+
+        if fields[i] == 'seq' and #value <= 15
+           and string.find(value, '^[1-9]%d*$')
+        then
+            return tonumber(value)
+        end
+    end
+
+    if last then
+        fail('ERR', '"%s" is no feed: its last entry has no seq', shown(feed))
+    end
+
+    return 0
+end
+
+
+-- Options come before ids, which begin at what is none, or after "--".
+
+local function inventory(keys, args, known)
+    if #keys ~= 2 or keys[1] == keys[2] then
+        fail('ERR', '2 keys are needed: a set and its feed')
+    end
+
+    local n = 0
+
+    while args[n + 1] and string.find(args[n + 1], '^[%a_]+=') do
+        n = n + 1
+    end
+
+    local option = options(args, 1, known, n)
+    local maxlen = option.maxlen or MAXLEN
+
+    if #maxlen > 9 or not string.find(maxlen, '^[1-9]%d*$') then
+        fail('ERR', 'maxlen=%s: how many entries, 1 or more', shown(maxlen))
+    end
+
+    check_type(keys[2], 'stream')
+
+    return { key = keys[1], feed = keys[2], maxlen = maxlen,
+             type = option.type, seq = last_seq(keys[2]),
+             first = args[n + 1] == '--' and n + 2 or n + 1 }
+end
+
+
+-- ids and scores are lists of JSON texts; scores may be nil.
+
+local function feed(s, op, ids, scores)
+    for first = 1, #ids, ENTRY do
+        local last = math.min(first + ENTRY - 1, #ids)
+
+        s.seq = s.seq + 1
+
+        local entry = { s.feed, 'MAXLEN', '~', s.maxlen, '*', 'op', op, 'ids',
+                        '[' .. table.concat(ids, ',', first, last) .. ']',
+                        'seq', string.format('%.0f', s.seq) }
+
+        if scores then
+            entry[#entry + 1] = 'scores'
+            entry[#entry + 1] = '[' .. table.concat(scores, ',', first, last)
+                                .. ']'
+        end
+
+        redis.call('XADD', unpack(entry))
+    end
+end
+
+
+-- Returns how many ids were new, or got another score.  What was so before
+-- changes nothing, the feed neither.
+
+local function add(keys, args)
+    local s = inventory(keys, args, { maxlen = true, type = true })
+    local kind = KINDS[s.type or 'set']
+
+    if not kind then
+        fail('ERR', 'type=%s: set, zset or hash', shown(s.type))
+    end
+
+    local step = kind.scores and 2 or 1
+    local n = #args - s.first + 1
+
+    if n == 0 or n % step ~= 0 then
+        fail('ERR', '%s', kind.scores and 'scores and ids are needed, in turn'
+                          or 'ids are needed')
+    end
+
+    check_type(s.key, s.type or 'set')
+
+    for i = s.first, #args, step do
+        if kind.scores then
+            check_score(args[i])
+        end
+
+        check_id(args[i + step - 1])
+    end
+
+    local ids, scores = {}, kind.scores and {}
+
+    for i = s.first, #args, step do
+        local id, score = args[i + step - 1], args[i]
+
+        if kind.put(s.key, id, score) then
+            ids[#ids + 1] = cjson.encode(id)
+
+            if scores then
+                scores[#scores + 1] = score
+            end
+        end
+    end
+
+    feed(s, 'add', ids, scores)
+
+    return #ids
+end
+
+
+-- Returns how many ids were there.
+
+local function remove(keys, args)
+    local s = inventory(keys, args, { maxlen = true })
+    local is = redis.call('TYPE', s.key).ok
+
+    if s.first > #args then
+        fail('ERR', 'ids are needed')
+    end
+
+    if is ~= 'none' and not KINDS[is] then
+        fail('ERR', '"%s" is a %s, not a set, zset or hash', s.key, is)
+    end
+
+    for i = s.first, #args do
+        check_id(args[i])
+    end
+
+    local ids = {}
+
+    for i = s.first, #args do
+        if is ~= 'none'
+           and redis.call(KINDS[is].remove, s.key, args[i]) == 1
+        then
+            ids[#ids + 1] = cjson.encode(args[i])
+        end
+    end
+
+    feed(s, 'rem', ids)
+
+    return #ids
+end
+
+
 local function register(name, callback, flags)
     redis.register_function({ function_name = name, flags = flags,
                               callback = guarded(name, callback) })
@@ -537,3 +794,5 @@ end
 register('recs_publish', publish, {})
 register('recs_rollback', rollback, { 'allow-oom' })
 register('recs_history', history, { 'no-writes' })
+register('recs_add', add, {})
+register('recs_remove', remove, { 'allow-oom' })

@@ -1,0 +1,114 @@
+package Recs::Document;
+
+=head1 NAME
+
+Recs::Document - runs the commands that a document shows
+
+=head1 SYNOPSIS
+
+    use Recs::Document qw(document_ok);
+
+    document_ok($t, 'docs/publishing.md', sub { $_[0] =~ s/\d{13}/TIME/gr });
+
+=head1 DESCRIPTION
+
+A block marked C<sh> or C<python> is run, all in the order of the document, in
+one directory, with one Redis.  The block that follows it without a mark is what
+it prints; without one it prints nothing.  Both are compared as the given
+function shows them.  Blocks marked C<sh cluster> are run with another Redis,
+which is a cluster of one.
+
+Commands find C<redis-cli>, C<conf/recs.lua> and C<conf/load-snapshot>, which
+know where the Redis is, and C<REDIS_URL>.
+
+=cut
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Recs::Process qw(slurp wait_until);
+use Test::More ();
+
+our @EXPORT_OK = qw(document_ok);
+
+
+sub document_ok {
+    my ($t, $file, $masked) = @_;
+
+    my %server = ('' => $t->redis(tcp => 1), cluster => cluster($t));
+    my $doc = slurp($t->root . "/$file");
+    my $n = 0;
+
+    place($t);
+
+    # A block of commands, and the block of its output, if there is one before
+    # the next commands.
+
+    while ($doc =~ /^```(sh|python)(?:[ ](\w+))?\n(.*?)^```\n
+                    (?:(?:(?!^```).)*?^```\n(.*?)^```\n)?/gmsx)
+    {
+        my ($language, $where, $commands, $want) = ($1, $2 // '', $3, $4);
+        my ($title) = $commands =~ /^(?:redis-cli )?(.{1,50})/m;
+
+        my $output = run($t, $language, $server{$where}, $commands);
+        Test::More::is($masked->($output), $masked->($want // ''),
+                       ++$n . ": $title");
+    }
+
+    Test::More::is($n, scalar(() = $doc =~ /^```\w/mg), 'that were all');
+    return;
+}
+
+
+sub cluster {
+    my ($t) = @_;
+
+    my $redis = $t->redis(name => 'cluster', tcp => 1,
+                          config => 'cluster-enabled yes');
+    $redis->cmd('CLUSTER', 'ADDSLOTSRANGE', 0, 16383);
+    wait_until(sub {
+        $redis->cmd('CLUSTER', 'INFO') =~ /^cluster_state:ok/m
+    }, 20) or die "the cluster is not well\n";
+
+    return $redis;
+}
+
+
+sub place {
+    my ($t) = @_;
+
+    my $root = $t->root;
+    my ($cli) = grep { -x } map { "$_/redis-cli" } split /:/, $ENV{PATH};
+
+    $t->write('run/conf/recs.lua', slurp("$root/conf/recs.lua"));
+    script($t, 'run/conf/load-snapshot',
+           "exec perl $root/conf/load-snapshot --port=\$PORT \"\$@\"");
+    script($t, 'bin/redis-cli', "exec $cli -p \$PORT \"\$@\"");
+    return;
+}
+
+
+sub script {
+    my ($t, $name, $text) = @_;
+
+    chmod 0755, $t->write($name, "#!/bin/sh\n$text\n");
+    return;
+}
+
+
+sub run {
+    my ($t, $language, $redis, $commands) = @_;
+
+    my $dir = $t->dir;
+    $t->write('run/commands', $commands);
+    local $ENV{PATH} = "$dir/bin:/usr/bin:/bin";
+    local $ENV{PORT} = $redis->port;
+    local $ENV{REDIS_URL} = $redis->tcp_url;
+
+    my $program = $language eq 'sh' ? 'sh' : 'python3';
+    return scalar `cd $dir/run && $program commands 2>&1`;
+}
+
+
+1;
