@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# The tests of src/page, each a program of its own; one subtest each.
+# The tests of what is plain C, each a program of its own; one subtest each.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -14,8 +14,10 @@ use Test::More;
 my $root = "$FindBin::Bin/..";
 my $out = "$root/build/unit";
 my @flags = (qw(-std=c99 -Wall -Wextra -Werror -g -O1),
-             '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined',
              "-DUNIT_DATA=\"$root/t/data\"");
+my @memory = ('-fsanitize=address,undefined',
+              '-fno-sanitize-recover=undefined');
+my @threads = ('-fsanitize=thread');
 
 # Tests ask msgpack's own unpacker, too; msgpack-c is its name on Debian 13.
 my @msgpack = split ' ', `pkg-config --libs msgpack-c 2>/dev/null`
@@ -24,30 +26,46 @@ my @msgpack = split ' ', `pkg-config --libs msgpack-c 2>/dev/null`
 $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
 delete $ENV{CMOCKA_XML_FILE};
 
-make_path($out, "$out/portable");
+make_path($out, "$out/portable", "$out/threads");
 
 my @page = sort glob "$root/src/page/*.c";
 my @tests = sort glob "$root/t/unit/test_*.c";
 
-my @objects = map { compile($_, $out) // () } @page;
+my @objects = map { compile($_, $out, @memory) // () } @page;
 is scalar @objects, scalar @page, 'src/page compiles alone';
 ok scalar @tests, 'there are unit tests';
 
+my $table = "$root/src/facts/recs_table.c";
+my $object = compile($table, $out, @memory);
+ok $object, 'the table of a replica compiles alone';
+push @objects, $object // ();
+
 for my $source (@tests) {
-    subtest basename($source, '.c') => sub { run($source, $out, @objects) };
+    subtest basename($source, '.c') => sub {
+        run($source, $out, \@memory, @objects);
+    };
 }
 
 # Strings are read 16 bytes at once, and 8 where there is no SSE2.
 
-my @portable = map { compile($_, "$out/portable", '-DRECS_NO_SSE2') // () }
-               @page;
+my @portable = map {
+    compile($_, "$out/portable", @memory, '-DRECS_NO_SSE2') // ()
+} @page;
 is scalar @portable, scalar @page, 'src/page compiles without SSE2';
 
 for my $name (qw(test_json test_writer)) {
     subtest "$name without SSE2" => sub {
-        run("$root/t/unit/$name.c", "$out/portable", @portable);
+        run("$root/t/unit/$name.c", "$out/portable", \@memory, @portable);
     };
 }
+
+# A table is read while it is written.
+
+subtest 'test_table under ThreadSanitizer' => sub {
+    $object = compile($table, "$out/threads", @threads);
+    run("$root/t/unit/test_table.c", "$out/threads", \@threads,
+        $object // ());
+};
 
 done_testing;
 
@@ -56,19 +74,21 @@ sub compile {
     my ($source, $dir, @more) = @_;
 
     my $object = "$dir/" . basename($source, '.c') . '.o';
-    return command('gcc', @flags, @more, "-I$root/src/page", '-c', $source,
-                   '-o', $object) ? $object : undef;
+    return command('gcc', @flags, @more, "-I$root/src/page",
+                   "-I$root/src/facts", '-c', $source, '-o', $object)
+           ? $object : undef;
 }
 
 
 sub run {
-    my ($source, $dir, @objects) = @_;
+    my ($source, $dir, $sanitizer, @objects) = @_;
 
     my $program = "$dir/" . basename($source, '.c');
-    my $object = compile($source, $dir);
+    my $object = compile($source, $dir, @$sanitizer);
 
-    ok($object && command('gcc', @flags, $object, @objects, '-o', $program,
-                          qw(-lcmocka -lxxhash -lm), @msgpack), 'compiles')
+    ok($object && command('gcc', @flags, @$sanitizer, $object, @objects,
+                          '-o', $program, qw(-lcmocka -lxxhash -lm -pthread),
+                          @msgpack), 'compiles')
         or return;
 
     my $log = "$program.log";
