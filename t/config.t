@@ -557,7 +557,7 @@ subtest 'recs_redis refuses what is no Redis' => sub {
 subtest 'recs_set refuses what is no set' => sub {
     my $one = qr/"s" must have exactly one of "redis=", "file=" and "value="/;
     my $file = 'file=%%TESTDIR%%/ids.txt';
-    my $only = qr/"s" can have "key=", .*"min=" only with "redis="/;
+    my $only = qr/"s" can have "key=", .*"replica=" only with "redis="/;
 
     my @wrong = (
         ['unknown=keep', $one],
@@ -589,7 +589,7 @@ subtest 'recs_set refuses what is no set' => sub {
             qw(nan 0x10 0x1p4 1.2.3 1e 1e+ . - 1_000 infinite), '1,'),
         ['redis=main key=a unknown=maybe',
             qr/"unknown=maybe" .*must be "keep" or "drop"/],
-        ['redis=main key=a replica=on', qr/"replica=on" of recs_set "s"/],
+        ['redis=main key=a copy=on', qr/"copy=on" of recs_set "s"/],
         ["$file key=a", $only], ["$file type=set", $only],
         ['value=a key=a', $only], ['value=a within=1d', $only],
         ["$file min=1", $only],

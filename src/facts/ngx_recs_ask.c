@@ -1,7 +1,7 @@
 
 #include "ngx_recs_ask.h"
 #include "ngx_recs_mem.h"
-#include "ngx_recs_zone.h"
+#include "ngx_recs_replica.h"
 
 
 /* One response's questions to one Redis: they share a connection. */
@@ -14,6 +14,8 @@ typedef struct {
 
 static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
     ngx_recs_question_t *q);
+static ngx_int_t ngx_recs_ask_replica(ngx_recs_question_t *q,
+    ngx_uint_t stale);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
 static ngx_int_t ngx_recs_ask_send(ngx_recs_question_t *q,
     ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen);
@@ -44,6 +46,8 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
 
         q->ask = ask;
         q->unknown = 0;
+        q->replica = 0;
+        q->stale = 0;
         ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
         q->answers = answers;
         answers += ask->nids;
@@ -60,7 +64,11 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         }
 
         if (q->set->source == NGX_RECS_SET_REDIS) {
-            nredis++;
+
+            if (ngx_recs_ask_replica(q, 0) != NGX_OK) {
+                nredis++;
+            }
+
             continue;
         }
 
@@ -113,11 +121,42 @@ ngx_recs_ask_local(ngx_recs_ask_t *ask, ngx_recs_question_t *q)
 }
 
 
-/* No answer: all ids are unknown, whatever came before it broke off. */
+/* NGX_DECLINED: there is none, or it is not fresh. */
+
+static ngx_int_t
+ngx_recs_ask_replica(ngx_recs_question_t *q, ngx_uint_t stale)
+{
+    ngx_recs_ask_t  *ask;
+
+    ask = q->ask;
+
+    if (q->set->replica == NULL
+        || ngx_recs_replica_answer(q->set->replica, ask->ids, ask->nids, stale,
+                                   q->answers, &q->age)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    q->replica = 1;
+    q->stale = stale;
+
+    return NGX_OK;
+}
+
+
+/*
+ * No answer by Redis: a replica's, however old; else all ids are unknown,
+ * whatever came before it broke off.
+ */
 
 static void
 ngx_recs_ask_unknown(ngx_recs_question_t *q)
 {
+    if (ngx_recs_ask_replica(q, 1) == NGX_OK) {
+        return;
+    }
+
     q->unknown = 1;
     ngx_memset(q->answers, RECS_UNKNOWN, q->ask->nids);
     ngx_recs_count(q->set->counters->unknown, 1);
@@ -180,7 +219,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        if (q->skip || q->set->source != NGX_RECS_SET_REDIS) {
+        if (q->skip || q->replica || q->set->source != NGX_RECS_SET_REDIS) {
             continue;
         }
 

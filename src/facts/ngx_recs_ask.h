@@ -24,6 +24,10 @@ typedef struct {
     /* the answer */
 
     unsigned                  unknown:1;    /* there is none */
+    unsigned                  replica:1;    /* it is by a replica */
+    unsigned                  stale:1;      /* which isn't fresh, but Redis
+                                               gave none */
+    ngx_msec_t                age;      /* ms, of a replica's */
     u_char                   *answers;  /* recs_answer_e of each id */
 
     ngx_recs_ask_t           *ask;

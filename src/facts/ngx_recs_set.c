@@ -3,6 +3,8 @@
 #include "ngx_recs_file.h"
 #include "ngx_recs_mem.h"
 
+#include <math.h>
+
 
 /*
  * Answers may fail for one key and not for another.  A set is well again when
@@ -181,8 +183,7 @@ ngx_int_t
 ngx_recs_set_answer(const ngx_recs_set_t *set,
     const ngx_recs_redis_value_t *v, u_char *answer)
 {
-    double      n;
-    ngx_uint_t  in;
+    double  n;
 
     if (set->type == NGX_RECS_SET_PLAIN) {
 
@@ -204,24 +205,26 @@ ngx_recs_set_answer(const ngx_recs_set_t *set,
         return NGX_ERROR;
     }
 
-    in = 1;
+    n = 0;
 
-    if (set->within || set->has_min) {
-
-        if (ngx_recs_set_number(&v->str, &n) != NGX_OK) {
-            in = 0;
-
-        } else if (set->within) {
-            in = n > (double) (ngx_time() - set->within);
-
-        } else {
-            in = n >= set->min;
-        }
+    if (set->scores && ngx_recs_set_number(&v->str, &n) != NGX_OK) {
+        n = NAN;
     }
 
-    *answer = in ? RECS_IN : RECS_OUT;
+    *answer = ngx_recs_set_counts(set, n) ? RECS_IN : RECS_OUT;
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_recs_set_counts(const ngx_recs_set_t *set, double n)
+{
+    if (set->within) {
+        return n > (double) (ngx_time() - set->within);
+    }
+
+    return set->has_min ? n >= set->min : 1;
 }
 
 

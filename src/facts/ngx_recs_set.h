@@ -41,6 +41,9 @@ typedef struct {
 } ngx_recs_set_counters_t;
 
 
+typedef struct ngx_recs_replica_s  ngx_recs_replica_t;
+
+
 typedef struct {
     ngx_str_t                 name;
     ngx_recs_set_source_e     source;
@@ -53,7 +56,10 @@ typedef struct {
     double                    min;          /* sorted, hash: an id counts if
                                                its value is at least so */
     unsigned                  has_min:1;
+    unsigned                  scores:1;     /* within or min: scores matter */
     unsigned                  drop_unknown:1;
+
+    ngx_recs_replica_t       *replica;      /* NULL: Redis is asked */
 
     recs_idset_t              file;
 
@@ -104,6 +110,12 @@ const ngx_str_t *ngx_recs_set_command(const ngx_recs_set_t *set);
 
 ngx_int_t ngx_recs_set_answer(const ngx_recs_set_t *set,
     const ngx_recs_redis_value_t *v, u_char *answer);
+
+/*
+ * Does an id of that score, or value, count now?  NAN: it is no number.
+ */
+
+ngx_uint_t ngx_recs_set_counts(const ngx_recs_set_t *set, double n);
 
 /*
  * A score as Redis writes it, or a hash's value: a decimal number, "inf" or

@@ -29,7 +29,8 @@ typedef enum {
     NGX_RECS_ZONE_POOL,
     NGX_RECS_ZONE_REDIS,
     NGX_RECS_ZONE_SNAPSHOTS,
-    NGX_RECS_ZONE_LEADER
+    NGX_RECS_ZONE_LEADER,
+    NGX_RECS_ZONE_REPLICA
 } ngx_recs_zone_kind_e;
 
 

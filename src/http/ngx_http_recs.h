@@ -18,6 +18,7 @@
 #include "ngx_recs_pool.h"
 #include "ngx_recs_row.h"
 #include "ngx_recs_zone.h"
+#include "ngx_recs_replica.h"
 #include "recs_decide.h"
 #include "recs_render.h"
 

@@ -263,7 +263,7 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* in_stock;removed=5, watched;unknown, basket;skipped */
+/* in_stock;age=12;removed=5, watched;unknown, basket;skipped */
 
 static ngx_int_t
 ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
@@ -282,7 +282,8 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
 
     for (i = 0; i < ctx->ask.nquestions; i++) {
         len += ctx->ask.questions[i].set->name.len
-               + sizeof(", ;unknown;skipped;removed=") + NGX_SIZE_T_LEN;
+               + sizeof(", ;age=;stale;unknown;skipped;removed=")
+               + 2 * NGX_SIZE_T_LEN;
     }
 
     p = ngx_pnalloc(ctx->request->pool, len);
@@ -300,6 +301,10 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
         if (q->skip) {
             p = ngx_sprintf(p, ";skipped");
             continue;
+        }
+
+        if (q->replica) {
+            p = ngx_sprintf(p, ";age=%M%s", q->age, q->stale ? ";stale" : "");
         }
 
         if (q->unknown) {

@@ -705,6 +705,7 @@ ngx_http_recs_fits(ngx_recs_set_counters_t);
 ngx_http_recs_fits(ngx_recs_pool_counters_t);
 ngx_http_recs_fits(ngx_recs_redis_counters_t);
 ngx_http_recs_fits(ngx_recs_snapshots_counters_t);
+ngx_http_recs_fits(ngx_recs_replica_counters_t);
 
 
 /*
@@ -749,6 +750,14 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         rs[i]->set.counters = (ngx_recs_set_counters_t *)
             ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SET,
                                    &rs[i]->named.name);
+
+        if (rs[i]->set.replica
+            && ngx_recs_replica_init_zone(rs[i]->set.replica, zone,
+                                          shm_zone->shm.log)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     rp = rmcf->pools.elts;
@@ -783,6 +792,7 @@ static ngx_int_t
 ngx_http_recs_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                   i;
+    ngx_http_recs_set_t        **rs;
     ngx_http_recs_pool_t       **rp;
     ngx_http_recs_redis_t      **rr;
     ngx_http_recs_main_conf_t   *rmcf;
@@ -802,6 +812,18 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
         if (ngx_recs_redis_init_worker(&rr[i]->redis, cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+        if (rs[i]->set.replica
+            && ngx_recs_replica_init_worker(rs[i]->set.replica,
+                                            &rmcf->leader, cycle)
+               != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }

@@ -470,6 +470,12 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
         ctx->state = NGX_HTTP_RECS_STALE;
     }
 
+    for (i = 0; i < ctx->ask.nquestions; i++) {
+        if (ctx->ask.questions[i].stale) {
+            ctx->state = NGX_HTTP_RECS_STALE;
+        }
+    }
+
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
         if (ctx->versions[i].skewed) {
             ctx->state = NGX_HTTP_RECS_SKEWED;

@@ -5,12 +5,22 @@
 #include "ngx_http_recs_conf.h"
 
 
+/* The defaults of a replica: ids, ms, ms. */
+
+#define NGX_HTTP_RECS_CAPACITY  100000
+#define NGX_HTTP_RECS_RESYNC    60000
+#define NGX_HTTP_RECS_MAX_LAG   1000
+
+
 typedef struct {
     ngx_http_recs_set_t        *set;
     ngx_str_t                   path;       /* file= */
     ngx_uint_t                  nsources;
     unsigned                    key:1;      /* given, as is */
     unsigned                    type:1;
+    ngx_recs_replica_t          replica;
+    unsigned                    replicated:1;   /* replica=on */
+    unsigned                    of_replica:1;   /* an option that needs it */
 } ngx_http_recs_set_options_t;
 
 
@@ -159,6 +169,92 @@ ngx_http_recs_set_unknown(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+static char *
+ngx_http_recs_set_replica(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    if (ngx_strcmp(o->value.data, "on") == 0) {
+        so->replicated = 1;
+
+    } else if (ngx_strcmp(o->value.data, "off") != 0) {
+        return "it must be \"on\" or \"off\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_feed(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->of_replica = 1;
+    so->replica.feed = o->value;
+
+    return ngx_strlchr(o->value.data, o->value.data + o->value.len, '$')
+           ? "it can't have variables" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_capacity(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0 || recs_table_size(n, 1) == 0) {
+        return "it must be a number of ids, over 0";
+    }
+
+    so->of_replica = 1;
+    so->replica.capacity = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_msec(ngx_http_recs_option_t *o,
+    ngx_http_recs_set_options_t *so, ngx_msec_t *msec)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(&o->value, 0);
+
+    if (n == NGX_ERROR || n < 100) {
+        return "it must be a time such as \"60s\", at least \"100ms\"";
+    }
+
+    so->of_replica = 1;
+    *msec = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_max_lag(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    return ngx_http_recs_set_msec(o, so, &so->replica.max_lag);
+}
+
+
+static char *
+ngx_http_recs_set_resync(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    return ngx_http_recs_set_msec(o, so, &so->replica.resync);
+}
+
+
 static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("redis="), ngx_http_recs_set_redis },
     { ngx_string("key="), ngx_http_recs_set_key },
@@ -168,11 +264,53 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("within="), ngx_http_recs_set_within },
     { ngx_string("min="), ngx_http_recs_set_min },
     { ngx_string("unknown="), ngx_http_recs_set_unknown },
+    { ngx_string("replica="), ngx_http_recs_set_replica },
+    { ngx_string("feed="), ngx_http_recs_set_feed },
+    { ngx_string("capacity="), ngx_http_recs_set_capacity },
+    { ngx_string("max_lag="), ngx_http_recs_set_max_lag },
+    { ngx_string("resync="), ngx_http_recs_set_resync },
     { ngx_null_string, NULL }
 };
 
 
 /* NULL, or what would be right. */
+
+static const char *
+ngx_http_recs_set_check_replica(ngx_http_recs_set_options_t *so)
+{
+    ngx_recs_replica_t  *replica;
+
+    replica = &so->replica;
+
+    if (!so->replicated) {
+        return so->of_replica
+               ? "can have \"feed=\", \"capacity=\", \"max_lag=\" and \"resync=\" "
+                 "only with \"replica=on\""
+               : NULL;
+    }
+
+    if (so->set->key->lengths) {
+        return "must have a \"key=\" without variables with \"replica=on\"";
+    }
+
+    if (replica->feed.len == so->set->key->value.len
+        && ngx_strncmp(replica->feed.data, so->set->key->value.data,
+                       replica->feed.len)
+           == 0)
+    {
+        return "must have a \"feed=\" that is another key than \"key=\"";
+    }
+
+    if (replica->feed.len == 0 && replica->max_lag
+        && replica->max_lag
+           <= (replica->resync ? replica->resync : NGX_HTTP_RECS_RESYNC))
+    {
+        return "must have a \"max_lag=\" over \"resync=\" without \"feed=\"";
+    }
+
+    return NULL;
+}
+
 
 static const char *
 ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
@@ -187,9 +325,11 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 
     if (set->source != NGX_RECS_SET_REDIS) {
 
-        if (so->key || so->type || set->within || set->has_min) {
-            return "can have \"key=\", \"type=\", \"within=\" and \"min=\" "
-                   "only with \"redis=\"";
+        if (so->key || so->type || set->within || set->has_min
+            || so->replicated)
+        {
+            return "can have \"key=\", \"type=\", \"within=\", \"min=\" and "
+                   "\"replica=\" only with \"redis=\"";
         }
 
         return NULL;
@@ -211,7 +351,42 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
         return "can have only one of \"within=\" and \"min=\"";
     }
 
-    return NULL;
+    return ngx_http_recs_set_check_replica(so);
+}
+
+
+static char *
+ngx_http_recs_set_make_replica(ngx_conf_t *cf, ngx_http_recs_set_options_t *so)
+{
+    ngx_recs_set_t      *set;
+    ngx_recs_replica_t  *replica;
+
+    replica = ngx_palloc(cf->pool, sizeof(ngx_recs_replica_t));
+    if (replica == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    set = &so->set->set;
+
+    *replica = so->replica;
+    replica->set = set;
+    replica->key = so->set->key->value;
+    set->replica = replica;
+
+    if (replica->capacity == 0) {
+        replica->capacity = NGX_HTTP_RECS_CAPACITY;
+    }
+
+    if (replica->resync == 0) {
+        replica->resync = NGX_HTTP_RECS_RESYNC;
+    }
+
+    if (replica->max_lag == 0) {
+        replica->max_lag = replica->feed.len ? NGX_HTTP_RECS_MAX_LAG
+                                             : 2 * replica->resync;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -249,6 +424,12 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     error = ngx_http_recs_set_check(&so);
     if (error) {
         return ngx_http_recs_wrong(&o, error);
+    }
+
+    so.set->set.scores = so.set->set.within || so.set->set.has_min;
+
+    if (so.replicated) {
+        return ngx_http_recs_set_make_replica(cf, &so);
     }
 
     if (so.set->set.source != NGX_RECS_SET_FILE) {

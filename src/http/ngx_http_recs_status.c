@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_recs.h"
+#include "ngx_recs_entry.h"
 #include "recs_writer.h"
 
 
@@ -10,6 +11,8 @@ static ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
 static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
 static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
@@ -221,9 +224,80 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         ngx_http_recs_write(w, "unknown", counters->unknown);
         ngx_http_recs_write(w, "skipped", counters->skipped);
         ngx_http_recs_write(w, "removed", counters->removed);
+
+        if (rs[i]->set.replica) {
+            ngx_http_recs_status_replica(rs[i]->set.replica, w);
+        }
+
         recs_write_object_end(w);
     }
 
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
+{
+    u_char                        buf[NGX_RECS_FEED_ID_LEN];
+    ngx_str_t                     id;
+    ngx_uint_t                    i;
+    recs_str_t                    span;
+    ngx_recs_replica_stat_t       stat;
+    ngx_recs_replica_counters_t  *counters;
+
+    counters = replica->counters;
+
+    ngx_recs_replica_stat(replica, &stat);
+
+    recs_write_key(w, "replica");
+    recs_write_object(w);
+
+    recs_write_key(w, "state");
+    span = ngx_recs_span(stat.state);
+    recs_write_string(w, &span);
+
+    ngx_http_recs_write(w, "leader", ngx_recs_leader_pid(replica->leader));
+    ngx_http_recs_write(w, "ids", stat.table.ids);
+    ngx_http_recs_write(w, "capacity", stat.table.capacity);
+    ngx_http_recs_write(w, "slots", stat.table.slots);
+    ngx_http_recs_write(w, "used", stat.table.used);
+
+    recs_write_key(w, "age");
+
+    if (stat.loaded) {
+        recs_write_uint(w, stat.age);
+
+    } else {
+        recs_write_null(w);
+    }
+
+    if (replica->feed.len) {
+        ngx_recs_feed_id_write(&stat.position.id, buf, &id);
+        span = ngx_recs_span(&id);
+
+        recs_write_key(w, "feed_id");
+        recs_write_string(w, &span);
+        ngx_http_recs_write(w, "feed_seq", stat.position.seq);
+    }
+
+    ngx_http_recs_write(w, "loaded", stat.loaded);
+    ngx_http_recs_write(w, "load_time", replica->shared->load_time);
+    ngx_http_recs_write(w, "loads", counters->loads);
+    ngx_http_recs_write(w, "failures", counters->failures);
+    ngx_http_recs_write(w, "entries", counters->entries);
+    ngx_http_recs_write(w, "answered", counters->answered);
+    ngx_http_recs_write(w, "stale", counters->stale);
+
+    recs_write_key(w, "resyncs");
+    recs_write_object(w);
+
+    for (i = 0; i < NGX_RECS_NRESYNCS; i++) {
+        ngx_http_recs_write(w, (char *) ngx_recs_resyncs[i].data,
+                            counters->resyncs[i]);
+    }
+
+    recs_write_object_end(w);
     recs_write_object_end(w);
 }
 

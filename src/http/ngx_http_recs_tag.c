@@ -137,6 +137,16 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 
         } else {
 
+            if (q->replica) {
+                recs_write_key(w, "age");
+                recs_write_uint(w, q->age);
+            }
+
+            if (q->stale) {
+                recs_write_key(w, "stale");
+                recs_write_true(w);
+            }
+
             if (q->unknown) {
                 recs_write_key(w, "unknown");
                 recs_write_true(w);

@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_recs_count_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_removed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_recs_set_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_version_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_age_variable(ngx_http_request_t *r,
@@ -35,8 +37,8 @@ static ngx_uint_t ngx_http_recs_has_prefix(const ngx_str_t *name,
     const ngx_str_t *prefix);
 static ngx_uint_t ngx_http_recs_same_name(const ngx_str_t *name,
     const u_char *text, size_t len);
-static ngx_uint_t ngx_http_recs_removed_set(ngx_http_recs_main_conf_t *rmcf,
-    const ngx_str_t *name);
+static ngx_uint_t ngx_http_recs_names_set(ngx_http_recs_main_conf_t *rmcf,
+    const ngx_str_t *name, const ngx_str_t *prefix);
 static ngx_uint_t ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf,
     const ngx_str_t *name, ngx_http_recs_active_t *active);
 static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
@@ -72,6 +74,8 @@ const ngx_str_t  ngx_http_recs_ages[] = {
 
 static const ngx_str_t  ngx_http_recs_removed_prefix =
     ngx_string("recs_removed_");
+static const ngx_str_t  ngx_http_recs_set_age_prefix =
+    ngx_string("recs_set_age_");
 static const ngx_str_t  ngx_http_recs_active_prefix =
     ngx_string("recs_active_");
 
@@ -106,6 +110,9 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
       offsetof(recs_decision_t, backfilled), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
+
+    { ngx_string("recs_set_age_"), NULL, ngx_http_recs_set_age_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
 
     { ngx_string("recs_active_"), NULL, ngx_http_recs_active_variable, 0,
@@ -204,7 +211,14 @@ ngx_http_recs_variable_fault(ngx_http_recs_main_conf_t *rmcf,
     ngx_http_recs_active_t  active;
 
     if (ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)) {
-        return ngx_http_recs_removed_set(rmcf, name)
+        return ngx_http_recs_names_set(rmcf, name,
+                                       &ngx_http_recs_removed_prefix)
+               ? NULL : "no recs_set is defined for";
+    }
+
+    if (ngx_http_recs_has_prefix(name, &ngx_http_recs_set_age_prefix)) {
+        return ngx_http_recs_names_set(rmcf, name,
+                                       &ngx_http_recs_set_age_prefix)
                ? NULL : "no recs_set is defined for";
     }
 
@@ -245,8 +259,8 @@ ngx_http_recs_same_name(const ngx_str_t *name, const u_char *text, size_t len)
 
 
 static ngx_uint_t
-ngx_http_recs_removed_set(ngx_http_recs_main_conf_t *rmcf,
-    const ngx_str_t *name)
+ngx_http_recs_names_set(ngx_http_recs_main_conf_t *rmcf,
+    const ngx_str_t *name, const ngx_str_t *prefix)
 {
     size_t                   len;
     u_char                  *text;
@@ -254,8 +268,8 @@ ngx_http_recs_removed_set(ngx_http_recs_main_conf_t *rmcf,
     ngx_http_recs_named_t  **sets;
 
     sets = rmcf->sets.elts;
-    text = name->data + ngx_http_recs_removed_prefix.len;
-    len = name->len - ngx_http_recs_removed_prefix.len;
+    text = name->data + prefix->len;
+    len = name->len - prefix->len;
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
         if (ngx_http_recs_same_name(&sets[i]->name, text, len)) {
@@ -514,36 +528,67 @@ ngx_http_recs_count_variable(ngx_http_request_t *r,
 }
 
 
+/* The question that a variable's name is about; NULL: it was not asked. */
+
+static ngx_recs_question_t *
+ngx_http_recs_question_of(ngx_http_recs_ctx_t *ctx, const ngx_str_t *name,
+    const ngx_str_t *prefix)
+{
+    ngx_uint_t            i;
+    ngx_recs_question_t  *q;
+
+    for (i = 0; ctx && i < ctx->ask.nquestions; i++) {
+        q = &ctx->ask.questions[i];
+
+        if (ngx_http_recs_same_name(&q->set->name, name->data + prefix->len,
+                                    name->len - prefix->len))
+        {
+            return q;
+        }
+    }
+
+    return NULL;
+}
+
+
 static ngx_int_t
 ngx_http_recs_removed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t *name = (ngx_str_t *) data;
-
-    size_t                len;
-    u_char               *set;
-    ngx_uint_t            i;
     ngx_recs_question_t  *q;
     ngx_http_recs_ctx_t  *ctx;
 
     ctx = ngx_http_recs_decided(r);
 
-    set = name->data + ngx_http_recs_removed_prefix.len;
-    len = name->len - ngx_http_recs_removed_prefix.len;
-
-    for (i = 0; ctx && i < ctx->ask.nquestions; i++) {
-        q = &ctx->ask.questions[i];
-
-        if (q->set->name.len == len
-            && ngx_strncasecmp(q->set->name.data, set, len) == 0)
-        {
-            return ngx_http_recs_number(r, v, ctx->removed[i]);
-        }
+    q = ngx_http_recs_question_of(ctx, (ngx_str_t *) data,
+                                  &ngx_http_recs_removed_prefix);
+    if (q == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
     }
 
-    v->not_found = 1;
+    return ngx_http_recs_number(r, v, ctx->removed[q - ctx->ask.questions]);
+}
 
-    return NGX_OK;
+
+/* How old a replica's answers are, ms. */
+
+static ngx_int_t
+ngx_http_recs_set_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_recs_question_t  *q;
+
+    q = ngx_http_recs_question_of(ngx_http_recs_decided(r),
+                                  (ngx_str_t *) data,
+                                  &ngx_http_recs_set_age_prefix);
+
+    if (q == NULL || !q->replica) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_recs_number(r, v, q->age);
 }
 
 
