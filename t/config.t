@@ -13,6 +13,7 @@ use Test::More;
 my $t = Recs::Test->new;
 
 $t->write('ids.txt', "b1\nb2\n");
+$t->write('large.ndjson', '{"id":"' . 'x' x 4096 . '"}');
 $t->write('pool.ndjson', qq({"id":"n1"}\n{"id":"n2"}\n{"id":"n3"}\n));
 $t->write('password', "secret\n");
 $t->write('no-password', '');
@@ -22,7 +23,7 @@ $t->write('blank-password', "\nsecret\n");
 
 my $before = 'recs_redis main { server unix:/var/run/none.sock; } '
            . 'recs_set ids file=%%TESTDIR%%/ids.txt; '
-           . 'recs_pool fresh file=%%TESTDIR%%/pool.ndjson;';
+           . 'recs_pool fresh file=%%TESTDIR%%/pool.ndjson size=4k;';
 
 
 sub accepts {
@@ -83,6 +84,8 @@ subtest 'every form of a directive is accepted' => sub {
             . 'refresh=100ms',
         'recs_pool p redis=main key=a id=/sku',
         'recs_pool p file=%%TESTDIR%%/pool.ndjson refresh=1h id=/id',
+        'recs_pool p redis=main key=a size=4k', 'recs_pool p redis=main key=a '
+            . 'size=2m',
         'recs_snapshots s redis=main prefix=home',
         'recs_snapshots s prefix=a:b redis=main min_coverage=0% poll=100ms',
         'recs_snapshots s redis=main prefix=p min_coverage=99.95% '
@@ -355,6 +358,7 @@ subtest 'what is given twice is refused' => sub {
         ['recs_pool p redis=main key=a', 'key=b'],
         ['recs_pool p redis=main key=a refresh=1s', 'refresh=2s'],
         ['recs_pool p redis=main key=a id=/id', 'id=/sku'],
+        ['recs_pool p redis=main key=a size=1m', 'size=2m'],
         ['recs_snapshots s redis=main prefix=a', 'prefix=b'],
         ['recs_snapshots s redis=main prefix=a poll=1s', 'poll=2s'],
         ['recs_explore fresh rate=1% slots=1', 'rate=2%'],
@@ -625,6 +629,11 @@ subtest 'recs_pool refuses what is no pool' => sub {
         ["$file id=/a/*", qr/"id=\/a\/\*" .*an object has one id/],
         ["$file refresh=10ms", qr/"refresh=10ms" .*at least "100ms"/],
         ["$file refresh=x", qr/"refresh=x" .*a time such as "60s"/],
+        ["$file size=4095", qr/"size=4095" .*from "4k" to "64m"/],
+        ["$file size=65m", qr/"size=65m" .*from "4k" to "64m"/],
+        ["$file size=x", qr/"size=x" .*from "4k" to "64m"/],
+        ['file=%%TESTDIR%%/large.ndjson size=4k',
+            qr/of recs_pool "p" does not fit into size=4k, 9k are needed/],
         ["$file max=3", qr/"max=3" of recs_pool "p"/],
         ['file=%%TESTDIR%%/none',
             qr/"\S+none" of recs_pool "p" cannot be opened .*No such file/],

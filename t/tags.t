@@ -662,7 +662,7 @@ HTTP
     is_deeply([$after->{sets}{stock}{questions},
                $after->{sets}{new}{questions}], [15, 0], 'each has its own');
 
-    ok($other->reload(http => "recs_zone 1m;\n$http"), 'another size');
+    ok($other->reload(http => "recs_zone 16m;\n$http"), 'another size');
     is($count->()->{items}{total}, 0, 'begins anew');
 };
 

@@ -2,6 +2,10 @@
 #include "ngx_recs_file.h"
 
 
+static void ngx_recs_file_set(ngx_recs_file_version_t *version,
+    ngx_file_info_t *fi);
+
+
 ngx_int_t
 ngx_recs_file_read(const ngx_str_t *path, ngx_pool_t *pool, ngx_str_t *content,
     ngx_recs_file_version_t *version, const char **error)
@@ -58,9 +62,7 @@ ngx_recs_file_read(const ngx_str_t *path, ngx_pool_t *pool, ngx_str_t *content,
     content->len = done;
 
     if (version) {
-        version->uniq = ngx_file_uniq(&fi);
-        version->size = ngx_file_size(&fi);
-        version->mtime = ngx_file_mtime(&fi);
+        ngx_recs_file_set(version, &fi);
     }
 
     (void) ngx_close_file(fd);
@@ -81,15 +83,33 @@ ngx_uint_t
 ngx_recs_file_changed(const ngx_str_t *path,
     const ngx_recs_file_version_t *version)
 {
-    ngx_file_info_t  fi;
+    ngx_file_info_t          fi;
+    ngx_recs_file_version_t  now;
 
     if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
         return 0;
     }
 
-    return ngx_file_uniq(&fi) != version->uniq
-           || ngx_file_size(&fi) != version->size
-           || ngx_file_mtime(&fi) != version->mtime;
+    ngx_recs_file_set(&now, &fi);
+
+    return !ngx_recs_file_same(&now, version);
+}
+
+
+static void
+ngx_recs_file_set(ngx_recs_file_version_t *version, ngx_file_info_t *fi)
+{
+    version->uniq = ngx_file_uniq(fi);
+    version->size = ngx_file_size(fi);
+    version->mtime = ngx_file_mtime(fi);
+}
+
+
+ngx_uint_t
+ngx_recs_file_same(const ngx_recs_file_version_t *a,
+    const ngx_recs_file_version_t *b)
+{
+    return a->uniq == b->uniq && a->size == b->size && a->mtime == b->mtime;
 }
 
 

@@ -33,6 +33,9 @@ ngx_int_t ngx_recs_file_read(const ngx_str_t *path, ngx_pool_t *pool,
 ngx_uint_t ngx_recs_file_changed(const ngx_str_t *path,
     const ngx_recs_file_version_t *version);
 
+ngx_uint_t ngx_recs_file_same(const ngx_recs_file_version_t *a,
+    const ngx_recs_file_version_t *b);
+
 /*
  * The next line of *rest, without its LF or CR LF; *rest goes past it.
  * False: there is none.

@@ -1,341 +1,423 @@
 
-/*
- * A worker's copy of a pool: read from a file, or from a Redis hash in steps,
- * and replaced as a whole.
- */
+/* A worker's part of a pool: its items, and what all share. */
 
 
-#include "ngx_recs_pool.h"
+#include "ngx_recs_pool_read.h"
 #include "ngx_recs_mem.h"
-#include "ngx_recs_zone.h"
-#include "recs_idset.h"
+#include "recs_hash.h"
 
 
-/* What is larger than this, in bytes, is no pool. */
+/* How often a worker looks whether there are other entries, ms. */
 
-#define NGX_RECS_POOL_MAX_SIZE  (64 * 1024 * 1024)
-
-/* While there is nothing yet, Redis is asked again so soon, ms. */
-
-#define NGX_RECS_POOL_RETRY     500
+#define NGX_RECS_POOL_WATCH     100
 
 /*
- * A hash is read in steps of about so many entries: one big answer would hold
- * up Redis, and the replies that come after it on the connection.
+ * Items are built in turns of the event loop, each of so many entries or bytes
+ * at most: requests must not wait for the whole.
  */
 
-#define NGX_RECS_POOL_STEP      "200"
+#define NGX_RECS_POOL_ENTRIES   100
+#define NGX_RECS_POOL_BYTES     (64 * 1024)
 
-#define NGX_RECS_POOL_CURSOR    32      /* bytes; it is a 64-bit number */
 
+/* Items in the making, in their own memory. */
 
-/* Contents in the making. */
-
-struct ngx_recs_pool_draft_s {
-    ngx_pool_t               *memory;
+struct ngx_recs_pool_build_s {
+    ngx_recs_pool_items_t    *items;
     recs_mem_t                mem;
-    ngx_array_t               objects;      /* recs_object_t */
-    size_t                    size;         /* bytes read */
-
-    ngx_uint_t                entries;      /* read */
-    ngx_uint_t                refused;      /* of these: can't be used */
-    const char               *error;        /* the first one's */
-    ngx_uint_t                number;       /* the first one's, from 1 */
-
-    const char               *failed;       /* why it comes to nothing */
-
-    /* from Redis */
-
-    recs_str_t                id;           /* of the entry being read */
-    u_char                    cursor[NGX_RECS_POOL_CURSOR];
-    size_t                    cursor_len;
+    recs_entries_t            rest;
+    ngx_atomic_uint_t         generation;
 };
 
 
-static ngx_recs_pool_draft_t *ngx_recs_pool_draft(ngx_log_t *log);
-static void ngx_recs_pool_entry(ngx_recs_pool_t *pool,
-    ngx_recs_pool_draft_t *draft, recs_str_t *text, recs_str_t *id);
-static void ngx_recs_pool_refuse(ngx_recs_pool_draft_t *draft,
-    const char *error);
-static ngx_int_t ngx_recs_pool_adopt(ngx_recs_pool_t *pool,
-    ngx_recs_pool_draft_t *draft, ngx_log_t *log);
-static ngx_int_t ngx_recs_pool_unique(ngx_recs_pool_t *pool,
-    ngx_recs_pool_draft_t *draft, ngx_recs_pool_items_t *items);
-static void ngx_recs_pool_log_change(ngx_recs_pool_t *pool,
-    ngx_recs_pool_draft_t *draft, ngx_recs_pool_items_t *items,
-    ngx_log_t *log);
+static void ngx_recs_pool_watch(ngx_event_t *ev);
+static void ngx_recs_pool_begin(ngx_recs_pool_t *pool, ngx_log_t *log);
+static ngx_uint_t ngx_recs_pool_unchanged(ngx_recs_pool_t *pool);
+static ngx_recs_pool_build_t *ngx_recs_pool_build_create(ngx_log_t *log);
+static ngx_int_t ngx_recs_pool_build_open(ngx_recs_pool_build_t *build);
+static ngx_int_t ngx_recs_pool_build_turn(ngx_recs_pool_t *pool,
+    ngx_recs_pool_build_t *build);
+static ngx_int_t ngx_recs_pool_build_entry(ngx_recs_pool_t *pool,
+    ngx_recs_pool_build_t *build, recs_entry_t *entry);
+static void ngx_recs_pool_adopt(ngx_recs_pool_t *pool,
+    ngx_recs_pool_build_t *build);
+static void ngx_recs_pool_abandon(ngx_recs_pool_t *pool, ngx_log_t *log);
 
-static void ngx_recs_pool_refresh(ngx_event_t *ev);
-static void ngx_recs_pool_schedule(ngx_recs_pool_t *pool);
-static void ngx_recs_pool_refresh_file(ngx_recs_pool_t *pool, ngx_log_t *log);
-static void ngx_recs_pool_refresh_redis(ngx_recs_pool_t *pool,
-    ngx_log_t *log);
-static const char *ngx_recs_pool_scan(ngx_recs_pool_t *pool);
-static ngx_int_t ngx_recs_pool_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v);
-static ngx_int_t ngx_recs_pool_cursor(ngx_recs_pool_draft_t *draft,
-    ngx_recs_redis_value_t *v);
-static ngx_int_t ngx_recs_pool_copy(ngx_recs_pool_draft_t *draft,
-    const ngx_str_t *from, recs_str_t *to);
-static void ngx_recs_pool_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
-    ngx_str_t *error);
-static void ngx_recs_pool_failed(ngx_recs_pool_t *pool, ngx_err_t err,
-    const char *why, const ngx_str_t *error, ngx_log_t *log);
+static ngx_uint_t ngx_recs_pool_same(const ngx_recs_pool_copy_t *copy,
+    const ngx_recs_pool_entries_t *entries);
 
 
-ngx_int_t
-ngx_recs_pool_load(ngx_recs_pool_t *pool, ngx_log_t *log, const char **error)
+/* Its block is named after all that the entries depend on. */
+
+void
+ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
 {
-    ngx_str_t                 content, line;
-    recs_str_t                text;
-    ngx_recs_pool_draft_t    *draft;
-    ngx_recs_file_version_t   version;
+    u_char                    buf[NGX_RECS_ZONE_BLOCK_NAME];
+    uint64_t                  hash;
+    ngx_str_t                 name;
+    recs_str_t                source, key;
+    ngx_recs_pool_entries_t   published;
+    ngx_atomic_uint_t         generation;
 
-    *error = "does not fit into memory";
+    pool->counters = (ngx_recs_pool_counters_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_POOL, &pool->name);
 
-    draft = ngx_recs_pool_draft(log);
-    if (draft == NULL) {
-        return NGX_ERROR;
-    }
+    source = ngx_recs_span(pool->redis ? &pool->redis->name : &pool->file);
+    key = ngx_recs_span(&pool->key);
 
-    if (ngx_recs_file_read(&pool->file, draft->memory, &content, &version,
-                           error)
-        != NGX_OK)
+    hash = recs_hash_int(0, pool->redis != NULL);
+    hash = recs_hash_str(hash, &source);
+    hash = recs_hash_str(hash, &key);
+    hash = recs_hash_str(hash, &pool->id.source);
+
+    name.data = buf;
+    name.len = ngx_snprintf(buf, sizeof(buf), "%V %016xL", &pool->name, hash)
+               - buf;
+
+    pool->shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_POOL, &name,
+                                       sizeof(ngx_recs_pool_shared_t)
+                                       + NGX_RECS_POOL_COPIES
+                                         * (sizeof(ngx_recs_pool_copy_t)
+                                            + pool->size));
+
+    /*
+     * If the file is that of which there are entries already, these count:
+     * they may have been read after the configuration.  If it is another, what
+     * the configuration read stays until the leader publishes that.
+     */
+
+    if (pool->items && pool->shared
+        && ngx_recs_pool_entries(pool, NULL, &published, &generation) == NGX_OK
+        && ngx_recs_file_changed(&pool->file, &published.version))
     {
-        ngx_destroy_pool(draft->memory);
-        return NGX_ERROR;
+        pool->generation = generation;
     }
-
-    while (ngx_recs_file_line(&content, &line)) {
-
-        if (line.len) {
-            text = ngx_recs_span(&line);
-            ngx_recs_pool_entry(pool, draft, &text, NULL);
-        }
-    }
-
-    if (ngx_recs_pool_adopt(pool, draft, log) != NGX_OK) {
-        *error = draft->failed;
-        ngx_destroy_pool(draft->memory);
-        return NGX_ERROR;
-    }
-
-    pool->version = version;
-    *error = NULL;
-
-    return NGX_OK;
 }
 
 
-static ngx_recs_pool_draft_t *
-ngx_recs_pool_draft(ngx_log_t *log)
+void
+ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_recs_leader_t *leader,
+    ngx_cycle_t *cycle)
+{
+    ngx_int_t  rc;
+
+    pool->leader = leader;
+
+    pool->watch.handler = ngx_recs_pool_watch;
+    pool->watch.data = pool;
+    pool->watch.log = cycle->log;
+    pool->watch.cancelable = 1;
+
+    /* before the first request, as a whole */
+
+    ngx_recs_pool_begin(pool, cycle->log);
+
+    if (pool->build) {
+
+        do {
+            rc = ngx_recs_pool_build_turn(pool, pool->build);
+        } while (rc == NGX_AGAIN);
+
+        if (rc != NGX_OK) {
+            ngx_recs_pool_abandon(pool, cycle->log);
+        }
+    }
+
+    ngx_add_timer(&pool->watch, NGX_RECS_POOL_WATCH);
+
+    ngx_recs_pool_read_init(pool, cycle);
+}
+
+
+static void
+ngx_recs_pool_watch(ngx_event_t *ev)
+{
+    ngx_int_t         rc;
+    ngx_recs_pool_t  *pool;
+
+    pool = ev->data;
+
+    if (pool->build == NULL) {
+        ngx_recs_pool_begin(pool, ev->log);
+    }
+
+    if (pool->build) {
+        rc = ngx_recs_pool_build_turn(pool, pool->build);
+
+        if (rc == NGX_AGAIN) {
+            ngx_post_event(ev, &ngx_posted_next_events);
+            return;
+        }
+
+        if (rc != NGX_OK) {
+            ngx_recs_pool_abandon(pool, ev->log);
+        }
+    }
+
+    ngx_add_timer(ev, NGX_RECS_POOL_WATCH);
+}
+
+
+/* If there are other entries than those of the items, begins to build. */
+
+static void
+ngx_recs_pool_begin(ngx_recs_pool_t *pool, ngx_log_t *log)
+{
+    ngx_int_t               rc;
+    ngx_recs_pool_build_t  *build;
+
+    if (ngx_recs_latest(&pool->shared->generation) == pool->generation
+        || ngx_recs_pool_unchanged(pool))
+    {
+        return;
+    }
+
+    build = ngx_recs_pool_build_create(log);
+    if (build == NULL) {
+        ngx_recs_pool_abandon(pool, log);
+        return;
+    }
+
+    pool->build = build;
+
+    rc = ngx_recs_pool_entries(pool, build->items->memory,
+                               &build->items->entries, &build->generation);
+
+    if (rc != NGX_OK || ngx_recs_pool_build_open(build) != NGX_OK) {
+        ngx_recs_pool_abandon(pool, log);
+    }
+}
+
+
+/* The same bytes again (as others read them, too, with the configuration). */
+
+static ngx_uint_t
+ngx_recs_pool_unchanged(ngx_recs_pool_t *pool)
+{
+    ngx_uint_t                same;
+    ngx_atomic_uint_t         g;
+    ngx_recs_pool_copy_t     *copy;
+    ngx_recs_pool_entries_t   entries;
+
+    if (pool->items == NULL) {
+        return 0;
+    }
+
+    do {
+        g = ngx_recs_latest(&pool->shared->generation);
+        copy = ngx_recs_pool_copy(pool, g);
+
+        entries = pool->items->entries;
+        entries.version = copy->version;
+        same = ngx_recs_pool_same(copy, &entries);
+
+    } while (!ngx_recs_latest_stood(&pool->shared->generation, g,
+                                    NGX_RECS_POOL_COPIES));
+
+    if (same) {
+        pool->items->entries.version = entries.version;
+        pool->generation = g;
+    }
+
+    return same;
+}
+
+
+static ngx_recs_pool_build_t *
+ngx_recs_pool_build_create(ngx_log_t *log)
 {
     ngx_pool_t             *memory;
-    ngx_recs_pool_draft_t  *draft;
+    ngx_recs_pool_build_t  *build;
 
     memory = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
     if (memory == NULL) {
         return NULL;
     }
 
-    draft = ngx_pcalloc(memory, sizeof(ngx_recs_pool_draft_t));
-
-    if (draft == NULL
-        || ngx_array_init(&draft->objects, memory, 64, sizeof(recs_object_t))
-           != NGX_OK)
-    {
-        ngx_destroy_pool(memory);
-        return NULL;
+    build = ngx_pcalloc(memory, sizeof(ngx_recs_pool_build_t));
+    if (build == NULL) {
+        goto failed;
     }
 
-    draft->memory = memory;
-    ngx_recs_mem(&draft->mem, memory);
+    build->items = ngx_pcalloc(memory, sizeof(ngx_recs_pool_items_t));
+    if (build->items == NULL) {
+        goto failed;
+    }
 
-    return draft;
+    build->items->memory = memory;
+    build->items->refs = 1;
+    ngx_recs_mem(&build->mem, memory);
+
+    return build;
+
+failed:
+
+    ngx_destroy_pool(memory);
+
+    return NULL;
 }
 
 
-/* Takes in an entry; id: NULL if only the object has it. */
+/* Of items->entries, which are there. */
 
-static void
-ngx_recs_pool_entry(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
-    recs_str_t *text, recs_str_t *id)
+static ngx_int_t
+ngx_recs_pool_build_open(ngx_recs_pool_build_t *build)
 {
-    const char     *error;
-    recs_object_t  *object;
+    size_t                  n;
+    recs_str_t              bytes;
+    ngx_recs_pool_items_t  *items;
 
-    draft->entries++;
+    items = build->items;
+    bytes = ngx_recs_span(&items->entries.bytes);
 
-    object = ngx_array_push(&draft->objects);
-    if (object == NULL) {
-        draft->failed = "does not fit into memory";
-        return;
+    if (recs_entries_open(&build->rest, &bytes) != 0) {
+        return NGX_ERROR;
     }
 
-    if (id) {
-        object->id = *id;
+    n = build->rest.left;
+    items->refused = build->rest.refused;
+    items->objects = ngx_palloc(items->memory, n * sizeof(recs_object_t) + 1);
+    items->ids = ngx_palloc(items->memory, n * sizeof(recs_str_t) + 1);
+    items->forms = ngx_palloc(items->memory, n + 1);
 
-    } else {
-        object->id.data = NULL;
-    }
-
-    error = recs_object_read(&draft->mem, text, &pool->id, object);
-
-    if (error) {
-        draft->objects.nelts--;
-        ngx_recs_pool_refuse(draft, error);
-    }
+    return items->objects && items->ids && items->forms ? NGX_OK : NGX_ERROR;
 }
 
 
-static void
-ngx_recs_pool_refuse(ngx_recs_pool_draft_t *draft, const char *error)
+/* NGX_OK: they are the pool's items now; NGX_AGAIN: more is to do; NGX_ERROR */
+
+static ngx_int_t
+ngx_recs_pool_build_turn(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
 {
-    if (draft->refused++ == 0) {
-        draft->error = error;
-        draft->number = draft->entries;
+    int           rc;
+    size_t        left;
+    ngx_uint_t    i;
+    recs_entry_t  entry;
+
+    left = build->rest.rest.len;
+
+    for (i = 0; i < NGX_RECS_POOL_ENTRIES; i++) {
+
+        rc = recs_entries_next(&build->rest, &entry);
+
+        if (rc == 0) {
+            ngx_recs_pool_adopt(pool, build);
+            return NGX_OK;
+        }
+
+        if (rc < 0 || ngx_recs_pool_build_entry(pool, build, &entry) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (left - build->rest.rest.len > NGX_RECS_POOL_BYTES) {
+            break;
+        }
     }
-}
 
-
-static int ngx_libc_cdecl
-ngx_recs_pool_compare(const void *one, const void *two)
-{
-    int                   rc;
-    const recs_object_t  *a, *b;
-
-    a = one;
-    b = two;
-
-    rc = ngx_memcmp(a->id.data, b->id.data, ngx_min(a->id.len, b->id.len));
-
-    return rc ? rc : (a->id.len > b->id.len) - (a->id.len < b->id.len);
+    return NGX_AGAIN;
 }
 
 
 /*
- * Makes the draft the pool's contents.  On NGX_OK its memory is theirs; else
- * draft->failed says why not.
+ * The leader took it, so it can be used; entries from elsewhere may be another
+ * version's, which took more.
  */
 
 static ngx_int_t
-ngx_recs_pool_adopt(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
-    ngx_log_t *log)
+ngx_recs_pool_build_entry(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build,
+    recs_entry_t *entry)
 {
+    const char             *error;
+    recs_object_t          *object;
     ngx_recs_pool_items_t  *items;
 
-    if (draft->failed) {
+    items = build->items;
+    object = &items->objects[items->n];
+    object->id = entry->id;
+
+    error = recs_object_read(&build->mem, &entry->text, &pool->id, object);
+
+    if (error && ngx_strcmp(error, "out of memory") == 0) {
         return NGX_ERROR;
     }
 
-    items = ngx_pcalloc(draft->memory, sizeof(ngx_recs_pool_items_t));
-
-    if (items == NULL || ngx_recs_pool_unique(pool, draft, items) != NGX_OK) {
-        draft->failed = "does not fit into memory";
-        return NGX_ERROR;
+    if (error) {
+        items->refused++;
+        return NGX_OK;
     }
 
-    items->memory = draft->memory;
-    items->refs = 1;
-    items->refused = draft->refused;
-    items->loaded = ngx_time();
+    items->ids[items->n] = object->id;
+    items->forms[items->n++] = object->forms;
 
-    ngx_recs_pool_log_change(pool, draft, items, log);
+    return NGX_OK;
+}
 
+
+static void
+ngx_recs_pool_adopt(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
+{
     if (pool->items) {
         ngx_recs_pool_release(pool->items);
     }
 
-    pool->items = items;
-    pool->failed = 0;
-
-    return NGX_OK;
+    pool->items = build->items;
+    pool->generation = build->generation;
+    pool->build = NULL;
 }
 
 
-/*
- * Each id once.  A file's order stays, and a second one is its error; a hash
- * has no order and no second one, but may give an entry twice while it is read
- * (https://redis.io/docs/latest/commands/scan/).
- */
+/* The contents stay; they are tried again when there are others. */
 
-static ngx_int_t
-ngx_recs_pool_unique(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
-    ngx_recs_pool_items_t *items)
+static void
+ngx_recs_pool_abandon(ngx_recs_pool_t *pool, ngx_log_t *log)
 {
-    ngx_uint_t      i, n;
-    recs_idset_t    ids;
-    recs_object_t  *object;
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "recs_pool \"%V\": this worker can't take its entries over, "
+                  "for lack of memory, or as they are damaged", &pool->name);
 
-    object = draft->objects.elts;
-    n = draft->objects.nelts;
+    pool->generation = ngx_recs_latest(&pool->shared->generation);
 
-    if (pool->redis) {
-        ngx_qsort(object, n, sizeof(recs_object_t), ngx_recs_pool_compare);
+    if (pool->build) {
+        ngx_destroy_pool(pool->build->items->memory);
+        pool->build = NULL;
     }
+}
 
-    items->objects = object;
-    items->ids = ngx_palloc(draft->memory, n * sizeof(recs_str_t) + 1);
-    items->forms = ngx_palloc(draft->memory, n + 1);
 
-    if (items->ids == NULL || items->forms == NULL
-        || recs_idset_init(&ids, &draft->mem, n, pool->seed) != RECS_OK)
-    {
+ngx_int_t
+ngx_recs_pool_build(ngx_recs_pool_t *pool,
+    const ngx_recs_pool_entries_t *entries, ngx_log_t *log)
+{
+    ngx_int_t                 rc;
+    ngx_recs_pool_build_t    *build;
+    ngx_recs_pool_entries_t  *own;
+
+    build = ngx_recs_pool_build_create(log);
+    if (build == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < n; i++) {
+    own = &build->items->entries;
+    own->version = entries->version;
+    own->bytes.len = entries->bytes.len;
+    own->bytes.data = ngx_pstrdup(build->items->memory,
+                                  (ngx_str_t *) &entries->bytes);
 
-        if (!recs_idset_add(&ids, &object[i].id)) {
+    rc = own->bytes.data ? ngx_recs_pool_build_open(build) : NGX_ERROR;
 
-            if (pool->redis == NULL) {
-                draft->entries = i + 1;
-                ngx_recs_pool_refuse(draft, "its id was there before");
-            }
+    if (rc == NGX_OK) {
 
-            continue;
-        }
-
-        items->objects[items->n] = object[i];
-        items->ids[items->n] = object[i].id;
-        items->forms[items->n++] = object[i].forms;
+        do {
+            rc = ngx_recs_pool_build_turn(pool, build);
+        } while (rc == NGX_AGAIN);
     }
 
-    return NGX_OK;
-}
-
-
-/* One line for what is new about the contents. */
-
-static void
-ngx_recs_pool_log_change(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
-    ngx_recs_pool_items_t *items, ngx_log_t *log)
-{
-    ngx_recs_pool_items_t  *before;
-
-    before = pool->items;
-
-    if (draft->refused
-        && (before == NULL || before->refused != draft->refused))
-    {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "recs_pool \"%V\": %ui entries can't be used; "
-                      "the first is number %ui: %s",
-                      &pool->name, draft->refused, draft->number,
-                      draft->error);
+    if (rc != NGX_OK) {
+        ngx_destroy_pool(build->items->memory);
     }
 
-    if (items->n == 0 && (before == NULL || before->n)) {
-        ngx_log_error(NGX_LOG_WARN, log, 0, "recs_pool \"%V\" is empty",
-                      &pool->name);
-        return;
-    }
-
-    if (pool->failed || (before && before->n == 0 && items->n)) {
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "recs_pool \"%V\" was read again, %uD items",
-                      &pool->name, items->n);
-    }
+    return rc;
 }
 
 
@@ -360,305 +442,129 @@ ngx_recs_pool_release(ngx_recs_pool_items_t *items)
 
 
 void
-ngx_recs_pool_discard(ngx_recs_pool_t *pool)
+ngx_recs_pool_free(ngx_recs_pool_t *pool)
 {
-    if (pool->draft) {
-        ngx_destroy_pool(pool->draft->memory);
-        pool->draft = NULL;
+    if (pool->items) {
+        ngx_recs_pool_release(pool->items);
+        pool->items = NULL;
     }
+
+    if (pool->build) {
+        ngx_destroy_pool(pool->build->items->memory);
+        pool->build = NULL;
+    }
+
+    ngx_recs_pool_read_free(pool);
 }
 
 
-void
-ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle)
+ngx_int_t
+ngx_recs_pool_entries(ngx_recs_pool_t *pool, ngx_pool_t *memory,
+    ngx_recs_pool_entries_t *entries, ngx_atomic_uint_t *generation)
 {
-    pool->timer.handler = ngx_recs_pool_refresh;
-    pool->timer.data = pool;
-    pool->timer.log = cycle->log;
-    pool->timer.cancelable = 1;
+    ngx_atomic_uint_t      g;
+    ngx_recs_pool_copy_t  *copy;
 
-    /* the file was read with the configuration; Redis is asked now */
+    for ( ;; ) {
+        g = ngx_recs_latest(&pool->shared->generation);
 
-    if (pool->file.len) {
-        ngx_recs_pool_schedule(pool);
-
-    } else {
-        ngx_recs_pool_refresh(&pool->timer);
-    }
-}
-
-
-static void
-ngx_recs_pool_refresh(ngx_event_t *ev)
-{
-    ngx_recs_pool_t  *pool;
-
-    pool = ev->data;
-
-    if (pool->file.len) {
-        ngx_recs_pool_refresh_file(pool, ev->log);
-
-    } else {
-        ngx_recs_pool_refresh_redis(pool, ev->log);
-    }
-}
-
-
-/* Up to a tenth sooner, so that workers do not all refresh at once. */
-
-static void
-ngx_recs_pool_schedule(ngx_recs_pool_t *pool)
-{
-    ngx_msec_t  next;
-
-    next = pool->refresh;
-
-    if (pool->items == NULL && next > NGX_RECS_POOL_RETRY) {
-        next = NGX_RECS_POOL_RETRY;
-    }
-
-    ngx_add_timer(&pool->timer, next - ngx_random() % (next / 10 + 1));
-}
-
-
-static void
-ngx_recs_pool_refresh_file(ngx_recs_pool_t *pool, ngx_log_t *log)
-{
-    ngx_err_t    err;
-    const char  *error;
-
-    if (ngx_recs_file_changed(&pool->file, &pool->version)) {
-
-        if (ngx_recs_pool_load(pool, log, &error) != NGX_OK) {
-            err = ngx_errno;
-            ngx_recs_pool_failed(pool, err, error, &pool->file, log);
-
-        } else {
-            ngx_recs_count(pool->counters->refreshes, 1);
-        }
-    }
-
-    ngx_recs_pool_schedule(pool);
-}
-
-
-static void
-ngx_recs_pool_refresh_redis(ngx_recs_pool_t *pool, ngx_log_t *log)
-{
-    const char  *error;
-
-    pool->draft = ngx_recs_pool_draft(log);
-
-    if (pool->draft == NULL) {
-        error = "does not fit into memory";
-
-    } else {
-        pool->draft->cursor[0] = '0';
-        pool->draft->cursor_len = 1;
-
-        error = ngx_recs_pool_scan(pool);
-
-        if (error == NULL) {
-            return;
+        if (g == 0) {
+            return NGX_DECLINED;
         }
 
-        ngx_destroy_pool(pool->draft->memory);
-        pool->draft = NULL;
-    }
+        copy = ngx_recs_pool_copy(pool, g);
+        entries->version = copy->version;
+        entries->bytes.len = copy->len;
+        entries->bytes.data = NULL;
 
-    ngx_recs_pool_failed(pool, 0, error, NULL, log);
-    ngx_recs_pool_schedule(pool);
+        if (!ngx_recs_latest_stood(&pool->shared->generation, g,
+                                   NGX_RECS_POOL_COPIES))
+        {
+            continue;
+        }
+
+        if (memory) {
+            entries->bytes.data = ngx_palloc(memory, entries->bytes.len);
+            if (entries->bytes.data == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_memcpy(entries->bytes.data, copy + 1, entries->bytes.len);
+        }
+
+        if (ngx_recs_latest_stood(&pool->shared->generation, g,
+                                  NGX_RECS_POOL_COPIES))
+        {
+            *generation = g;
+            return NGX_OK;
+        }
+
+        if (memory) {
+            (void) ngx_pfree(memory, entries->bytes.data);
+        }
+    }
 }
 
 
-/* Asks for the next entries.  NULL, or why it can't be asked. */
+/* The mutex is held for all of the copying, of some GB a second. */
 
-static const char *
-ngx_recs_pool_scan(ngx_recs_pool_t *pool)
+ngx_int_t
+ngx_recs_pool_publish(ngx_recs_pool_t *pool,
+    const ngx_recs_pool_entries_t *entries, time_t loaded)
 {
-    size_t                  argvlen[5];
-    const char             *argv[5];
-    ngx_recs_redis_conn_t  *conn;
+    ngx_int_t                rc;
+    ngx_atomic_uint_t        g;
+    ngx_recs_pool_copy_t    *copy;
+    ngx_recs_pool_shared_t  *shared;
 
-    conn = ngx_recs_redis_pick(pool->redis);
-    if (conn == NULL) {
-        return "redis is away";
-    }
-
-    pool->query.value = ngx_recs_pool_value;
-    pool->query.done = ngx_recs_pool_done;
-    pool->query.data = pool;
-
-    argv[0] = "HSCAN";
-    argvlen[0] = 5;
-    argv[1] = (const char *) pool->key.data;
-    argvlen[1] = pool->key.len;
-    argv[2] = (const char *) pool->draft->cursor;
-    argvlen[2] = pool->draft->cursor_len;
-    argv[3] = "COUNT";
-    argvlen[3] = 5;
-    argv[4] = NGX_RECS_POOL_STEP;
-    argvlen[4] = sizeof(NGX_RECS_POOL_STEP) - 1;
-
-    return ngx_recs_redis_send(conn, &pool->query, 5, argv, argvlen) == NGX_OK
-           ? NULL : "redis can't be asked";
-}
-
-
-/* [cursor, [id, object, id, object...]] */
-
-static ngx_int_t
-ngx_recs_pool_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
-{
-    recs_str_t              text;
-    ngx_recs_pool_t        *pool;
-    ngx_recs_pool_draft_t  *draft;
-
-    pool = query->data;
-    draft = pool->draft;
-
-    if (v->depth == 0) {
-        return v->type == NGX_RECS_REDIS_ARRAY && v->integer == 2 ? NGX_OK
-                                                                  : NGX_ERROR;
-    }
-
-    if (v->depth == 1) {
-        return v->index == 0 ? ngx_recs_pool_cursor(draft, v)
-               : v->type == NGX_RECS_REDIS_ARRAY && v->integer % 2 == 0
-                 ? NGX_OK : NGX_ERROR;
-    }
-
-    if (v->type != NGX_RECS_REDIS_STRING) {
+    if (entries->bytes.len > pool->size) {
         return NGX_ERROR;
     }
 
-    if (draft->failed) {
-        return NGX_OK;
+    rc = ngx_recs_leader_lock(pool->leader);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    if (ngx_recs_pool_copy(draft, &v->str, v->index % 2 ? &text : &draft->id)
-        != NGX_OK)
-    {
-        draft->failed = "is too large";
-        return NGX_OK;
+    shared = pool->shared;
+    g = shared->generation;
+
+    if (g == 0 || !ngx_recs_pool_same(ngx_recs_pool_copy(pool, g), entries)) {
+        copy = ngx_recs_pool_copy(pool, g + 1);
+        copy->version = entries->version;
+        copy->len = entries->bytes.len;
+        ngx_memcpy(copy + 1, entries->bytes.data, entries->bytes.len);
+
+        ngx_recs_latest_publish(&shared->generation);
     }
 
-    if (v->index % 2) {
-        ngx_recs_pool_entry(pool, draft, &text, &draft->id);
-    }
+    shared->loaded = loaded;
+
+    ngx_recs_leader_unlock(pool->leader);
 
     return NGX_OK;
 }
 
 
-static ngx_int_t
-ngx_recs_pool_cursor(ngx_recs_pool_draft_t *draft, ngx_recs_redis_value_t *v)
-{
-    if (v->type != NGX_RECS_REDIS_STRING || v->str.len == 0
-        || v->str.len > NGX_RECS_POOL_CURSOR)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(draft->cursor, v->str.data, v->str.len);
-    draft->cursor_len = v->str.len;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_recs_pool_copy(ngx_recs_pool_draft_t *draft, const ngx_str_t *from,
-    recs_str_t *to)
+ngx_recs_pool_copy_t *
+ngx_recs_pool_copy(ngx_recs_pool_t *pool, ngx_atomic_uint_t generation)
 {
     u_char  *p;
 
-    draft->size += from->len;
+    p = (u_char *) (pool->shared + 1);
+    p += generation % NGX_RECS_POOL_COPIES
+         * (sizeof(ngx_recs_pool_copy_t) + pool->size);
 
-    if (draft->size > NGX_RECS_POOL_MAX_SIZE) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_pnalloc(draft->memory, from->len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(p, from->data, from->len);
-
-    to->data = p;
-    to->len = from->len;
-
-    return NGX_OK;
+    return (ngx_recs_pool_copy_t *) p;
 }
 
 
-static void
-ngx_recs_pool_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
-    ngx_str_t *error)
+static ngx_uint_t
+ngx_recs_pool_same(const ngx_recs_pool_copy_t *copy,
+    const ngx_recs_pool_entries_t *entries)
 {
-    ngx_log_t              *log;
-    const char             *why;
-    ngx_recs_pool_t        *pool;
-    ngx_recs_pool_draft_t  *draft;
-
-    pool = query->data;
-    draft = pool->draft;
-    log = pool->timer.log;
-
-    if (rc == NGX_ERROR) {
-        why = "redis answered";
-
-    } else if (rc != NGX_OK) {
-        why = "redis is away";
-
-    } else if (draft->failed) {
-        why = draft->failed;
-
-    } else if (draft->cursor_len != 1 || draft->cursor[0] != '0') {
-
-        why = ngx_recs_pool_scan(pool);
-
-        if (why == NULL) {
-            return;
-        }
-
-    } else {
-        why = ngx_recs_pool_adopt(pool, draft, log) == NGX_OK ? NULL
-                                                             : draft->failed;
-    }
-
-    pool->draft = NULL;
-
-    if (why) {
-        ngx_recs_pool_failed(pool, 0, why, error, log);
-        ngx_destroy_pool(draft->memory);
-
-    } else {
-        ngx_recs_count(pool->counters->refreshes, 1);
-    }
-
-    ngx_recs_pool_schedule(pool);
-}
-
-
-static void
-ngx_recs_pool_failed(ngx_recs_pool_t *pool, ngx_err_t err, const char *why,
-    const ngx_str_t *error, ngx_log_t *log)
-{
-    static ngx_str_t  none = ngx_null_string;
-
-    ngx_recs_count(pool->counters->failures, 1);
-
-    if (pool->failed) {
-        return;
-    }
-
-    pool->failed = 1;
-
-    ngx_log_error(NGX_LOG_ERR, log, err,
-                  "recs_pool \"%V\" could not be read, %s: %s%s%V",
-                  &pool->name, pool->items ? "the contents stay"
-                                           : "it is empty",
-                  why, error ? ": " : "", error ? error : &none);
+    return copy->len == entries->bytes.len
+           && ngx_recs_file_same(&copy->version, &entries->version)
+           && ngx_memcmp(copy + 1, entries->bytes.data, entries->bytes.len)
+              == 0;
 }

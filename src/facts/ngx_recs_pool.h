@@ -1,7 +1,8 @@
 
 /*
- * A pool: items that may be put into pages.  Each worker holds its own copy,
- * read from a file or a Redis hash and refreshed.
+ * A pool: items that may be put into pages, read from a file or a Redis hash.
+ * One worker, the leader, reads, and publishes the entries to all workers
+ * through shared memory; each of them makes its own items of them.
  */
 
 
@@ -13,20 +14,58 @@
 #include <ngx_core.h>
 
 #include "ngx_recs_file.h"
+#include "ngx_recs_latest.h"
+#include "ngx_recs_leader.h"
 #include "ngx_recs_redis.h"
+#include "recs_entries.h"
 #include "recs_object.h"
 
 
+/* What is larger than this, in bytes, is no pool. */
+
+#define NGX_RECS_POOL_SIZE_MAX  (64 * 1024 * 1024)
+
+
+typedef struct ngx_recs_pool_build_s  ngx_recs_pool_build_t;
 typedef struct ngx_recs_pool_draft_s  ngx_recs_pool_draft_t;
 
 
 /* Counters of all workers, in shared memory. */
 
 typedef struct {
-    ngx_atomic_t              refreshes;    /* contents that were adopted */
+    ngx_atomic_t              refreshes;    /* contents that were read */
     ngx_atomic_t              failures;     /* tries that came to nothing */
     ngx_atomic_t              shown;        /* items put into pages */
 } ngx_recs_pool_counters_t;
+
+
+/* Entries as bytes (recs_entries.h), and what they were read from. */
+
+typedef struct {
+    ngx_str_t                 bytes;
+    ngx_recs_file_version_t   version;      /* of the file; zeroes: none */
+} ngx_recs_pool_entries_t;
+
+
+/*
+ * A pool in shared memory; see ngx_recs_latest.h.  The copies follow it, each
+ * with room for pool->size bytes.
+ */
+
+#define NGX_RECS_POOL_COPIES    2
+
+typedef struct {
+    ngx_recs_file_version_t   version;
+    size_t                    len;          /* bytes, which follow */
+} ngx_recs_pool_copy_t;
+
+typedef struct {
+    ngx_atomic_t              generation;
+    ngx_atomic_t              loaded;       /* unix seconds: when the source was
+                                               last read, 0: it wasn't yet */
+    ngx_atomic_t              failed;       /* the last try to read it failed,
+                                               and was logged */
+} ngx_recs_pool_shared_t;
 
 
 /* A pool's contents at one time; never changed once built. */
@@ -34,12 +73,12 @@ typedef struct {
 typedef struct {
     ngx_pool_t               *memory;
     ngx_uint_t                refs;
+    ngx_recs_pool_entries_t   entries;      /* what it was built from */
     recs_object_t            *objects;
     recs_str_t               *ids;          /* objects[i].id */
     uint8_t                  *forms;        /* objects[i].forms */
     uint32_t                  n;
     ngx_uint_t                refused;      /* entries that can't be used */
-    time_t                    loaded;       /* unix seconds */
 } ngx_recs_pool_items_t;
 
 
@@ -47,40 +86,56 @@ typedef struct {
     ngx_str_t                 name;
     recs_pointer_t            id;           /* within an object of a file */
     ngx_msec_t                refresh;
+    size_t                    size;         /* bytes of entries at most */
     uint64_t                  seed;         /* for hashing ids */
 
     ngx_str_t                 file;         /* its path; empty: from Redis */
-    ngx_recs_file_version_t   version;
-
     ngx_recs_redis_t         *redis;
     ngx_str_t                 key;          /* a hash, id -> object */
 
-    ngx_recs_pool_items_t    *items;        /* the contents now; NULL: none
-                                               could be read yet */
+    ngx_recs_pool_shared_t   *shared;       /* NULL: no zone yet */
     ngx_recs_pool_counters_t  *counters;
 
-    /* this worker's */
+    /* this worker's; of a file the first items come with the configuration */
 
+    ngx_recs_pool_items_t    *items;        /* the contents now; NULL: none */
+    ngx_atomic_uint_t         generation;   /* that was taken over, or is no
+                                               newer than the items */
+    ngx_recs_pool_build_t    *build;        /* what will be the next items */
+    ngx_event_t               watch;
+
+    /* the leader's */
+
+    ngx_recs_leader_t        *leader;
+    ngx_recs_leader_user_t    user;
     ngx_event_t               timer;
     ngx_recs_redis_query_t    query;
     ngx_recs_pool_draft_t    *draft;        /* being read */
-    ngx_uint_t                failed;       /* the last try failed, and was
-                                               logged */
+    u_char                    why[64];      /* it came to nothing, if that is no
+                                               literal */
 } ngx_recs_pool_t;
 
 
 /*
- * Reads the file (one JSON object a line) into pool->items.  Entries that
- * can't be used are passed over and counted.  NGX_OK, or NGX_ERROR and *error
- * says why; the contents stay as they are then.
+ * Reads the file (one JSON object a line) into pool->items, with the
+ * configuration.  Entries that can't be used are passed over and counted.
+ * NGX_OK, or NGX_ERROR and *error says why (and ngx_errno, unless it is 0).
  */
 
 ngx_int_t ngx_recs_pool_load(ngx_recs_pool_t *pool, ngx_log_t *log,
     const char **error);
 
-/* Starts to keep it fresh, in init_process. */
+/* In the zone's init.  What is missing the zone knows. */
 
-void ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle);
+void ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone);
+
+/*
+ * In init_process, before the leader starts: what is in shared memory becomes
+ * this worker's, and goes on doing so.
+ */
+
+void ngx_recs_pool_init_worker(ngx_recs_pool_t *pool,
+    ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
 
 /*
  * The contents now, or NULL; they stay until they are released, whatever comes
@@ -90,11 +145,29 @@ void ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle);
 ngx_recs_pool_items_t *ngx_recs_pool_hold(ngx_recs_pool_t *pool);
 void ngx_recs_pool_release(ngx_recs_pool_items_t *items);
 
+/* Lets go of all.  At the end only, when no reply can come any more. */
+
+void ngx_recs_pool_free(ngx_recs_pool_t *pool);
+
 /*
- * Frees what is being read.  At the end only, when no reply can come any more.
+ * The entries that all workers have now, or soon will: a consistent copy in
+ * memory, without a lock; *generation (which is never 0) is theirs.  memory
+ * NULL: the version and the length only.
+ * NGX_OK; NGX_DECLINED: none were published; NGX_ERROR: out of memory.
  */
 
-void ngx_recs_pool_discard(ngx_recs_pool_t *pool);
+ngx_int_t ngx_recs_pool_entries(ngx_recs_pool_t *pool, ngx_pool_t *memory,
+    ngx_recs_pool_entries_t *entries, ngx_atomic_uint_t *generation);
+
+/*
+ * The leader: these are the entries now, read at that time (unix seconds).  The
+ * generation rises only if they are others than before.
+ * NGX_OK; NGX_ERROR: they are more than pool->size; NGX_DECLINED, NGX_BUSY: as
+ * ngx_recs_leader_lock() says.
+ */
+
+ngx_int_t ngx_recs_pool_publish(ngx_recs_pool_t *pool,
+    const ngx_recs_pool_entries_t *entries, time_t loaded);
 
 
 #endif /* NGX_RECS_POOL_H */

@@ -763,9 +763,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
-        rp[i]->pool.counters = (ngx_recs_pool_counters_t *)
-            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_POOL,
-                                   &rp[i]->named.name);
+        ngx_recs_pool_init_zone(&rp[i]->pool, zone);
     }
 
     rr = rmcf->redis.elts;
@@ -831,7 +829,7 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
-        ngx_recs_pool_init_worker(&rp[i]->pool, cycle);
+        ngx_recs_pool_init_worker(&rp[i]->pool, &rmcf->leader, cycle);
     }
 
     rn = rmcf->snapshots.elts;

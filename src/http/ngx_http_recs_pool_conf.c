@@ -72,6 +72,25 @@ ngx_http_recs_pool_refresh(ngx_http_recs_option_t *o, void *thing)
 
 
 static char *
+ngx_http_recs_pool_size(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    ssize_t  size;
+
+    size = ngx_parse_size(&o->value);
+
+    if (size < 4096 || size > NGX_RECS_POOL_SIZE_MAX) {
+        return "it must be a size from \"4k\" to \"64m\"";
+    }
+
+    po->pool->size = ngx_align(size, sizeof(uint64_t));
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_recs_pool_id(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_pool_options_t *po = thing;
@@ -92,6 +111,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
     { ngx_string("key="), ngx_http_recs_pool_key },
     { ngx_string("file="), ngx_http_recs_pool_file },
     { ngx_string("refresh="), ngx_http_recs_pool_refresh },
+    { ngx_string("size="), ngx_http_recs_pool_size },
     { ngx_string("id="), ngx_http_recs_pool_id },
     { ngx_null_string, NULL }
 };
@@ -102,14 +122,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
 static void
 ngx_http_recs_pool_cleanup(void *data)
 {
-    ngx_recs_pool_t *pool = data;
-
-    if (pool->items) {
-        ngx_recs_pool_release(pool->items);
-        pool->items = NULL;
-    }
-
-    ngx_recs_pool_discard(pool);
+    ngx_recs_pool_free(data);
 }
 
 
@@ -138,6 +151,7 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     rp->pool.name = rp->named.name;
     rp->pool.refresh = 60000;
+    rp->pool.size = 1024 * 1024;
     rp->pool.seed = rmcf->seed;
 
     po.pool = &rp->pool;

@@ -319,14 +319,13 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         pool = &rp[i]->pool;
         counters = pool->counters;
 
-        /* size and age are this worker's, which answers */
+        /* items are this worker's, which answers */
 
         ngx_http_recs_write_named(w, &rp[i]->named.name);
         ngx_http_recs_write(w, "items", pool->items ? pool->items->n : 0);
         ngx_http_recs_write(w, "refused",
                             pool->items ? pool->items->refused : 0);
-        ngx_http_recs_write(w, "loaded",
-                            pool->items ? pool->items->loaded : 0);
+        ngx_http_recs_write(w, "loaded", pool->shared->loaded);
         ngx_http_recs_write(w, "refreshes", counters->refreshes);
         ngx_http_recs_write(w, "failures", counters->failures);
         ngx_http_recs_write(w, "shown", counters->shown);

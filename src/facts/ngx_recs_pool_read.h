@@ -1,0 +1,38 @@
+
+/*
+ * The leader's part of a pool: reads the file or the Redis hash.  Here, too,
+ * what it shares with the worker's part.
+ */
+
+
+#ifndef NGX_RECS_POOL_READ_H
+#define NGX_RECS_POOL_READ_H
+
+
+#include "ngx_recs_pool.h"
+
+
+/* In init_process: from when it leads on, this worker reads each refresh. */
+
+void ngx_recs_pool_read_init(ngx_recs_pool_t *pool, ngx_cycle_t *cycle);
+
+/* Frees what is being read. */
+
+void ngx_recs_pool_read_free(ngx_recs_pool_t *pool);
+
+/*
+ * Makes the entries the pool's items at once: with the configuration, where
+ * nobody waits.  NGX_OK or NGX_ERROR (out of memory).
+ */
+
+ngx_int_t ngx_recs_pool_build(ngx_recs_pool_t *pool,
+    const ngx_recs_pool_entries_t *entries, ngx_log_t *log);
+
+
+/* The copy of a generation, in shared memory. */
+
+ngx_recs_pool_copy_t *ngx_recs_pool_copy(ngx_recs_pool_t *pool,
+    ngx_atomic_uint_t generation);
+
+
+#endif /* NGX_RECS_POOL_READ_H */

@@ -1,0 +1,135 @@
+
+#include "recs_entries.h"
+
+
+#define RECS_ENTRIES_HEAD  8    /* of all, and of each: two numbers */
+
+
+static uint8_t *recs_entries_put(uint8_t *p, size_t one, size_t two);
+static uint8_t *recs_entries_copy(uint8_t *p, const recs_str_t *s);
+static uint32_t recs_entries_number(const uint8_t *p);
+static int recs_entries_take(recs_entries_t *r, size_t len, recs_str_t *s);
+
+
+size_t
+recs_entries_size(const recs_entry_t *entries, size_t n)
+{
+    size_t  i, size;
+
+    size = RECS_ENTRIES_HEAD;
+
+    for (i = 0; i < n; i++) {
+        size += RECS_ENTRIES_HEAD + entries[i].id.len + entries[i].text.len;
+    }
+
+    return size;
+}
+
+
+void
+recs_entries_write(uint8_t *p, const recs_entry_t *entries, size_t n,
+    uint32_t refused)
+{
+    size_t  i;
+
+    p = recs_entries_put(p, n, refused);
+
+    for (i = 0; i < n; i++) {
+        p = recs_entries_put(p, entries[i].id.len, entries[i].text.len);
+        p = recs_entries_copy(p, &entries[i].id);
+        p = recs_entries_copy(p, &entries[i].text);
+    }
+}
+
+
+static uint8_t *
+recs_entries_put(uint8_t *p, size_t one, size_t two)
+{
+    size_t  i;
+
+    for (i = 0; i < 4; i++) {
+        p[i] = (uint8_t) (one >> 8 * i);
+        p[4 + i] = (uint8_t) (two >> 8 * i);
+    }
+
+    return p + RECS_ENTRIES_HEAD;
+}
+
+
+static uint8_t *
+recs_entries_copy(uint8_t *p, const recs_str_t *s)
+{
+    if (s->len) {
+        memcpy(p, s->data, s->len);
+    }
+
+    return p + s->len;
+}
+
+
+int
+recs_entries_open(recs_entries_t *r, const recs_str_t *bytes)
+{
+    recs_str_t  head;
+
+    r->rest = *bytes;
+
+    if (recs_entries_take(r, RECS_ENTRIES_HEAD, &head) != 0) {
+        return -1;
+    }
+
+    r->left = recs_entries_number(head.data);
+    r->refused = recs_entries_number(head.data + 4);
+
+    return r->left > r->rest.len / RECS_ENTRIES_HEAD ? -1 : 0;
+}
+
+
+int
+recs_entries_next(recs_entries_t *r, recs_entry_t *entry)
+{
+    recs_str_t  head;
+
+    if (r->left == 0) {
+        return r->rest.len ? -1 : 0;
+    }
+
+    r->left--;
+
+    if (recs_entries_take(r, RECS_ENTRIES_HEAD, &head) != 0
+        || recs_entries_take(r, recs_entries_number(head.data), &entry->id)
+           != 0
+        || recs_entries_take(r, recs_entries_number(head.data + 4),
+                             &entry->text)
+           != 0)
+    {
+        return -1;
+    }
+
+    return 1;
+}
+
+
+static uint32_t
+recs_entries_number(const uint8_t *p)
+{
+    return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16
+           | (uint32_t) p[3] << 24;
+}
+
+
+static int
+recs_entries_take(recs_entries_t *r, size_t len, recs_str_t *s)
+{
+    if (len > r->rest.len) {
+        return -1;
+    }
+
+    s->data = r->rest.data;
+    s->len = len;
+
+    r->rest.data += len;
+    r->rest.len -= len;
+
+    return 0;
+}
