@@ -413,7 +413,9 @@ subtest 'the leader changes' => sub {
     my $loads = status()->{loads};
 
     for my $signal (qw(KILL STOP)) {
-        my $leader = status()->{leader};
+        my $leader;
+        wait_until(sub { $leader = status()->{leader} })
+            or die "nobody leads\n";
         kill $signal => $leader;
 
         if ($signal eq 'KILL') {
