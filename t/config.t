@@ -80,6 +80,8 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_set s file=%%TESTDIR%%/ids.txt unknown=drop',
         'recs_set s value=$arg_ids', 'recs_set s value=b1,b2',
         'recs_set A_9z value=a',
+        'recs_set s redis=main key=a:$arg_a prefetch=1',
+        'recs_set s redis=main key=a type=zset within=1d prefetch=10000',
         'recs_pool p redis=main key=a', 'recs_pool p key=a redis=main '
             . 'refresh=100ms',
         'recs_pool p redis=main key=a id=/sku',
@@ -562,6 +564,7 @@ subtest 'recs_set refuses what is no set' => sub {
     my $one = qr/"s" must have exactly one of "redis=", "file=" and "value="/;
     my $file = 'file=%%TESTDIR%%/ids.txt';
     my $only = qr/"s" can have "key=", .*"replica=" only with "redis="/;
+    my $members = qr/must be a number of members from 1 to 10000/;
 
     my @wrong = (
         ['unknown=keep', $one],
@@ -581,6 +584,14 @@ subtest 'recs_set refuses what is no set' => sub {
             qr/"min=" only with "type=zset" or "type=hash"/],
         ['redis=main key=a type=zset min=1 within=1d',
             qr/only one of "within=" and "min="/],
+        ['redis=main key=a prefetch=0', $members],
+        ['redis=main key=a prefetch=10001', $members],
+        ['redis=main key=a prefetch=', qr/"prefetch=" of recs_set "s"/],
+        ['redis=main key=a prefetch=few', $members],
+        ["$file prefetch=9", $only],
+        ['redis=main key=a prefetch=9 replica=on',
+            qr/only one of "prefetch=" and "replica=on"/],
+        ['value=$arg_a prefetch=9', $only],
         ['redis=main key=a type=list',
             qr/"type=list" .*must be "set", "zset" or "hash"/],
         ['redis=main key=a type=zset within=soon',

@@ -16,7 +16,14 @@ static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
     ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_replica(ngx_recs_question_t *q,
     ngx_uint_t stale);
+static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
+static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
+static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q);
+static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
+static void ngx_recs_ask_unknown(ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
+static ngx_int_t ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv,
+    size_t **argvlen);
 static ngx_int_t ngx_recs_ask_send(ngx_recs_question_t *q,
     ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen);
 static ngx_int_t ngx_recs_ask_value(ngx_recs_redis_query_t *query,
@@ -48,7 +55,9 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         q->unknown = 0;
         q->replica = 0;
         q->stale = 0;
+        q->prefetched = 0;
         ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
+        ngx_memzero(&q->wait, sizeof(ngx_recs_prefetch_wait_t));
         q->answers = answers;
         answers += ask->nids;
 
@@ -63,6 +72,10 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
             continue;
         }
 
+        if (q->prefetch && ngx_recs_ask_prefetched(q) == NGX_OK) {
+            continue;
+        }
+
         if (q->set->source == NGX_RECS_SET_REDIS) {
 
             if (ngx_recs_ask_replica(q, 0) != NGX_OK) {
@@ -73,6 +86,7 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         }
 
         if (ngx_recs_ask_local(ask, q) != NGX_OK) {
+            ngx_recs_ask_cancel(ask);
             return NGX_ERROR;
         }
     }
@@ -146,6 +160,86 @@ ngx_recs_ask_replica(ngx_recs_question_t *q, ngx_uint_t stale)
 
 
 /*
+ * The set as a whole, if it is there or under way: what was sent before is
+ * answered before what would be sent now.  NGX_DECLINED: ids are to be asked
+ * about.
+ */
+
+static ngx_int_t
+ngx_recs_ask_prefetched(ngx_recs_question_t *q)
+{
+    ngx_recs_ask_t  *ask;
+
+    ask = q->ask;
+
+    q->wait.handler = ngx_recs_ask_prefetch_done;
+    q->wait.data = q;
+
+    switch (ngx_recs_prefetch_get(q->prefetch, &q->wait)) {
+
+    case NGX_OK:
+        q->prefetched = 1;
+        ngx_recs_set_lookup(&q->prefetch->ids, ask->ids, ask->nids,
+                            q->answers);
+        return NGX_OK;
+
+    case NGX_AGAIN:
+        ask->npending++;
+        return NGX_OK;
+
+    default: /* NGX_DECLINED */
+        return NGX_DECLINED;
+    }
+}
+
+
+/* What was waited for came, or won't come: ids are asked about then. */
+
+static void
+ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
+{
+    ngx_recs_question_t  *q;
+
+    q = wait->data;
+
+    if (ngx_recs_ask_prefetched(q) != NGX_OK) {
+
+        if (ngx_recs_ask_again(q) == NGX_OK) {
+            return;
+        }
+
+        ngx_recs_ask_unknown(q);
+    }
+
+    ngx_recs_ask_settled(q->ask);
+}
+
+
+/* Asks about the ids, within what is left of the deadline. */
+
+static ngx_int_t
+ngx_recs_ask_again(ngx_recs_question_t *q)
+{
+    size_t                 *argvlen;
+    const char            **argv;
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = ngx_recs_redis_pick(q->set->redis);
+
+    if (conn == NULL) {
+        ngx_recs_count(q->set->redis->counters->refused, 1);
+        return NGX_DECLINED;
+    }
+
+    if (ngx_recs_ask_args(q->ask, &argv, &argvlen) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_recs_ask_send(q, conn, argv, argvlen);
+}
+
+
+/*
  * No answer by Redis: a replica's, however old; else all ids are unknown,
  * whatever came before it broke off.
  */
@@ -199,19 +293,10 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
     ngx_recs_ask_route_t   *routes;
     ngx_recs_redis_conn_t  *conn;
 
-    /* all commands have the same arguments, but for the first two */
-
-    argv = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(char *));
-    argvlen = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(size_t));
     routes = ngx_palloc(ask->pool, n * sizeof(ngx_recs_ask_route_t));
 
-    if (argv == NULL || argvlen == NULL || routes == NULL) {
+    if (routes == NULL || ngx_recs_ask_args(ask, &argv, &argvlen) != NGX_OK) {
         return NGX_ERROR;
-    }
-
-    for (i = 0; i < ask->nids; i++) {
-        argv[i + 2] = (const char *) ask->ids[i].data;
-        argvlen[i + 2] = ask->ids[i].len;
     }
 
     nroutes = 0;
@@ -219,7 +304,9 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        if (q->skip || q->replica || q->set->source != NGX_RECS_SET_REDIS) {
+        if (q->skip || q->prefetched || q->wait.waiting || q->replica
+            || q->set->source != NGX_RECS_SET_REDIS)
+        {
             continue;
         }
 
@@ -242,6 +329,29 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
         }
 
         ask->npending++;
+    }
+
+    return NGX_OK;
+}
+
+
+/* All commands have the same arguments, but for the first two. */
+
+static ngx_int_t
+ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv, size_t **argvlen)
+{
+    ngx_uint_t  i;
+
+    *argv = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(char *));
+    *argvlen = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(size_t));
+
+    if (*argv == NULL || *argvlen == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ask->nids; i++) {
+        (*argv)[i + 2] = (const char *) ask->ids[i].data;
+        (*argvlen)[i + 2] = ask->ids[i].len;
     }
 
     return NGX_OK;
@@ -309,6 +419,15 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
         }
     }
 
+    ngx_recs_ask_settled(ask);
+}
+
+
+/* One answer less to wait for. */
+
+static void
+ngx_recs_ask_settled(ngx_recs_ask_t *ask)
+{
     if (--ask->npending) {
         return;
     }
@@ -333,7 +452,7 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        if (q->query.slot) {
+        if (q->query.slot || ngx_recs_prefetch_leave(&q->wait)) {
             ngx_recs_redis_forget(&q->query);
             ngx_recs_ask_unknown(q);
             ngx_recs_set_ill(q->set, &q->key, &late, ask->log);
@@ -357,6 +476,7 @@ ngx_recs_ask_cancel(ngx_recs_ask_t *ask)
 
     for (i = 0; i < ask->nquestions; i++) {
         ngx_recs_redis_forget(&ask->questions[i].query);
+        (void) ngx_recs_prefetch_leave(&ask->questions[i].wait);
     }
 
     ask->npending = 0;

@@ -9,7 +9,7 @@
 #define NGX_RECS_ASK_H
 
 
-#include "ngx_recs_set.h"
+#include "ngx_recs_prefetch.h"
 
 
 typedef struct ngx_recs_ask_s  ngx_recs_ask_t;
@@ -20,10 +20,12 @@ typedef struct {
     ngx_str_t                 key;      /* Redis: its key; value=: the list */
     unsigned                  skip:1;   /* the key is incomplete: it is not
                                            asked, and applies to nothing */
+    ngx_recs_prefetch_t      *prefetch; /* of this set and key; NULL: none */
 
     /* the answer */
 
     unsigned                  unknown:1;    /* there is none */
+    unsigned                  prefetched:1; /* it is by the whole set */
     unsigned                  replica:1;    /* it is by a replica */
     unsigned                  stale:1;      /* which isn't fresh, but Redis
                                                gave none */
@@ -32,6 +34,7 @@ typedef struct {
 
     ngx_recs_ask_t           *ask;
     ngx_recs_redis_query_t    query;
+    ngx_recs_prefetch_wait_t  wait;
 } ngx_recs_question_t;
 
 

@@ -38,6 +38,11 @@ typedef struct {
     ngx_atomic_t              unknown;      /* of these: without an answer */
     ngx_atomic_t              skipped;      /* its key was incomplete */
     ngx_atomic_t              removed;      /* items */
+    ngx_atomic_t              prefetches;   /* asked for as a whole, before
+                                               the page was there */
+    ngx_atomic_t              prefetch_used;    /* pages judged by these */
+    ngx_atomic_t              prefetch_over;    /* they had too many members */
+    ngx_atomic_t              prefetch_late;    /* pages that waited for one */
 } ngx_recs_set_counters_t;
 
 
@@ -58,6 +63,9 @@ typedef struct {
     unsigned                  has_min:1;
     unsigned                  scores:1;     /* within or min: scores matter */
     unsigned                  drop_unknown:1;
+    ngx_uint_t                prefetch;     /* members that it may have to be
+                                               asked for as a whole; 0: it
+                                               never is */
 
     ngx_recs_replica_t       *replica;      /* NULL: Redis is asked */
 

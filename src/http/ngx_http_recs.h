@@ -157,6 +157,7 @@ typedef struct {
 
     uint64_t                    seed;       /* for hashing ids */
     ngx_int_t                   request_id; /* index of $request_id */
+    ngx_uint_t                  prefetch;   /* a set has prefetch= */
     ngx_uint_t                  used;       /* a directive that needs the zone
                                                was seen */
 } ngx_http_recs_main_conf_t;
@@ -431,6 +432,11 @@ ngx_uint_t ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
     void (*done)(ngx_recs_ask_t *ask));
 
+/* Is a variable in the text of a set's key= or value= empty? */
+
+ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv);
+
 /* Goes on when the answers are there.  NGX_OK or NGX_ERROR. */
 
 ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
@@ -511,6 +517,20 @@ ngx_int_t ngx_http_recs_etag(ngx_http_recs_ctx_t *ctx);
 /* Does the client have the body of that ETag?  Then its header is a 304's. */
 
 ngx_uint_t ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * ngx_http_recs_prefetch.c
+ *
+ * A phase handler: asks for the sets with prefetch= as a whole, as soon as
+ * their keys are known.
+ */
+
+ngx_int_t ngx_http_recs_prefetch(ngx_http_request_t *r);
+
+/* That of a set, by the key that it has in the end.  NULL: there is none. */
+
+ngx_recs_prefetch_t *ngx_http_recs_prefetched(ngx_http_request_t *r,
+    ngx_recs_set_t *set, const ngx_str_t *key);
 
 /*
  * ngx_http_recs_inflate.c: decompresses the body into ctx->text.

@@ -263,7 +263,10 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* in_stock;age=12;removed=5, watched;unknown, basket;skipped */
+/*
+ * in_stock;age=12;removed=5, watched;prefetched;removed=1, seen;unknown,
+ * basket;skipped
+ */
 
 static ngx_int_t
 ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
@@ -282,7 +285,7 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
 
     for (i = 0; i < ctx->ask.nquestions; i++) {
         len += ctx->ask.questions[i].set->name.len
-               + sizeof(", ;age=;stale;unknown;skipped;removed=")
+               + sizeof(", ;age=;stale;unknown;prefetched;removed=")
                + 2 * NGX_SIZE_T_LEN;
     }
 
@@ -309,6 +312,10 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
 
         if (q->unknown) {
             p = ngx_sprintf(p, ";unknown");
+        }
+
+        if (q->prefetched) {
+            p = ngx_sprintf(p, ";prefetched");
         }
 
         if (!q->unknown || ctx->removed[i]) {

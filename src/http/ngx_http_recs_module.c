@@ -641,6 +641,15 @@ ngx_http_recs_init(ngx_conf_t *cf)
 
     *h = ngx_http_recs_hide;
 
+    if (rmcf->prefetch) {
+        h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ngx_http_recs_prefetch;
+    }
+
     return ngx_http_recs_filter_init(cf);
 }
 

@@ -22,8 +22,6 @@ static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_question(ngx_http_recs_ctx_t *ctx,
     ngx_http_recs_set_t *rs);
-static ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
-    ngx_http_complex_value_t *cv);
 static ngx_int_t ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_state(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_render(ngx_http_recs_ctx_t *ctx);
@@ -356,13 +354,17 @@ ngx_http_recs_question(ngx_http_recs_ctx_t *ctx, ngx_http_recs_set_t *rs)
         return NGX_OK;
     }
 
-    return ngx_http_complex_value(ctx->request, rs->key, &q->key);
+    if (ngx_http_complex_value(ctx->request, rs->key, &q->key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    q->prefetch = ngx_http_recs_prefetched(ctx->request, q->set, &q->key);
+
+    return NGX_OK;
 }
 
 
-/* Is one of the value's variables empty? */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_recs_incomplete(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
 {
     ngx_uint_t                 *index;

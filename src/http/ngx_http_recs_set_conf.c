@@ -170,6 +170,25 @@ ngx_http_recs_set_unknown(ngx_http_recs_option_t *o, void *thing)
 
 
 static char *
+ngx_http_recs_set_prefetch(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n < 1 || n > NGX_RECS_PREFETCH_MAX) {
+        return "it must be a number of members from 1 to 10000";
+    }
+
+    so->set->set.prefetch = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_recs_set_replica(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
@@ -264,6 +283,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("within="), ngx_http_recs_set_within },
     { ngx_string("min="), ngx_http_recs_set_min },
     { ngx_string("unknown="), ngx_http_recs_set_unknown },
+    { ngx_string("prefetch="), ngx_http_recs_set_prefetch },
     { ngx_string("replica="), ngx_http_recs_set_replica },
     { ngx_string("feed="), ngx_http_recs_set_feed },
     { ngx_string("capacity="), ngx_http_recs_set_capacity },
@@ -326,10 +346,10 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
     if (set->source != NGX_RECS_SET_REDIS) {
 
         if (so->key || so->type || set->within || set->has_min
-            || so->replicated)
+            || set->prefetch || so->replicated)
         {
-            return "can have \"key=\", \"type=\", \"within=\", \"min=\" and "
-                   "\"replica=\" only with \"redis=\"";
+            return "can have \"key=\", \"type=\", \"within=\", \"min=\", "
+                   "\"prefetch=\" and \"replica=\" only with \"redis=\"";
         }
 
         return NULL;
@@ -349,6 +369,10 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 
     if (set->has_min && set->within) {
         return "can have only one of \"within=\" and \"min=\"";
+    }
+
+    if (set->prefetch && so->replicated) {
+        return "can have only one of \"prefetch=\" and \"replica=on\"";
     }
 
     return ngx_http_recs_set_check_replica(so);
@@ -427,6 +451,10 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     so.set->set.scores = so.set->set.within || so.set->set.has_min;
+
+    if (so.set->set.prefetch) {
+        rmcf->prefetch = 1;
+    }
 
     if (so.replicated) {
         return ngx_http_recs_set_make_replica(cf, &so);

@@ -225,6 +225,13 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         ngx_http_recs_write(w, "skipped", counters->skipped);
         ngx_http_recs_write(w, "removed", counters->removed);
 
+        if (rs[i]->set.prefetch) {
+            ngx_http_recs_write(w, "prefetches", counters->prefetches);
+            ngx_http_recs_write(w, "prefetch_used", counters->prefetch_used);
+            ngx_http_recs_write(w, "prefetch_over", counters->prefetch_over);
+            ngx_http_recs_write(w, "prefetch_late", counters->prefetch_late);
+        }
+
         if (rs[i]->set.replica) {
             ngx_http_recs_status_replica(rs[i]->set.replica, w);
         }

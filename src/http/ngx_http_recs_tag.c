@@ -152,6 +152,11 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
                 recs_write_true(w);
             }
 
+            if (q->prefetched) {
+                recs_write_key(w, "prefetched");
+                recs_write_true(w);
+            }
+
             recs_write_key(w, "removed");
             recs_write_uint(w, ctx->removed[i]);
         }

@@ -93,6 +93,14 @@ my $SETS = $REDIS . <<'END';
     recs_set watched redis=main key=watched:$arg_user;
 END
 
+my $ONE = $REDIS . <<'END';
+    recs_set in_stock file=%%ROOT%%/t/data/in_stock.txt;
+    recs_set watched redis=main key=watched:$arg_user;
+END
+
+# More than any user has watched.
+my $PREFETCH = $ONE =~ s/arg_user\K;/ prefetch=1000;/r;
+
 my $POOL = 'recs_pool fresh file=%%ROOT%%/t/data/pool-fresh.ndjson;';
 
 my $ROWS = <<'END';
@@ -124,6 +132,10 @@ my @KINDS = (
     { name => 'unset', title => 'no set', use => 'recs on;' },
     { name => 'redis', title => 'two Redis sets', define => $SETS,
       use => $ASK },
+    { name => 'one', title => 'a Redis set, a file set', use => $ASK,
+      define => $ONE },
+    { name => 'prefetch', title => 'a prefetched Redis set, a file set',
+      define => $PREFETCH, use => $ASK },
     { name => 'file', title => 'two file sets', use => $ASK,
       define => <<'END' },
     recs_set in_stock file=%%ROOT%%/t/data/in_stock.txt;
@@ -162,6 +174,8 @@ usage: sh t/bench/run.sh [OPTION...]
 
   --with=file,explore   measure these, too: the sets from files; a limit of 20
                         items and one exploration slot
+  --with=one,prefetch   and these: only what a user has watched is in Redis,
+                        asked about by id or prefetched
   --with=pass           and these: pages from snapshots in Redis; a static file;
                         no set
   --beside=plain|static what the others are divided by
