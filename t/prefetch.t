@@ -126,6 +126,7 @@ server {
     location /faked { recs_exclude faked; proxy_pass http://%%API%%; }
     location /faked_hash { recs_exclude faked_hash; proxy_pass http://%%API%%; }
     location /second { recs_exclude second; proxy_pass http://%%API%%; }
+    location /beside { recs_exclude gone faked plain; %%TO%% }
     location /gone { recs_exclude gone; proxy_pass http://%%API%%; }
 
     location /hasty {
@@ -485,6 +486,18 @@ subtest 'a reply that is late' => sub {
 
     $nginx->wait_log(qr/recs_set "faked".*"held-refused": NOPERM no/)
         or fail('a refusal is logged');
+
+    fill(0);
+    my $late = status('faked')->{prefetch_late};
+    my $c = $t->http;
+    $c->send('GET', '/beside?key=held-few6');
+    ok wait_until(sub { status('faked')->{prefetch_late} > $late }),
+        'beside a set asked about ids';
+    $t->write('go-held-few6', '');
+    is($c->response->header('Recs-Sets'), 'gone;unknown, '
+       . 'faked;prefetched;removed=1, plain;removed=0', 'each is answered');
+    ok(!(grep { "@$_" =~ /^SMISMEMBER held-few6/ } $fake->commands),
+       'nothing more is asked of what is waited for');
 
     my $r = $t->get('/hasty?key=held-few2');
     is(ids($r), $all, 'the deadline is the usual one');
