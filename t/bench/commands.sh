@@ -12,6 +12,7 @@ cpu=${1:-$(($(nproc) - 1))}
 dir=$(mktemp -d)
 trap 'redis-cli -s "$dir/sock" SHUTDOWN NOSAVE >/dev/null 2>&1; rm -rf "$dir"' \
     EXIT
+trap 'exit 130' HUP INT TERM
 
 taskset -c "$cpu" redis-server --port 0 --unixsocket "$dir/sock" --save '' \
     --daemonize yes --dir "$dir" --logfile "$dir/log" >/dev/null
