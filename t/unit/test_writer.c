@@ -369,6 +369,52 @@ random_doubles_read_back(void **state)
 }
 
 
+/* The C library says what their digits are. */
+
+static void
+few_decimals_are_the_shortest(void **state)
+{
+    int            i;
+    char           expected[64];
+    double         n;
+    uint64_t       bits;
+    recs_str_t     str;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    static const double  scales[] = {
+        1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e12
+    };
+
+    (void) state;
+
+    bits = 7;
+
+    for (i = 0; i < 40000; i++) {
+        bits = bits * UINT64_C(6364136223846793005)
+               + UINT64_C(1442695040888963407);
+
+        n = (double) (bits >> (20 + bits % 44)) / scales[(bits >> 8) % 11];
+        n = bits & 0x10000 ? -n : n;
+
+        (void) snprintf(expected, sizeof(expected), "%.15g", n);
+
+        if (strtod(expected, NULL) != n) {
+            continue;
+        }
+
+        unit_arena_init(&arena);
+
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
+        recs_write_double(&w, n);
+        str = output(&w);
+        unit_assert_cstr(&str, expected);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
 static void
 random_floats_read_back(void **state)
 {
@@ -849,6 +895,7 @@ main(void)
         cmocka_unit_test(what_was_written_reads_back),
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(random_doubles_read_back),
+        cmocka_unit_test(few_decimals_are_the_shortest),
         cmocka_unit_test(random_floats_read_back),
         cmocka_unit_test(a_double_has_a_point_in_every_locale),
         cmocka_unit_test(scalars_are_packed),
