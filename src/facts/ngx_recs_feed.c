@@ -307,8 +307,8 @@ ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
 
 /*
  * If there may be more entries, the replica isn't what Redis has, yet.  The
- * reply may have been read long after it was sent, by a worker that was stopped:
- * it says how things were when Redis had waited long enough.
+ * reply may have been read long after it was sent, by a worker that was
+ * stopped: it says how things were when Redis had waited long enough.
  */
 
 static void

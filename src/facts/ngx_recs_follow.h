@@ -10,9 +10,9 @@
  *
  * Loading: the feed's end is noted, the set is scanned in pieces into the next
  * table, which replaces the one before; then the feed is followed from that end
- * on.  Entries may be applied in any repetition, so that it doesn't matter which
- * of them the scan had seen.  What proves that nothing was missed are the
- * entries' numbers, and that the last one read is still there.
+ * on.  Entries may be applied in any repetition, so that it doesn't matter
+ * which of them the scan had seen.  What proves that nothing was missed are
+ * the entries' numbers, and that the last one read is still there.
  *
  * Whatever goes wrong ends in a new load.
  */

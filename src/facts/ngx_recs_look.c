@@ -603,8 +603,9 @@ ngx_recs_look_log(ngx_recs_look_t *look)
                             &look->before.active.version))
     {
         ngx_log_error(NGX_LOG_NOTICE, look->log, 0,
-                      "recs_snapshots \"%V\" channel \"%V\": nothing is refused "
-                      "any more, \"%V\" is active", name, channel, &now);
+                      "recs_snapshots \"%V\" channel \"%V\": nothing is "
+                      "refused any more, \"%V\" is active", name, channel,
+                      &now);
     }
 
     if (look->state.refusal
