@@ -11,7 +11,6 @@ static void ngx_recs_follow_gained(void *data);
 static void ngx_recs_follow_lost(void *data);
 static void ngx_recs_follow_timer(ngx_event_t *ev);
 static void ngx_recs_follow_take(ngx_recs_follow_t *f);
-static void ngx_recs_follow_resume(ngx_recs_follow_t *f);
 static void ngx_recs_follow_set_state(ngx_recs_follow_t *f,
     ngx_recs_replica_state_e state);
 static void ngx_recs_follow_entry(ngx_recs_follow_t *f);
@@ -51,6 +50,13 @@ ngx_recs_follow_init(ngx_recs_replica_t *replica, ngx_cycle_t *cycle)
         f->queries[i].follow = f;
         f->queries[i].query.done = ngx_recs_follow_done;
         f->queries[i].query.data = &f->queries[i];
+    }
+
+    if (replica->image.len) {
+        f->image = ngx_recs_image_init(replica, cycle);
+        if (f->image == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     f->user.gained = ngx_recs_follow_gained;
@@ -97,10 +103,25 @@ ngx_recs_follow_destroy_pool(void *data)
 }
 
 
+void
+ngx_recs_follow_exit(ngx_recs_follow_t *f)
+{
+    if (f->image) {
+        ngx_recs_image_exit(f->image);
+    }
+}
+
+
 static void
 ngx_recs_follow_gained(void *data)
 {
-    ngx_recs_follow_take(data);
+    ngx_recs_follow_t *f = data;
+
+    if (f->image) {
+        ngx_recs_image_start(f->image);
+    }
+
+    ngx_recs_follow_take(f);
 }
 
 
@@ -114,6 +135,10 @@ ngx_recs_follow_lost(void *data)
 
     if (f->timer.timer_set) {
         ngx_del_timer(&f->timer);
+    }
+
+    if (f->image) {
+        ngx_recs_image_stop(f->image);
     }
 
     f->step = NGX_RECS_STEP_IDLE;
@@ -131,6 +156,10 @@ ngx_recs_follow_timer(ngx_event_t *ev)
 
     case NGX_RECS_STEP_TAKE:
         ngx_recs_follow_take(f);
+        break;
+
+    case NGX_RECS_STEP_IMAGE:
+        ngx_recs_image_step(f);
         break;
 
     case NGX_RECS_STEP_IDLE:
@@ -158,13 +187,15 @@ ngx_recs_follow_take(ngx_recs_follow_t *f)
 
     ngx_recs_follow_unlock(f);
 
+    if (f->replica->shared->loaded == 0 && f->image && ngx_recs_image_read(f)) {
+        return;
+    }
+
     ngx_recs_follow_resume(f);
 }
 
 
-/* Goes on where the leader before left off, if that is known. */
-
-static void
+void
 ngx_recs_follow_resume(ngx_recs_follow_t *f)
 {
     recs_table_stat_t    stat;

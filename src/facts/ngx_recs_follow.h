@@ -3,10 +3,12 @@
  * The leader's part of a replica: it loads what Redis has and follows the
  * set's feed.  What its files share:
  *
- *   ngx_recs_follow.c   begins and ends it, writes to the tables
- *   ngx_recs_load.c     from Redis' set into a new table
- *   ngx_recs_feed.c     the feed, read as it grows; counts compared
- *   ngx_recs_entry.c    one of the feed's entries
+ *   ngx_recs_follow.c       begins and ends it, writes to the tables
+ *   ngx_recs_image.c        writes the replica to a file
+ *   ngx_recs_image_read.c   fills that of a new zone from it
+ *   ngx_recs_load.c         from Redis' set into a new table
+ *   ngx_recs_feed.c         the feed, read as it grows; counts compared
+ *   ngx_recs_entry.c        one of the feed's entries
  *
  * Loading: the feed's end is noted, the set is scanned in pieces into the next
  * table, which replaces the one before; then the feed is followed from that end
@@ -23,6 +25,7 @@
 
 
 #include "ngx_recs_entry.h"
+#include "ngx_recs_image.h"
 
 
 /* Between two tries of something that failed, ms. */
@@ -52,6 +55,7 @@
 typedef enum {
     NGX_RECS_STEP_IDLE = 0,         /* loaded */
     NGX_RECS_STEP_TAKE,             /* wait to become the writer */
+    NGX_RECS_STEP_IMAGE,            /* it is read */
     NGX_RECS_STEP_WAIT,             /* wait to begin to load */
     NGX_RECS_STEP_HEAD,             /* the feed's end, how many ids there are */
     NGX_RECS_STEP_CLEAR,            /* the next table */
@@ -84,6 +88,7 @@ struct ngx_recs_follow_s {
     ngx_log_t                *log;
     ngx_recs_leader_user_t    user;
 
+    ngx_recs_image_t         *image;        /* NULL: none is kept */
     recs_table_writer_t       writer;
     ngx_recs_step_e           step;
     ngx_event_t               timer;        /* for the next step */
@@ -145,12 +150,21 @@ ngx_int_t ngx_recs_follow_init(ngx_recs_replica_t *replica,
     ngx_cycle_t *cycle);
 
 
+/* In exit_process, before the leader's exit. */
+
+void ngx_recs_follow_exit(ngx_recs_follow_t *f);
+
+
 /* ngx_recs_follow.c */
 
 /* This worker leads, and nobody takes over until unlock(). */
 
 ngx_uint_t ngx_recs_follow_lock(ngx_recs_follow_t *f);
 void ngx_recs_follow_unlock(ngx_recs_follow_t *f);
+
+/* Goes on where the leader before, or the image, left off; or loads. */
+
+void ngx_recs_follow_resume(ngx_recs_follow_t *f);
 
 /* It isn't what Redis has: it is counted, logged, and loaded again. */
 
@@ -197,6 +211,17 @@ ngx_int_t ngx_recs_follow_command(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_query_t *query, ngx_uint_t argc, const ngx_str_t *args);
 
 void ngx_recs_follow_forget(ngx_recs_follow_t *f);
+
+
+/* ngx_recs_image_read.c */
+
+/*
+ * Begins to read the image into the next table; resume() follows when that is
+ * done.  False: there is none to be had, which was logged.
+ */
+
+ngx_uint_t ngx_recs_image_read(ngx_recs_follow_t *f);
+void ngx_recs_image_step(ngx_recs_follow_t *f);
 
 
 /* ngx_recs_load.c */

@@ -11,7 +11,6 @@
 #define NGX_RECS_REPLICA_BATCH  64
 
 
-static ngx_int_t ngx_recs_replica_secret(u_char *secret, ngx_log_t *log);
 static void ngx_recs_replica_find(ngx_recs_replica_t *replica,
     const recs_str_t *ids, ngx_uint_t n, u_char *answers);
 
@@ -62,6 +61,7 @@ ngx_recs_replica_init_zone(ngx_recs_replica_t *replica, ngx_recs_zone_t *zone,
     span = ngx_recs_span(&replica->feed);
     h = recs_hash_str(h, &span);
     h = recs_hash_int(h, set->type);
+    replica->hash = recs_hash_int(h, set->scores);
 
     name.data = buf;
     name.len = ngx_snprintf(buf, sizeof(buf), "%V %016xL %d", &set->name, h,
@@ -97,7 +97,7 @@ ngx_recs_replica_init_zone(ngx_recs_replica_t *replica, ngx_recs_zone_t *zone,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_recs_replica_secret(u_char *secret, ngx_log_t *log)
 {
     ssize_t   n;
@@ -128,6 +128,13 @@ ngx_recs_replica_init_worker(ngx_recs_replica_t *replica,
     replica->leader = leader;
 
     return ngx_recs_follow_init(replica, cycle);
+}
+
+
+void
+ngx_recs_replica_exit_worker(ngx_recs_replica_t *replica)
+{
+    ngx_recs_follow_exit(replica->follow);
 }
 
 
@@ -270,4 +277,7 @@ ngx_recs_replica_stat(ngx_recs_replica_t *replica,
     stat->state = &ngx_recs_replica_states[shared->state];
     stat->loaded = shared->loaded;
     stat->age = ngx_recs_replica_age(shared);
+    stat->fresh = shared->loaded
+                  && shared->state == NGX_RECS_REPLICA_FOLLOWING
+                  && stat->age <= replica->max_lag;
 }

@@ -70,6 +70,8 @@ typedef struct {
                                                what Redis had */
     ngx_atomic_t              loaded;       /* unix seconds; 0: never */
     ngx_atomic_t              load_time;    /* ms */
+    ngx_atomic_t              imaging;      /* the process that writes its
+                                               image; 0: none */
     ngx_atomic_t              position;     /* see ngx_recs_latest.h */
     ngx_recs_position_t       positions[NGX_RECS_POSITIONS];
 } ngx_recs_replica_shared_t;
@@ -95,6 +97,9 @@ struct ngx_recs_replica_s {
     ngx_recs_set_t            *set;
     ngx_str_t                  key;
     ngx_str_t                  feed;        /* empty: there is none */
+    uint64_t                   hash;        /* of all that what it holds
+                                               depends on */
+    ngx_str_t                  image;       /* a path; empty: none */
     ngx_uint_t                 capacity;    /* ids */
     ngx_msec_t                 max_lag;     /* ms; older, it isn't fresh */
     ngx_msec_t                 resync;      /* ms between two comparisons of
@@ -115,6 +120,7 @@ struct ngx_recs_replica_s {
 typedef struct {
     const ngx_str_t           *state;
     ngx_uint_t                 loaded;      /* it ever was */
+    ngx_uint_t                 fresh;
     ngx_msec_t                 age;         /* ms */
     recs_table_stat_t          table;
     ngx_recs_position_t        position;
@@ -136,6 +142,14 @@ ngx_int_t ngx_recs_replica_init_zone(ngx_recs_replica_t *replica,
 
 ngx_int_t ngx_recs_replica_init_worker(ngx_recs_replica_t *replica,
     ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
+
+/* Another secret, of the system's randomness.  NGX_ERROR was logged. */
+
+ngx_int_t ngx_recs_replica_secret(u_char *secret, ngx_log_t *log);
+
+/* In exit_process, before the leader's exit. */
+
+void ngx_recs_replica_exit_worker(ngx_recs_replica_t *replica);
 
 /*
  * The answers about ids, and how old they are in ms.  NGX_DECLINED: it is not

@@ -240,6 +240,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t                  enable;
     ngx_uint_t                  status;     /* recs_status is the handler */
+    ngx_uint_t                  ready;      /* recs_ready is */
 
     ngx_hash_t                  types;
     ngx_array_t                *types_keys;
@@ -576,6 +577,11 @@ ngx_uint_t ngx_http_recs_sendable(const ngx_str_t *value);
 
 ngx_table_elt_t *ngx_http_recs_header(ngx_http_request_t *r,
     const ngx_str_t *name, const ngx_str_t *value);
+
+/* ngx_http_recs_ready.c */
+
+char *ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
 
 /* ngx_http_recs_status.c */
 

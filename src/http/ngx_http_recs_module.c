@@ -283,6 +283,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       0,
       NULL },
 
+    { ngx_string("recs_ready"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_recs_ready,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_recs_status,
@@ -412,6 +419,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->status = 0;
+     *     conf->ready = 0;
      *     conf->types = { NULL };
      *     conf->types_keys = NULL;
      *     conf->spec = { 0 };
@@ -862,6 +870,7 @@ static void
 ngx_http_recs_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                   i;
+    ngx_http_recs_set_t        **rs;
     ngx_http_recs_redis_t      **rr;
     ngx_http_recs_main_conf_t   *rmcf;
 
@@ -873,6 +882,14 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
     rmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_recs_module);
     if (rmcf == NULL) {
         return;
+    }
+
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+        if (rs[i]->set.replica) {
+            ngx_recs_replica_exit_worker(rs[i]->set.replica);
+        }
     }
 
     ngx_recs_leader_exit(&rmcf->leader);

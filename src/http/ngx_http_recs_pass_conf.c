@@ -63,6 +63,10 @@ ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "can't be where recs_status is, a location has one handler";
     }
 
+    if (rlcf->ready) {
+        return "can't be where recs_ready is, a location has one handler";
+    }
+
     rlcf->pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_pass_conf_t));
     if (rlcf->pass == NULL) {
         return NGX_CONF_ERROR;

@@ -59,6 +59,10 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "can't be where recs_pass is, a location has one handler";
     }
 
+    if (rlcf->ready) {
+        return "can't be where recs_ready is, a location has one handler";
+    }
+
     value = cf->args->elts;
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {

@@ -1,0 +1,255 @@
+
+/* The handler recs_ready: is all there that pages are made of? */
+
+
+#include "ngx_http_recs.h"
+#include "ngx_recs_replica.h"
+#include "recs_writer.h"
+
+
+/* A pool may be read so late before it is out of date, ms. */
+
+#define NGX_HTTP_RECS_READY_LATE  5000
+
+
+static ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
+static void ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w);
+static void ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
+    const ngx_str_t *name, const char *fmt, ...);
+static ngx_int_t ngx_http_recs_ready_send(ngx_http_request_t *r,
+    recs_writer_t *w, ngx_uint_t status);
+
+
+char *
+ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (rlcf->ready) {
+        return "is duplicate";
+    }
+
+    if (rlcf->pass || rlcf->status) {
+        return "can't be where recs_pass or recs_status is, a location has "
+               "one handler";
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_recs_ready_handler;
+
+    rlcf->ready = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_ready_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  status;
+    recs_mem_t                  mem;
+    recs_writer_t               w;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
+
+    ngx_recs_mem(&mem, r->pool);
+    recs_writer_init(&w, &mem, RECS_JSON, 256);
+
+    ngx_http_recs_ready_sets(rmcf, &w);
+    ngx_http_recs_ready_pools(rmcf, &w);
+    ngx_http_recs_ready_snapshots(rmcf, &w);
+
+    status = NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    if (w.len == 0 && !w.failed) {
+        status = NGX_HTTP_OK;
+        recs_write_bytes(&w, "ready\n", 6);
+    }
+
+    return ngx_http_recs_ready_send(r, &w, status);
+}
+
+
+static void
+ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+{
+    ngx_uint_t                i;
+    ngx_recs_set_t           *set;
+    ngx_http_recs_set_t     **rs;
+    ngx_recs_replica_stat_t   stat;
+
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+        set = &rs[i]->set;
+
+        if (set->replica == NULL) {
+            continue;
+        }
+
+        ngx_recs_replica_stat(set->replica, &stat);
+
+        if (stat.fresh) {
+            continue;
+        }
+
+        if (!stat.loaded) {
+            ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                    "never loaded, %V", stat.state);
+
+        } else {
+            ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                    "%V, %Mms old, \"max_lag\" is %Mms",
+                                    stat.state, stat.age,
+                                    set->replica->max_lag);
+        }
+    }
+}
+
+
+static void
+ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+{
+    time_t                   loaded, age;
+    ngx_uint_t               i;
+    ngx_recs_pool_t         *pool;
+    ngx_http_recs_pool_t   **rp;
+
+    rp = rmcf->pools.elts;
+
+    for (i = 0; i < rmcf->pools.nelts; i++) {
+        pool = &rp[i]->pool;
+
+        if (pool->file.len) {
+            continue;
+        }
+
+        loaded = pool->shared->loaded;
+        age = ngx_time() - loaded;
+
+        if (loaded == 0) {
+            ngx_http_recs_ready_not(w, "recs_pool", &pool->name,
+                                    "never read");
+
+        } else if (pool->shared->failed
+                   || (ngx_msec_t) age * 1000
+                      > pool->refresh + NGX_HTTP_RECS_READY_LATE)
+        {
+            ngx_http_recs_ready_not(w, "recs_pool", &pool->name,
+                                    "read %Ts ago, \"refresh\" is %Mms",
+                                    age, pool->refresh);
+        }
+    }
+}
+
+
+static void
+ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
+    recs_writer_t *w)
+{
+    ngx_uint_t                    i;
+    ngx_recs_snapshot_t           snapshot;
+    ngx_recs_snapshots_t         *ss;
+    ngx_http_recs_snapshots_t   **rn;
+
+    rn = rmcf->snapshots.elts;
+
+    for (i = 0; i < rmcf->snapshots.nelts; i++) {
+        ss = &rn[i]->snapshots;
+
+        if (ngx_recs_snapshot_get(ss, 0, &snapshot) != NGX_OK) {
+            ngx_http_recs_ready_not(w, "recs_snapshots", &ss->name,
+                                    "no version is active");
+        }
+    }
+}
+
+
+static void
+ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
+    const ngx_str_t *name, const char *fmt, ...)
+{
+    u_char   buf[512], *p, *end;
+    va_list  args;
+
+    end = buf + sizeof(buf) - 1;
+
+    p = ngx_slprintf(buf, end, "%s \"%V\": ", kind, name);
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(p, end, fmt, args);
+    va_end(args);
+
+    *p++ = '\n';
+
+    recs_write_bytes(w, (char *) buf, p - buf);
+}
+
+
+static ngx_int_t
+ngx_http_recs_ready_send(ngx_http_request_t *r, recs_writer_t *w,
+    ngx_uint_t status)
+{
+    ngx_int_t         rc;
+    ngx_buf_t        *b;
+    ngx_chain_t       out;
+    ngx_table_elt_t  *h;
+
+    b = ngx_calloc_buf(r->pool);
+    h = ngx_list_push(&r->headers_out.headers);
+
+    if (h == NULL || b == NULL || w->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Cache-Control");
+    ngx_str_set(&h->value, "no-store");
+
+    b->pos = w->data;
+    b->last = w->data + w->len;
+    b->memory = 1;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    ngx_str_set(&r->headers_out.content_type, "text/plain");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = w->len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, &out);
+}
