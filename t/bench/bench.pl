@@ -101,6 +101,13 @@ END
 # More than any user has watched.
 my $PREFETCH = $ONE =~ s/arg_user\K;/ prefetch=1000;/r;
 
+my $REPLICA = $REDIS . <<'END';
+    recs_set in_stock redis=main key=in_stock replica=on feed=in_stock:feed;
+    recs_set watched redis=main key=watched:$arg_user;
+END
+
+my $REPLICA_PREFETCH = $REPLICA =~ s/arg_user\K;/ prefetch=1000;/r;
+
 my $POOL = 'recs_pool fresh file=%%ROOT%%/t/data/pool-fresh.ndjson;';
 
 my $ROWS = <<'END';
@@ -117,6 +124,8 @@ my $ASK = <<'END';
             recs_exclude watched;
             recs_lookup_timeout 1s;
 END
+
+my $ASK_STOCK = $ASK =~ s/^ *recs_exclude.*\n//mr;
 
 my $EXPLORE = <<'END';
             recs_limit 20;
@@ -141,6 +150,12 @@ my @KINDS = (
     recs_set in_stock file=%%ROOT%%/t/data/in_stock.txt;
     recs_set watched file=%%DIR%%/watched.txt;
 END
+    { name => 'replica-alone', title => 'a replica', define => $REPLICA,
+      use => $ASK_STOCK },
+    { name => 'replica', title => 'a replica, a Redis set',
+      define => $REPLICA, use => $ASK },
+    { name => 'replica-prefetch', define => $REPLICA_PREFETCH, use => $ASK,
+      title => 'a replica, a prefetched Redis set' },
     { name => 'explore', define => $SETS . $POOL, use => $ASK . $EXPLORE,
       title => 'two Redis sets, limit 20, one exploration slot' },
     { name => 'pass-off', title => '`recs_pass`, `recs off`',
@@ -162,6 +177,9 @@ my %KINDS = map { $_->{name} => $_ } @KINDS;
 my @PASS = qw(static plain unset redis pass-off pass-unset pass-redis
               packed unpacked);
 
+# --with=replica
+my @REPLICA = qw(replica-alone replica replica-prefetch);
+
 my %opt = (
     cpu => undef, seconds => 2, rounds => 5, connections => 16,
     sizes => '10,100,1000', with => '', beside => 'plain', redis => 'unix',
@@ -176,6 +194,8 @@ usage: sh t/bench/run.sh [OPTION...]
                         items and one exploration slot
   --with=one,prefetch   and these: only what a user has watched is in Redis,
                         asked about by id or prefetched
+  --with=replica        and these: stock in a replica; alone, and with what a
+                        user has watched in Redis, asked about or prefetched
   --with=pass           and these: pages from snapshots in Redis; a static file;
                         no set
   --beside=plain|static what the others are divided by
@@ -399,7 +419,8 @@ sub write_rows {
 
 sub programs {
     my $beside = $opt{beside};
-    my %wanted = map { $_ => 1 } 'redis', map { $_ eq 'pass' ? @PASS : $_ }
+    my %groups = (pass => \@PASS, replica => \@REPLICA);
+    my %wanted = map { $_ => 1 } 'redis', map { @{ $groups{$_} // [$_] } }
                  split /,/, $opt{with};
 
     for my $name ($beside, keys %wanted) {
@@ -474,7 +495,7 @@ sub buffers_for {
 
 
 # Redis' connections are opened at nginx's start, which does not wait for them,
-# nor for a snapshot.
+# nor for a snapshot, nor for a replica.
 
 sub ready {
     my ($program) = @_;
@@ -483,9 +504,14 @@ sub ready {
 
     Recs::Process::wait_until(sub {
         my $status = recs_status($program);
-        return $status->{redis}{main}{ready}
-               && !grep { !$_->{adopted} } values %{ $status->{snapshots} };
-    }, 10) or die "$program->{title}: Redis or the snapshot is not there\n";
+        my @waiting = (
+            grep({ !$_->{adopted} } values %{ $status->{snapshots} }),
+            grep({ $_->{replica} && $_->{replica}{state} ne 'following' }
+                 values %{ $status->{sets} }));
+
+        return $status->{redis}{main}{ready} && !@waiting;
+    }, 10) or die "$program->{title}: Redis, the snapshot or the replica is "
+                . "not there\n";
 }
 
 
@@ -565,7 +591,8 @@ sub wanted {
 
     return filter($page->{body},
         require => [in_stock => { map { $_ => 1 } data('in_stock.txt') }],
-        exclude => [watched => { map { $_ => 1 } @watched }],
+        $kind eq 'replica-alone' ? ()
+            : (exclude => [watched => { map { $_ => 1 } @watched }]),
         $kind eq 'explore' ? (limit => 20) : ());
 }
 
