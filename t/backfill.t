@@ -162,6 +162,8 @@ sub ids { return map { ref ? $_->{id} : $_ } @{ $_[0]->json->{items} } }
 
 
 subtest 'a shelf is filled up, at its end, in pool order' => sub {
+    ok(wait_until(sub { filled('hash', 'a') ne 'a' }),
+       'a pool from Redis is there soon after the start');
     is(filled('three'), 'p7 p2 p10', 'from nothing');
     is(filled('three', 'a'), 'a p7 p2', 'from one');
     is(filled('three', 'a', 'b'), 'a b p7', 'from two');

@@ -542,7 +542,7 @@ subtest 'what was removed' => sub {
 subtest 'what was put in' => sub {
     ok wait_until(sub {
         my $pools = $t->get('/status')->json->{pools};
-        return !grep { !$pools->{$_}{loaded} } qw(packed forms lines);
+        return !grep { !$pools->{$_}{items} } qw(packed forms lines);
     }), 'the pools are there';
 
     my $added = map_of(id => str('p1'), x => array_of("\x01", float64(-2.5),
