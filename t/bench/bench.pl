@@ -98,7 +98,7 @@ my $ONE = $REDIS . <<'END';
     recs_set watched redis=main key=watched:$arg_user;
 END
 
-# More than any user has watched.
+# More than any user of up to 100 items has watched; of 1000, most have more.
 my $PREFETCH = $ONE =~ s/arg_user\K;/ prefetch=1000;/r;
 
 my $REPLICA = $REDIS . <<'END';

@@ -1,10 +1,12 @@
 #!/bin/sh
 #
 # Measures what the module costs beside an nginx that only proxies; or how soon
-# a snapshot that is published is what users get.
+# a snapshot that is published is what users get; or how soon an id that is
+# removed is gone.
 #
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
 #     sh t/bench/run.sh cutover [OPTION...]
+#     sh t/bench/run.sh removal [OPTION...]
 #
 # Installs what is missing (as root) and builds the module first.
 
@@ -16,10 +18,12 @@ export LC_ALL
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
 script=bench.pl
 
-if [ "${1:-}" = cutover ]; then
-    script=cutover.pl
+case "${1:-}" in
+cutover|removal)
+    script=$1.pl
     shift
-fi
+    ;;
+esac
 
 sh "$repo/conf/build.sh" redis-server perl libdata-messagepack-perl wrk >&2
 exec perl "$repo/t/bench/$script" "$@"
