@@ -57,6 +57,11 @@ sub new {
         bind     => [],
     }, $class;
 
+    # The port that Redis would choose, 10000 above its own, may be a client's.
+    $self->{config} .= "\ncluster-port " . free_port()
+        if $self->{config} =~ /cluster-enabled/
+           && $self->{config} !~ /cluster-port/;
+
     make_path($self->{dir});
     chmod 0755, $self->{dir};
 
