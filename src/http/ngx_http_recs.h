@@ -311,7 +311,9 @@ typedef struct {
 } ngx_http_recs_pass_t;
 
 
-typedef struct {
+typedef struct ngx_http_recs_ctx_s  ngx_http_recs_ctx_t;
+
+struct ngx_http_recs_ctx_s {
     ngx_http_request_t         *request;
     ngx_http_recs_loc_conf_t   *conf;
     recs_mem_t                  mem;        /* the request's pool */
@@ -353,7 +355,11 @@ typedef struct {
     unsigned                    reject:1;
 
     recs_output_t               output;
-} ngx_http_recs_ctx_t;
+
+    unsigned                    sent:1;     /* the rewritten page was sent, or
+                                               part of it */
+    ngx_http_recs_ctx_t        *sent_next;  /* of the same main request */
+};
 
 
 extern ngx_module_t  ngx_http_recs_module;

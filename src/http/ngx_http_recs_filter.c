@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_shown.h"
 
 
 #define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */
@@ -413,16 +413,6 @@ ngx_http_recs_cleanup(void *data)
     if (ctx->posted.posted) {
         ngx_delete_posted_event(&ctx->posted);
     }
-
-    if (ctx->pool) {
-        ngx_recs_pool_release(ctx->pool);
-        ctx->pool = NULL;
-    }
-
-    if (ctx->backfill) {
-        ngx_recs_pool_release(ctx->backfill);
-        ctx->backfill = NULL;
-    }
 }
 
 
@@ -505,6 +495,10 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || out == NULL) {
         return rc;
+    }
+
+    if (ngx_http_recs_note_shown(ctx) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     return ngx_http_next_body_filter(r, out);

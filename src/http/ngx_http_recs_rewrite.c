@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_shown.h"
 
 
 /* Bad bodies are logged again when none came for so many seconds. */
@@ -205,7 +205,7 @@ ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx)
         return NGX_OK;
     }
 
-    ctx->pool = ngx_recs_pool_hold(&ex->pool->pool);
+    ctx->pool = ngx_http_recs_hold_pool(ctx->request, &ex->pool->pool);
     span = ngx_recs_span(&ctx->event);
 
     return recs_explore_plan(&ctx->mem, &ex->policy, &span,
@@ -228,7 +228,8 @@ ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx)
         return;
     }
 
-    ctx->backfill = ngx_recs_pool_hold(&backfill->pool->pool);
+    ctx->backfill = ngx_http_recs_hold_pool(ctx->request,
+                                            &backfill->pool->pool);
 
     if (ctx->backfill == NULL) {
         return;

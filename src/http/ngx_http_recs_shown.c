@@ -1,0 +1,260 @@
+
+/*
+ * What responses showed, and whether they were delivered.
+ *
+ * A page is noted when it begins to be sent, at the main request, whose end
+ * alone tells whether it went out: nginx sets request_complete when nothing of
+ * the response is buffered any more, in the request and in its connection (or
+ * its HTTP/2 stream), and there was no error.  Then all bytes are the kernel's;
+ * what becomes of them beyond that no server knows.
+ */
+
+
+#include "ngx_http_recs_shown.h"
+
+
+typedef struct {
+    ngx_http_recs_ctx_t        *first;
+    ngx_http_recs_ctx_t       **last;
+} ngx_http_recs_sent_t;
+
+
+static void ngx_http_recs_shown_shelf(ngx_http_recs_shown_t *shown);
+static ngx_uint_t ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown,
+    ngx_uint_t rest);
+static ngx_http_recs_sent_t *ngx_http_recs_sent_find(ngx_http_request_t *r);
+static void ngx_http_recs_sent_cleanup(void *data);
+static void ngx_http_recs_release_pool(void *data);
+
+
+void
+ngx_http_recs_shown_first(const ngx_http_recs_ctx_t *ctx,
+    ngx_http_recs_shown_t *shown)
+{
+    ngx_memzero(shown, sizeof(ngx_http_recs_shown_t));
+
+    shown->ctx = ctx;
+    ngx_http_recs_shown_shelf(shown);
+}
+
+
+ngx_uint_t
+ngx_http_recs_shown_next(ngx_http_recs_shown_t *shown)
+{
+    size_t              end;
+    const recs_page_t  *page;
+
+    page = &shown->ctx->page;
+
+    while (shown->shelf <= page->nshelves) {
+
+        end = page->shelves[shown->shelf - 1].first
+              + page->shelves[shown->shelf - 1].nitems;
+
+        while (shown->item < end
+               && shown->ctx->decision.verdicts[shown->item].fate != RECS_KEPT)
+        {
+            shown->item++;
+        }
+
+        if (ngx_http_recs_shown_insert(shown, shown->item == end)) {
+            return 1;
+        }
+
+        if (shown->item == end) {
+            ngx_http_recs_shown_shelf(shown);
+            continue;
+        }
+
+        shown->position++;
+
+        if (page->items[shown->item++].id.data) {
+            shown->id = page->items[shown->item - 1].id;
+            shown->source = NGX_HTTP_RECS_CANDIDATE;
+            shown->insert = NULL;
+
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Goes on to the next shelf: its items, and what was put on it. */
+
+static void
+ngx_http_recs_shown_shelf(ngx_http_recs_shown_t *shown)
+{
+    const recs_page_t      *page;
+    const recs_decision_t  *d;
+
+    page = &shown->ctx->page;
+    d = &shown->ctx->decision;
+
+    shown->shelf++;
+    shown->position = 0;
+
+    if (shown->shelf > page->nshelves) {
+        return;
+    }
+
+    shown->item = page->shelves[shown->shelf - 1].first;
+
+    for (shown->next = 0; shown->next < d->ninserts; shown->next++) {
+        if (d->inserts[shown->next].shelf == shown->shelf - 1) {
+            break;
+        }
+    }
+}
+
+
+/*
+ * Is the next thing on the shelf what was put there: before the candidate that
+ * comes next, or, with rest, after all of them?
+ */
+
+static ngx_uint_t
+ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown, ngx_uint_t rest)
+{
+    const recs_insert_t        *insert;
+    const recs_decision_t      *d;
+    const ngx_http_recs_ctx_t  *ctx;
+
+    ctx = shown->ctx;
+    d = &ctx->decision;
+
+    if (shown->next == d->ninserts) {
+        return 0;
+    }
+
+    insert = &d->inserts[shown->next];
+
+    if (insert->shelf != shown->shelf - 1
+        || (!rest && insert->before != shown->item))
+    {
+        return 0;
+    }
+
+    shown->next++;
+    shown->position++;
+    shown->insert = insert;
+
+    if (insert->draw) {
+        shown->source = NGX_HTTP_RECS_EXPLORED;
+        shown->id = ctx->pool->ids[insert->item];
+
+    } else {
+        shown->source = NGX_HTTP_RECS_BACKFILLED;
+        shown->id = ctx->backfill->ids[insert->item];
+    }
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_recs_sent_t  *sent;
+
+    sent = ngx_http_recs_sent_find(ctx->request);
+
+    if (sent == NULL) {
+        cln = ngx_pool_cleanup_add(ctx->request->main->pool,
+                                   sizeof(ngx_http_recs_sent_t));
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        cln->handler = ngx_http_recs_sent_cleanup;
+
+        sent = cln->data;
+        sent->first = NULL;
+        sent->last = &sent->first;
+    }
+
+    ctx->sent = 1;
+    ctx->sent_next = NULL;
+
+    *sent->last = ctx;
+    sent->last = &ctx->sent_next;
+
+    return NGX_OK;
+}
+
+
+ngx_http_recs_ctx_t *
+ngx_http_recs_sent(ngx_http_request_t *r)
+{
+    ngx_http_recs_sent_t  *sent;
+
+    sent = ngx_http_recs_sent_find(r);
+
+    return sent ? sent->first : NULL;
+}
+
+
+/*
+ * It is kept as a cleanup of the main request's pool: those of the request are
+ * gone when it is logged, its contexts when it is redirected.
+ */
+
+static ngx_http_recs_sent_t *
+ngx_http_recs_sent_find(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_recs_sent_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* Only marks what is kept. */
+
+static void
+ngx_http_recs_sent_cleanup(void *data)
+{
+}
+
+
+ngx_uint_t
+ngx_http_recs_delivered(const ngx_http_recs_ctx_t *ctx)
+{
+    return ctx->sent && ctx->request->main->request_complete;
+}
+
+
+ngx_recs_pool_items_t *
+ngx_http_recs_hold_pool(ngx_http_request_t *r, ngx_recs_pool_t *pool)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_recs_pool_items_t  *items;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    items = ngx_recs_pool_hold(pool);
+
+    if (items) {
+        cln->handler = ngx_http_recs_release_pool;
+        cln->data = items;
+    }
+
+    return items;
+}
+
+
+static void
+ngx_http_recs_release_pool(void *data)
+{
+    ngx_recs_pool_release(data);
+}
