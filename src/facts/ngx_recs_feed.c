@@ -23,7 +23,9 @@
 
 
 static void ngx_recs_feed_ready(ngx_recs_redis_private_t *conn);
-static ngx_int_t ngx_recs_feed_prove(ngx_recs_follow_t *f, ngx_str_t *from);
+static ngx_int_t ngx_recs_feed_prove(ngx_recs_follow_t *f);
+static ngx_int_t ngx_recs_feed_prove_entry(ngx_recs_follow_t *f,
+    ngx_recs_redis_query_t *proof, const ngx_recs_feed_id_t *id);
 static ngx_int_t ngx_recs_feed_proof_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_proof_done(ngx_recs_redis_query_t *query,
@@ -36,8 +38,6 @@ static void ngx_recs_feed_confirm(ngx_recs_follow_t *f);
 static void ngx_recs_feed_again(ngx_recs_follow_t *f);
 static void ngx_recs_feed_count_later(ngx_recs_follow_t *f);
 static void ngx_recs_feed_count(ngx_event_t *ev);
-static ngx_int_t ngx_recs_feed_end_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_compare(ngx_recs_follow_t *f);
 
 
@@ -143,7 +143,7 @@ ngx_recs_feed_read(ngx_recs_follow_t *f)
 
     /* a connection that is lost meanwhile will be ready again */
 
-    if (ngx_recs_feed_prove(f, &args[7]) == NGX_ERROR
+    if (ngx_recs_feed_prove(f) == NGX_ERROR
         || ngx_recs_follow_command(f->conn.conn, &f->read, 8, args)
            == NGX_ERROR)
     {
@@ -152,35 +152,57 @@ ngx_recs_feed_read(ngx_recs_follow_t *f)
 }
 
 
-/* Sent before the read, so that it is answered before. */
+/*
+ * Sent before the read, so that it is answered before.  Over a new connection
+ * there may be another Redis, which lacks what came last.
+ */
 
 static ngx_int_t
-ngx_recs_feed_prove(ngx_recs_follow_t *f, ngx_str_t *from)
+ngx_recs_feed_prove(ngx_recs_follow_t *f)
 {
-    ngx_str_t  args[4];
+    ngx_recs_position_t  *pos;
 
-    if (f->position.id.ms == 0 && f->position.id.n == 0) {
-        return NGX_OK;
-    }
+    pos = &f->position;
 
-    if (f->proof.slot
+    if (f->proofs[0].slot || f->proofs[1].slot
         || (f->proved
             && ngx_current_msec - f->proved_at < NGX_RECS_FEED_PROVE))
     {
         return NGX_OK;
     }
 
+    if (!f->proved && ngx_recs_feed_id_cmp(&pos->reached, &pos->id) > 0
+        && ngx_recs_feed_prove_entry(f, &f->proofs[0], &pos->reached)
+           == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    if (pos->id.ms == 0 && pos->id.n == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_recs_feed_prove_entry(f, &f->proofs[1], &pos->id);
+}
+
+
+static ngx_int_t
+ngx_recs_feed_prove_entry(ngx_recs_follow_t *f, ngx_recs_redis_query_t *proof,
+    const ngx_recs_feed_id_t *id)
+{
+    u_char     buf[NGX_RECS_FEED_ID_LEN];
+    ngx_str_t  args[4];
+
     ngx_str_set(&args[0], "XRANGE");
     args[1] = f->replica->feed;
-    args[2] = *from;
-    args[3] = *from;
+    ngx_recs_feed_id_write(id, buf, &args[2]);
+    args[3] = args[2];
 
-    f->found = 0;
-    f->proof.value = ngx_recs_feed_proof_value;
-    f->proof.done = ngx_recs_feed_proof_done;
-    f->proof.data = f;
+    proof->value = ngx_recs_feed_proof_value;
+    proof->done = ngx_recs_feed_proof_done;
+    proof->data = f;
 
-    return ngx_recs_follow_command(f->conn.conn, &f->proof, 4, args);
+    return ngx_recs_follow_command(f->conn.conn, proof, 4, args);
 }
 
 
@@ -396,7 +418,7 @@ ngx_recs_feed_count(ngx_event_t *ev)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_recs_feed_end_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {

@@ -13,6 +13,7 @@ static void ngx_recs_follow_timer(ngx_event_t *ev);
 static void ngx_recs_follow_take(ngx_recs_follow_t *f);
 static void ngx_recs_follow_set_state(ngx_recs_follow_t *f,
     ngx_recs_replica_state_e state);
+static void ngx_recs_follow_reach(ngx_recs_follow_t *f);
 static void ngx_recs_follow_entry(ngx_recs_follow_t *f);
 static ngx_recs_write_e ngx_recs_follow_apply(ngx_recs_follow_t *f);
 static void ngx_recs_follow_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
@@ -420,6 +421,10 @@ ngx_recs_follow_flush(ngx_recs_follow_t *f)
         return;
     }
 
+    if (f->which == RECS_TABLE_ACTIVE) {
+        ngx_recs_follow_reach(f);
+    }
+
     rc = 0;
 
     for (i = 0; i < n && rc >= 0; i++) {
@@ -433,6 +438,21 @@ ngx_recs_follow_flush(ngx_recs_follow_t *f)
     if (rc < 0) {
         f->written = (rc == RECS_TABLE_FULL) ? NGX_RECS_WRITE_FULL
                                              : NGX_RECS_WRITE_REFUSED;
+    }
+}
+
+
+/*
+ * Some of the entry's ids come into the table next.  It is noted before: if
+ * this worker is killed in between, its successor knows.
+ */
+
+static void
+ngx_recs_follow_reach(ngx_recs_follow_t *f)
+{
+    if (ngx_recs_feed_id_cmp(&f->entry.id, &f->position.reached) > 0) {
+        f->position.reached = f->entry.id;
+        ngx_recs_replica_set_position(f->replica, &f->position);
     }
 }
 

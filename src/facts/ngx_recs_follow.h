@@ -14,7 +14,9 @@
  * table, which replaces the one before; then the feed is followed from that end
  * on.  Entries may be applied in any repetition, so that it doesn't matter
  * which of them the scan had seen.  What proves that nothing was missed are
- * the entries' numbers, and that the last one read is still there.
+ * the entries' numbers, and that the last one read is still there; and after
+ * the connection or the leader has changed, that the last one is, of which the
+ * table may hold something.
  *
  * Whatever goes wrong ends in a new load.
  */
@@ -60,6 +62,7 @@ typedef enum {
     NGX_RECS_STEP_HEAD,             /* the feed's end, how many ids there are */
     NGX_RECS_STEP_CLEAR,            /* the next table */
     NGX_RECS_STEP_SCAN,
+    NGX_RECS_STEP_END,              /* of the feed, once more */
     NGX_RECS_STEP_COPY              /* loaded; the table is full of marks */
 } ngx_recs_step_e;
 
@@ -126,7 +129,8 @@ struct ngx_recs_follow_s {
 
     ngx_recs_redis_private_t  conn;
     ngx_recs_redis_query_t    read;
-    ngx_recs_redis_query_t    proof;        /* that the last one is there */
+    ngx_recs_redis_query_t    proofs[2];    /* that the one that was reached is
+                                               there, and the last one */
     ngx_uint_t                open;         /* ready() was called */
     ngx_uint_t                found;
     ngx_uint_t                proved;       /* over this connection */
@@ -136,7 +140,8 @@ struct ngx_recs_follow_s {
     /* comparing counts */
 
     ngx_event_t               counter;
-    ngx_recs_feed_id_t        ends[2];      /* the feed's, before and after */
+    ngx_recs_feed_id_t        ends[2];      /* the feed's, before and after; or
+                                               after a load's scan */
     ngx_uint_t                comparing;    /* once ends[0] was applied */
     ngx_uint_t                compared;
     ngx_uint_t                differs;
@@ -258,6 +263,12 @@ void ngx_recs_load_ask_count(ngx_recs_follow_t *f,
 void ngx_recs_feed_start(ngx_recs_follow_t *f);
 void ngx_recs_feed_stop(ngx_recs_follow_t *f);
 void ngx_recs_feed_read(ngx_recs_follow_t *f);
+
+/* A query's value that says which is the feed's last entry, if any: of the
+ * load's query 0 f->ends[0], else f->ends[1]. */
+
+ngx_int_t ngx_recs_feed_end_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
 
 /* An entry was applied, while counts are to be compared. */
 

@@ -26,6 +26,8 @@ static void ngx_recs_image_sweep(ngx_recs_image_t *image);
 static void ngx_recs_image_head(ngx_recs_image_t *image);
 static ngx_int_t ngx_recs_image_turn(ngx_recs_image_t *image);
 static ngx_int_t ngx_recs_image_piece(ngx_recs_image_t *image);
+static void ngx_recs_image_tail(ngx_recs_image_t *image,
+    ngx_recs_image_tail_t *tail);
 static ngx_int_t ngx_recs_image_end(ngx_recs_image_t *image);
 static ngx_int_t ngx_recs_image_put(ngx_recs_image_t *image, const void *data,
     size_t size);
@@ -333,23 +335,43 @@ ngx_recs_image_piece(ngx_recs_image_t *image)
 }
 
 
+/* What was applied while it was written, it may hold. */
+
+static void
+ngx_recs_image_tail(ngx_recs_image_t *image, ngx_recs_image_tail_t *tail)
+{
+    ngx_recs_position_t   now;
+    ngx_recs_replica_t   *replica;
+
+    replica = image->replica;
+
+    ngx_memzero(tail, sizeof(ngx_recs_image_tail_t));
+
+    tail->count = image->count;
+
+    if (replica->shared->state == NGX_RECS_REPLICA_FOLLOWING
+        && ngx_recs_replica_position(replica, &now)
+        && now.generation == image->written.generation)
+    {
+        tail->ms = now.reached.ms;
+        tail->n = now.reached.n;
+    }
+}
+
+
 /* A leader that was stopped may be one no more.  As ngx_recs_image_piece(). */
 
 static ngx_int_t
 ngx_recs_image_end(ngx_recs_image_t *image)
 {
     uint64_t                zero;
-    ngx_recs_follow_t      *f;
     ngx_recs_leader_t      *leader;
     XXH128_canonical_t      sum;
     ngx_recs_image_tail_t   tail;
 
-    f = image->replica->follow;
     zero = 0;
 
-    tail.count = image->count;
-    tail.exact = f->written == NGX_RECS_WRITE_OK
-                 && ngx_recs_image_same(&f->position, &image->written);
+    ngx_recs_image_tail(image, &tail);
 
     if (ngx_recs_image_put(image, &zero, sizeof(zero)) != NGX_OK
         || ngx_recs_image_put(image, &tail, offsetof(ngx_recs_image_tail_t,

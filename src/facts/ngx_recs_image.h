@@ -21,7 +21,7 @@
 
 
 #define NGX_RECS_IMAGE_MAGIC    0x6567616d69636572  /* "recimage" */
-#define NGX_RECS_IMAGE_FORMAT   1
+#define NGX_RECS_IMAGE_FORMAT   2
 
 /* Slots whose ids make a piece. */
 
@@ -39,7 +39,7 @@ typedef struct {
     uint64_t                  confirmed;    /* unix ms: it was what Redis had */
     uint64_t                  loaded;       /* unix seconds */
     uint64_t                  ms;           /* the feed's last entry that was */
-    uint64_t                  n;            /* applied before: its id */
+    uint64_t                  n;            /* applied as a whole: its id */
     uint64_t                  seq;
     uint64_t                  numbered;
     u_char                    secret[RECS_TABLE_SECRET];
@@ -48,8 +48,9 @@ typedef struct {
 
 typedef struct {
     uint64_t                  count;        /* ids */
-    uint64_t                  exact;        /* no entry was applied while they
-                                               were written */
+    uint64_t                  ms;           /* the last one of which anything */
+    uint64_t                  n;            /* was: its id; 0-0: it can't be
+                                               followed from here */
     u_char                    sum[16];      /* XXH3, 128 bits */
 } ngx_recs_image_tail_t;
 

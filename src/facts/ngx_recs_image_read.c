@@ -16,7 +16,7 @@ static ngx_int_t ngx_recs_image_clear(ngx_recs_follow_t *f);
 static ngx_int_t ngx_recs_image_piece(ngx_recs_follow_t *f, const char **why);
 static ngx_int_t ngx_recs_image_tail(ngx_recs_follow_t *f, const char **why);
 static ngx_int_t ngx_recs_image_publish(ngx_recs_follow_t *f,
-    ngx_uint_t exact);
+    const ngx_recs_image_tail_t *tail);
 static ngx_msec_t ngx_recs_image_confirmed(ngx_recs_image_t *image);
 static void ngx_recs_image_refuse(ngx_recs_follow_t *f, const char *why);
 static ngx_int_t ngx_recs_image_get(ngx_recs_image_t *image, void *data,
@@ -283,18 +283,17 @@ ngx_recs_image_tail(ngx_recs_follow_t *f, const char **why)
         return NGX_ERROR;
     }
 
-    return ngx_recs_image_publish(f, tail.exact);
+    return ngx_recs_image_publish(f, &tail);
 }
 
 
 /*
- * If nothing was applied while the image was written, the feed is followed on
- * from there.  Else it might hold what another Redis, in this one's place, has
- * no entry of: it answers until the set is loaded.
+ * The feed is followed on from there, once all that it may hold is known to be
+ * in it.  Where that can't be proved it answers until the set is loaded.
  */
 
 static ngx_int_t
-ngx_recs_image_publish(ngx_recs_follow_t *f, ngx_uint_t exact)
+ngx_recs_image_publish(ngx_recs_follow_t *f, const ngx_recs_image_tail_t *tail)
 {
     recs_table_stat_t           stat;
     ngx_recs_image_t           *image;
@@ -324,6 +323,8 @@ ngx_recs_image_publish(ngx_recs_follow_t *f, ngx_uint_t exact)
     position.id.n = head->n;
     position.seq = head->seq;
     position.numbered = head->numbered;
+    position.reached.ms = tail->ms;
+    position.reached.n = tail->n;
 
     ngx_recs_replica_set_position(replica, &position);
 
@@ -332,7 +333,7 @@ ngx_recs_image_publish(ngx_recs_follow_t *f, ngx_uint_t exact)
     ngx_memory_barrier();
     shared->loaded = head->loaded;
 
-    if (exact && replica->feed.len && (head->ms || head->n)) {
+    if (replica->feed.len && (head->ms || head->n) && (tail->ms || tail->n)) {
         shared->state = NGX_RECS_REPLICA_FOLLOWING;
     }
 

@@ -25,6 +25,7 @@ static void ngx_recs_load_scan(ngx_recs_follow_t *f);
 static void ngx_recs_load_scanned(ngx_recs_follow_t *f);
 static ngx_int_t ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
+static void ngx_recs_load_end(ngx_recs_follow_t *f);
 static void ngx_recs_load_publish(ngx_recs_follow_t *f);
 static ngx_int_t ngx_recs_load_end_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
@@ -98,10 +99,18 @@ ngx_recs_load_answered(ngx_recs_follow_t *f)
         return;
     }
 
-    if (f->step == NGX_RECS_STEP_HEAD) {
-        ngx_recs_load_headed(f);
+    switch (f->step) {
 
-    } else {
+    case NGX_RECS_STEP_HEAD:
+        ngx_recs_load_headed(f);
+        break;
+
+    case NGX_RECS_STEP_END:
+        f->position.reached = f->ends[0];
+        ngx_recs_load_publish(f);
+        break;
+
+    default: /* NGX_RECS_STEP_SCAN */
         ngx_recs_load_scanned(f);
     }
 }
@@ -379,7 +388,29 @@ ngx_recs_load_scanned(ngx_recs_follow_t *f)
         return;
     }
 
-    ngx_recs_load_publish(f);
+    if (f->replica->feed.len) {
+        ngx_recs_load_end(f);
+
+    } else {
+        ngx_recs_load_publish(f);
+    }
+}
+
+
+/* The scan may have seen entries up to the feed's end as it is now. */
+
+static void
+ngx_recs_load_end(ngx_recs_follow_t *f)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = ngx_recs_load_conn(f, NGX_RECS_STEP_END);
+
+    ngx_recs_load_ask_end(f, conn, 0, ngx_recs_feed_end_value);
+
+    if (f->npending == 0) {
+        ngx_recs_load_answered(f);
+    }
 }
 
 

@@ -50,13 +50,18 @@ typedef struct {
 } ngx_recs_feed_id_t;
 
 
-/* How far the feed was applied to a table. */
+/*
+ * How far the feed was applied to a table: all up to an entry, and of those
+ * after it, up to the one that was reached, some or parts.  They may be applied
+ * once more, but only if all are still in the feed.
+ */
 
 typedef struct {
     uint64_t                  generation;   /* the table's */
     ngx_recs_feed_id_t        id;           /* the last entry; 0-0: none */
     uint64_t                  seq;          /* its number */
     ngx_uint_t                numbered;     /* it has one */
+    ngx_recs_feed_id_t        reached;
 } ngx_recs_position_t;
 
 
