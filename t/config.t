@@ -85,6 +85,7 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_pool p redis=main key=a', 'recs_pool p key=a redis=main '
             . 'refresh=100ms',
         'recs_pool p redis=main key=a id=/sku',
+        'recs_pool p redis=main key=a weight=/w category=/genre/0',
         'recs_pool p file=%%TESTDIR%%/pool.ndjson refresh=1h id=/id',
         'recs_pool p redis=main key=a size=4k', 'recs_pool p redis=main key=a '
             . 'size=2m',
@@ -108,6 +109,11 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_backfill off',
         'recs_explore off', 'recs_explore fresh rate=0% slots=1',
         'recs_explore fresh rate=100% slots=5000',
+        'recs_explore $arg_pool rate=5% slots=1 method=weighted',
+        'recs_explore fresh$arg_n rate=5% slots=1 method=diverse',
+        'recs_explore fresh rate=5% slots=1 method=uniform',
+        "recs_explore fresh rate=5% slots=2,9;\n"
+            . 'recs_explore fresh rate=7% slots=1,4 panel=3',
         'recs_explore fresh slots=3,7,8 rate=0.0125% key=$arg_k salt=2026 '
             . 'method=uniform panel=128',
         'recs_version model body=/model', 'recs_version schema value=$arg_a',
@@ -327,8 +333,7 @@ subtest 'what is given twice is refused' => sub {
     my @twice = (
         'recs_zone 1m', 'recs on', 'recs_user a', 'recs_event a',
         'recs_items /a', 'recs_item_id /a', 'recs_distinct on', 'recs_limit 1',
-        'recs_explore off', 'recs_explore fresh rate=1% slots=1',
-        'recs_backfill off', 'recs_backfill fresh min=1',
+        'recs_explore off', 'recs_backfill off', 'recs_backfill fresh min=1',
         'recs_freshness candidates value=a', 'recs_expires 0',
         'recs_expires off',
         'recs_version model value=a', 'recs_on_skew tag',
@@ -637,7 +642,10 @@ subtest 'recs_pool refuses what is no pool' => sub {
         ['redis=main key=a id=id', qr/"id" in recs_pool: .*starts with "\/"/],
         ["$file key=a", qr/"p" can have "key=" only with "redis="/],
         ["$file id=id", qr/"id" in recs_pool: .*starts with "\/"/],
-        ["$file id=/a/*", qr/"id=\/a\/\*" .*an object has one id/],
+        ["$file id=/a/*", qr/"id=\/a\/\*" .*an object has one of it/],
+        ["$file weight=/a/*", qr/"weight=\/a\/\*" .*an object has one of it/],
+        ["$file weight=w", qr/"w" in recs_pool: .*starts with "\/"/],
+        ["$file category=/*", qr/"category=\/\*" .*an object has one of it/],
         ["$file refresh=10ms", qr/"refresh=10ms" .*at least "100ms"/],
         ["$file refresh=x", qr/"refresh=x" .*a time such as "60s"/],
         ["$file size=4095", qr/"size=4095" .*from "4k" to "64m"/],
@@ -678,7 +686,7 @@ subtest 'recs_explore refuses what is no policy' => sub {
         ['rate=5% slots=1 panel=129', qr/"panel=129" .*from 1 to 128/],
         ['rate=5% slots=1 panel=x', qr/"panel=x" .*from 1 to 128/],
         ['rate=5% slots=1 method=greedy',
-            qr/"method=greedy" .*must be "uniform"/],
+            qr/"method=greedy" .*must be "uniform", "weighted" or "diverse"/],
         ['rate=5% slots=1 speed=2', qr/"speed=2" of recs_explore "fresh"/],
     );
 
@@ -686,6 +694,21 @@ subtest 'recs_explore refuses what is no policy' => sub {
         my ($options, $message) = @$row;
         refuses($options || 'nothing', "recs_explore fresh $options;",
                 $message);
+    }
+
+    my $one = 'recs_explore fresh rate=5% slots';
+
+    refuses('a slot of two', "$one=1,3;\n$one=2,3;",
+            qr/must have other "slots=" than the recs_explore before it/, 3);
+    refuses('too many slots', "$one=" . join(',', 1 .. 9) . ";\n$one="
+            . join(',', 10 .. 17) . ';', qr/too many slots, at most 16/, 3);
+    refuses('on and off', "$one=1;\nrecs_explore off;", qr/is duplicate/, 3);
+    refuses('off and on', "recs_explore off;\n$one=1;", qr/is off already/, 3);
+
+    for my $row (['weighted', 'weight='], ['diverse', 'category=']) {
+        my ($method, $option) = @$row;
+        refuses("$method needs $option", "$one=1 method=$method;",
+                qr/"fresh" must have "$option" for "method=$method" in \S+:2/);
     }
 };
 

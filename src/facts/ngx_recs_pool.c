@@ -34,7 +34,8 @@ static void ngx_recs_pool_watch(ngx_event_t *ev);
 static void ngx_recs_pool_begin(ngx_recs_pool_t *pool, ngx_log_t *log);
 static ngx_uint_t ngx_recs_pool_unchanged(ngx_recs_pool_t *pool);
 static ngx_recs_pool_build_t *ngx_recs_pool_build_create(ngx_log_t *log);
-static ngx_int_t ngx_recs_pool_build_open(ngx_recs_pool_build_t *build);
+static ngx_int_t ngx_recs_pool_build_open(ngx_recs_pool_t *pool,
+    ngx_recs_pool_build_t *build);
 static ngx_int_t ngx_recs_pool_build_turn(ngx_recs_pool_t *pool,
     ngx_recs_pool_build_t *build);
 static ngx_int_t ngx_recs_pool_build_entry(ngx_recs_pool_t *pool,
@@ -59,6 +60,8 @@ ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
     ngx_recs_pool_entries_t   published;
     ngx_atomic_uint_t         generation;
 
+    static const recs_str_t  none = recs_string("");
+
     pool->counters = (ngx_recs_pool_counters_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_POOL, &pool->name);
 
@@ -69,6 +72,9 @@ ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
     hash = recs_hash_str(hash, &source);
     hash = recs_hash_str(hash, &key);
     hash = recs_hash_str(hash, &pool->id.source);
+    hash = recs_hash_str(hash, pool->weight ? &pool->weight->source : &none);
+    hash = recs_hash_str(hash, pool->category ? &pool->category->source
+                                              : &none);
 
     name.data = buf;
     name.len = ngx_snprintf(buf, sizeof(buf), "%V %016xL", &pool->name, hash)
@@ -183,7 +189,7 @@ ngx_recs_pool_begin(ngx_recs_pool_t *pool, ngx_log_t *log)
     rc = ngx_recs_pool_entries(pool, build->items->memory,
                                &build->items->entries, &build->generation);
 
-    if (rc != NGX_OK || ngx_recs_pool_build_open(build) != NGX_OK) {
+    if (rc != NGX_OK || ngx_recs_pool_build_open(pool, build) != NGX_OK) {
         ngx_recs_pool_abandon(pool, log);
     }
 }
@@ -261,7 +267,7 @@ failed:
 /* Of items->entries, which are there. */
 
 static ngx_int_t
-ngx_recs_pool_build_open(ngx_recs_pool_build_t *build)
+ngx_recs_pool_build_open(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
 {
     size_t                  n;
     recs_str_t              bytes;
@@ -277,10 +283,16 @@ ngx_recs_pool_build_open(ngx_recs_pool_build_t *build)
     n = build->rest.left;
     items->refused = build->rest.refused;
     items->objects = ngx_palloc(items->memory, n * sizeof(recs_object_t) + 1);
-    items->ids = ngx_palloc(items->memory, n * sizeof(recs_str_t) + 1);
-    items->forms = ngx_palloc(items->memory, n + 1);
 
-    return items->objects && items->ids && items->forms ? NGX_OK : NGX_ERROR;
+    if (items->objects == NULL
+        || recs_choices_init(&items->choices, &build->mem, (uint32_t) n,
+                             pool->weight != NULL, pool->category != NULL)
+           != RECS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -301,7 +313,15 @@ ngx_recs_pool_build_turn(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
         rc = recs_entries_next(&build->rest, &entry);
 
         if (rc == 0) {
+
+            if (recs_choices_end(&build->items->choices, &build->mem)
+                != RECS_OK)
+            {
+                return NGX_ERROR;
+            }
+
             ngx_recs_pool_adopt(pool, build);
+
             return NGX_OK;
         }
 
@@ -328,15 +348,20 @@ static ngx_int_t
 ngx_recs_pool_build_entry(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build,
     recs_entry_t *entry)
 {
+    double                  weight;
+    recs_str_t              category;
     const char             *error;
     recs_object_t          *object;
+    recs_choices_t         *choices;
     ngx_recs_pool_items_t  *items;
 
     items = build->items;
-    object = &items->objects[items->n];
+    choices = &items->choices;
+    object = &items->objects[choices->n];
     object->id = entry->id;
 
-    error = recs_object_read(&build->mem, &entry->text, &pool->id, object);
+    error = ngx_recs_pool_read_entry(pool, &build->mem, &entry->text, object,
+                                     &weight, &category);
 
     if (error && ngx_strcmp(error, "out of memory") == 0) {
         return NGX_ERROR;
@@ -347,10 +372,29 @@ ngx_recs_pool_build_entry(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build,
         return NGX_OK;
     }
 
-    items->ids[items->n] = object->id;
-    items->forms[items->n++] = object->forms;
+    return recs_choices_add(choices, &build->mem, &object->id, object->forms,
+                            weight, &category)
+           == RECS_OK ? NGX_OK : NGX_ERROR;
+}
 
-    return NGX_OK;
+
+const char *
+ngx_recs_pool_read_entry(ngx_recs_pool_t *pool, const recs_mem_t *mem,
+    const recs_str_t *text, recs_object_t *object, double *weight,
+    recs_str_t *category)
+{
+    const char  *error;
+
+    error = recs_object_read(mem, text, &pool->id, object);
+    if (error) {
+        return error;
+    }
+
+    *weight = 0;
+    ngx_memzero(category, sizeof(recs_str_t));
+
+    return recs_choices_read(mem, text, pool->weight, pool->category, weight,
+                             category);
 }
 
 
@@ -404,7 +448,7 @@ ngx_recs_pool_build(ngx_recs_pool_t *pool,
     own->bytes.data = ngx_pstrdup(build->items->memory,
                                   (ngx_str_t *) &entries->bytes);
 
-    rc = own->bytes.data ? ngx_recs_pool_build_open(build) : NGX_ERROR;
+    rc = own->bytes.data ? ngx_recs_pool_build_open(pool, build) : NGX_ERROR;
 
     if (rc == NGX_OK) {
 

@@ -17,6 +17,7 @@
 #include "ngx_recs_latest.h"
 #include "ngx_recs_leader.h"
 #include "ngx_recs_redis.h"
+#include "recs_choices.h"
 #include "recs_entries.h"
 #include "recs_object.h"
 
@@ -74,10 +75,8 @@ typedef struct {
     ngx_pool_t               *memory;
     ngx_uint_t                refs;
     ngx_recs_pool_entries_t   entries;      /* what it was built from */
-    recs_object_t            *objects;
-    recs_str_t               *ids;          /* objects[i].id */
-    uint8_t                  *forms;        /* objects[i].forms */
-    uint32_t                  n;
+    recs_object_t            *objects;      /* choices.n of them */
+    recs_choices_t            choices;
     ngx_uint_t                refused;      /* entries that can't be used */
 } ngx_recs_pool_items_t;
 
@@ -85,6 +84,9 @@ typedef struct {
 typedef struct {
     ngx_str_t                 name;
     recs_pointer_t            id;           /* within an object of a file */
+    recs_pointer_t           *weight;       /* within an object; NULL: none */
+    recs_pointer_t           *category;     /* within an object, and within a
+                                               page's items; NULL: none */
     ngx_msec_t                refresh;
     size_t                    size;         /* bytes of entries at most */
     uint64_t                  seed;         /* for hashing ids */

@@ -194,6 +194,8 @@ static void
 ngx_recs_pool_entry(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
     recs_str_t *text, recs_str_t *id)
 {
+    double          weight;
+    recs_str_t      category;
     const char     *error;
     recs_object_t   object;
 
@@ -206,7 +208,8 @@ ngx_recs_pool_entry(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
         object.id.data = NULL;
     }
 
-    error = recs_object_read(&draft->scratch_mem, text, &pool->id, &object);
+    error = ngx_recs_pool_read_entry(pool, &draft->scratch_mem, text, &object,
+                                     &weight, &category);
 
     if (error) {
         ngx_recs_pool_refuse(draft, error);

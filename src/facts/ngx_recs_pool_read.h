@@ -28,6 +28,15 @@ void ngx_recs_pool_read_free(ngx_recs_pool_t *pool);
 ngx_int_t ngx_recs_pool_build(ngx_recs_pool_t *pool,
     const ngx_recs_pool_entries_t *entries, ngx_log_t *log);
 
+/*
+ * Reads an entry's object, whose id may be known (recs_object_read()), with
+ * its weight and category as far as the pool has such.  NULL, or a sentence
+ * that says why it can't be put into a page.
+ */
+
+const char *ngx_recs_pool_read_entry(ngx_recs_pool_t *pool,
+    const recs_mem_t *mem, const recs_str_t *text, recs_object_t *object,
+    double *weight, recs_str_t *category);
 
 /* The copy of a generation, in shared memory. */
 

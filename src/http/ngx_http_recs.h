@@ -147,6 +147,8 @@ typedef struct {
     ngx_array_t                 sets;       /* ngx_http_recs_set_t * */
     ngx_array_t                 pools;      /* ngx_http_recs_pool_t * */
     ngx_array_t                 snapshots;  /* ngx_http_recs_snapshots_t * */
+    ngx_array_t                 explore;    /* ngx_http_recs_explore_t *, of
+                                               all locations */
 
     size_t                      zone_size;
     ngx_recs_zone_t            *zone;
@@ -164,9 +166,15 @@ typedef struct {
 
 
 typedef struct {
-    ngx_http_recs_pool_t       *pool;
+    ngx_str_t                   source;     /* the pool, as it is written */
+    ngx_http_recs_pool_t       *pool;       /* NULL: the variable says which */
+    ngx_http_complex_value_t   *variable;
     ngx_http_complex_value_t   *key;        /* NULL: the user */
     recs_explore_t              policy;
+    ngx_str_t                   file;       /* where it stands */
+    ngx_uint_t                  line;
+    time_t                      unknown;    /* this worker: when the variable
+                                               last named no pool */
 } ngx_http_recs_explore_t;
 
 
@@ -264,7 +272,7 @@ typedef struct {
     ngx_flag_t                  distinct;
     ngx_uint_t                  limit;
     ngx_http_recs_backfill_t   *backfill;
-    ngx_http_recs_explore_t    *explore;
+    ngx_array_t                *explore;    /* ngx_http_recs_explore_t * */
 
     ngx_uint_t                  tag;
     ngx_uint_t                  reject_skew;
@@ -311,6 +319,16 @@ typedef struct {
 } ngx_http_recs_pass_t;
 
 
+/* A recs_explore whose gate is open. */
+
+typedef struct {
+    ngx_http_recs_explore_t    *conf;
+    ngx_recs_pool_t            *pool;       /* NULL: there is none */
+    ngx_recs_pool_items_t      *items;      /* held; NULL: there are none */
+    ngx_str_t                   key;        /* of the gate */
+} ngx_http_recs_exploring_t;
+
+
 typedef struct ngx_http_recs_ctx_s  ngx_http_recs_ctx_t;
 
 struct ngx_http_recs_ctx_s {
@@ -343,10 +361,13 @@ struct ngx_http_recs_ctx_s {
     ngx_recs_ask_t              ask;
     ngx_msec_t                  asked;      /* ngx_current_msec then */
     ngx_msec_t                  waited;     /* ms */
-    ngx_recs_pool_items_t      *pool;       /* held; NULL: no exploration */
+    recs_line_t                *lines;      /* that explore here */
+    ngx_http_recs_exploring_t  *exploring;  /* of each of them */
+    unsigned                    nlines;
     ngx_recs_pool_items_t      *backfill;   /* held; NULL: none */
     size_t                      nbackfill;  /* of these: asked about */
     recs_draw_t                *draws;
+    unsigned                    ndraws;
     recs_decision_t             decision;
     uint8_t                    *rules;      /* rule -> question */
     size_t                     *removed;    /* question -> items */
@@ -388,13 +409,16 @@ char *ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
     ngx_http_recs_loc_conf_t *conf);
 
-/* ngx_http_recs_loc_conf.c */
+/* ngx_http_recs_explore_conf.c, */
+
+char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* and ngx_http_recs_loc_conf.c */
 
 char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -447,6 +471,24 @@ ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
 /* Goes on when the answers are there.  NGX_OK or NGX_ERROR. */
 
 ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * ngx_http_recs_explore.c
+ *
+ * If the request explores: ctx->lines and ctx->draws, of which items of which
+ * pools may be drawn.  NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx);
+
+/* The line that a draw belongs to. */
+
+ngx_http_recs_exploring_t *ngx_http_recs_exploring(
+    const ngx_http_recs_ctx_t *ctx, const recs_draw_t *draw);
+
+/* ngx_http_recs_explore_conf.c: has each pool what its explorers need? */
+
+ngx_int_t ngx_http_recs_check_explore(ngx_conf_t *cf);
 
 /* A body can't be used: is it worth a log line, after those before? */
 
@@ -562,14 +604,16 @@ ngx_int_t ngx_http_recs_check_variables(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_recs_event(ngx_http_recs_ctx_t *ctx, ngx_str_t *event);
 
-/* What the exploration gate is keyed by: the user, unless key= says else. */
+/* What an exploration gate is keyed by: the user, unless key= says else. */
 
-ngx_int_t ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx, ngx_str_t *key);
+ngx_int_t ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx,
+    const ngx_http_recs_explore_t *ex, ngx_str_t *key);
 
 extern const ngx_str_t  ngx_http_recs_states[];
 extern const ngx_str_t  ngx_http_recs_versions[];
 extern const ngx_str_t  ngx_http_recs_ages[];
 extern const ngx_str_t  ngx_http_recs_rows[];
+extern const ngx_str_t  ngx_http_recs_methods[];    /* by recs_method_e */
 
 /* ngx_http_recs_headers.c, too: counts the response by its state. */
 

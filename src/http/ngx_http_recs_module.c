@@ -393,6 +393,8 @@ ngx_http_recs_create_main_conf(ngx_conf_t *cf)
     if (ngx_array_init(&rmcf->redis, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&rmcf->sets, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&rmcf->pools, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&rmcf->explore, cf->pool, 4, sizeof(void *))
+           != NGX_OK
         || ngx_array_init(&rmcf->snapshots, cf->pool, 2, sizeof(void *))
            != NGX_OK)
     {
@@ -627,6 +629,7 @@ ngx_http_recs_init(ngx_conf_t *cf)
         || ngx_http_recs_check_names(cf, &rmcf->pools, "recs_pool") != NGX_OK
         || ngx_http_recs_check_names(cf, &rmcf->snapshots, "recs_snapshots")
            != NGX_OK
+        || ngx_http_recs_check_explore(cf) != NGX_OK
         || ngx_http_recs_check_variables(cf) != NGX_OK)
     {
         return NGX_ERROR;

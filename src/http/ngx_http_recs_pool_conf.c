@@ -90,6 +90,20 @@ ngx_http_recs_pool_size(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+/* A pointer to one value of an object. */
+
+static char *
+ngx_http_recs_pool_pointer(ngx_http_recs_option_t *o, recs_pointer_t *ptr)
+{
+    if (ngx_http_recs_pointer(o->cf, &o->value, ptr) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return recs_pointer_has_star(ptr)
+           ? "it can't have \"*\", an object has one of it" : NGX_CONF_OK;
+}
+
+
 static char *
 ngx_http_recs_pool_id(ngx_http_recs_option_t *o, void *thing)
 {
@@ -97,12 +111,35 @@ ngx_http_recs_pool_id(ngx_http_recs_option_t *o, void *thing)
 
     po->id = 1;
 
-    if (ngx_http_recs_pointer(o->cf, &o->value, &po->pool->id) != NGX_OK) {
+    return ngx_http_recs_pool_pointer(o, &po->pool->id);
+}
+
+
+static char *
+ngx_http_recs_pool_weight(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    po->pool->weight = ngx_palloc(o->cf->pool, sizeof(recs_pointer_t));
+    if (po->pool->weight == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    return recs_pointer_has_star(&po->pool->id)
-           ? "it can't have \"*\", an object has one id" : NGX_CONF_OK;
+    return ngx_http_recs_pool_pointer(o, po->pool->weight);
+}
+
+
+static char *
+ngx_http_recs_pool_category(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    po->pool->category = ngx_palloc(o->cf->pool, sizeof(recs_pointer_t));
+    if (po->pool->category == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_recs_pool_pointer(o, po->pool->category);
 }
 
 
@@ -113,6 +150,8 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
     { ngx_string("refresh="), ngx_http_recs_pool_refresh },
     { ngx_string("size="), ngx_http_recs_pool_size },
     { ngx_string("id="), ngx_http_recs_pool_id },
+    { ngx_string("weight="), ngx_http_recs_pool_weight },
+    { ngx_string("category="), ngx_http_recs_pool_category },
     { ngx_null_string, NULL }
 };
 

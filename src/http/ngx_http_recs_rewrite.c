@@ -16,7 +16,6 @@
 static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error,
     size_t pos);
-static ngx_int_t ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
@@ -46,9 +45,11 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
     ctx->ask.handler = done;
     ctx->ask.data = ctx;
 
+    ngx_http_recs_plan_backfill(ctx);
+
     if (ngx_http_recs_read_versions(ctx) != NGX_OK
         || ngx_http_recs_read_ages(ctx) != NGX_OK
-        || ngx_http_recs_plan(ctx) != NGX_OK
+        || ngx_http_recs_plan_explore(ctx) != NGX_OK
         || ngx_http_recs_ids(ctx) != NGX_OK
         || ngx_http_recs_questions(ctx) != NGX_OK)
     {
@@ -176,44 +177,6 @@ ngx_http_recs_bad_body_news(ngx_http_recs_loc_conf_t *rlcf)
 }
 
 
-/* If the request explores: which items of the pool it may draw. */
-
-static ngx_int_t
-ngx_http_recs_plan(ngx_http_recs_ctx_t *ctx)
-{
-    ngx_str_t                 key;
-    recs_str_t                span;
-    ngx_http_recs_explore_t  *ex;
-
-    ngx_http_recs_plan_backfill(ctx);
-
-    ex = ctx->conf->explore;
-
-    if (ex == NULL) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_recs_event(ctx, &ctx->event) != NGX_OK
-        || ngx_http_recs_gate_key(ctx, &key) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    span = ngx_recs_span(&key);
-
-    if (!recs_explore_gate(&ex->policy, &span)) {
-        return NGX_OK;
-    }
-
-    ctx->pool = ngx_http_recs_hold_pool(ctx->request, &ex->pool->pool);
-    span = ngx_recs_span(&ctx->event);
-
-    return recs_explore_plan(&ctx->mem, &ex->policy, &span,
-                             ctx->pool ? ctx->pool->n : 0, &ctx->draws)
-           == RECS_OK ? NGX_OK : NGX_ERROR;
-}
-
-
 /* As many items as could be needed: twice what all shelves may miss. */
 
 static void
@@ -238,7 +201,7 @@ ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx)
     n = ngx_min(2 * backfill->min * ctx->page.nshelves,
                 NGX_HTTP_RECS_BACKFILL_MAX);
 
-    ctx->nbackfill = ngx_min(n, ctx->backfill->n);
+    ctx->nbackfill = ngx_min(n, ctx->backfill->choices.n);
 }
 
 
@@ -248,14 +211,13 @@ static ngx_int_t
 ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
 {
     size_t        i, n;
-    unsigned      k, s, nslots;
+    unsigned      k, s;
     recs_str_t   *ids;
     recs_draw_t  *draw;
 
     n = ctx->page.nitems + ctx->nbackfill;
-    nslots = ctx->draws ? ctx->conf->explore->policy.nslots : 0;
 
-    for (s = 0; s < nslots; s++) {
+    for (s = 0; s < ctx->ndraws; s++) {
         n += ctx->draws[s].norder;
     }
 
@@ -272,16 +234,16 @@ ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
         }
     }
 
-    for (s = 0; s < nslots; s++) {
+    for (s = 0; s < ctx->ndraws; s++) {
         draw = &ctx->draws[s];
 
         for (k = 0; k < draw->norder; k++) {
-            ids[n++] = ctx->pool->ids[draw->order[k]];
+            ids[n++] = draw->line->pool->ids[draw->order[k]];
         }
     }
 
     for (i = 0; i < ctx->nbackfill; i++) {
-        ids[n++] = ctx->backfill->ids[i];
+        ids[n++] = ctx->backfill->choices.ids[i];
     }
 
     ctx->ask.ids = ids;
@@ -420,19 +382,14 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
     policy.distinct = ctx->conf->distinct;
     policy.seed = ctx->ask.seed;
 
-    if (ctx->draws) {
-        policy.explore = &ctx->conf->explore->policy;
-        policy.event = ngx_recs_span(&ctx->event);
-        policy.pool = ctx->pool ? ctx->pool->ids : NULL;
-        policy.pool_forms = ctx->pool ? ctx->pool->forms : NULL;
-        policy.npool = ctx->pool ? ctx->pool->n : 0;
-        policy.draws = ctx->draws;
-    }
+    policy.draws = ctx->draws;
+    policy.ndraws = ctx->ndraws;
+    policy.event = ngx_recs_span(&ctx->event);
 
     if (ctx->nbackfill) {
         policy.min = ctx->conf->backfill->min;
-        policy.backfill = ctx->backfill->ids;
-        policy.backfill_forms = ctx->backfill->forms;
+        policy.backfill = ctx->backfill->choices.ids;
+        policy.backfill_forms = ctx->backfill->choices.forms;
         policy.nbackfill = ctx->nbackfill;
     }
 
@@ -502,22 +459,24 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
 static ngx_int_t
 ngx_http_recs_render(ngx_http_recs_ctx_t *ctx)
 {
-    double                  gate;
-    size_t                  i;
-    recs_str_t              tag, name;
-    recs_str_t              inserts[RECS_EXPLORE_SLOTS_MAX
-                                    + NGX_HTTP_RECS_BACKFILL_MAX];
-    recs_insert_t          *insert;
-    ngx_recs_pool_t        *pool;
-    ngx_recs_pool_items_t  *items;
+    double                      gate;
+    size_t                      i;
+    recs_str_t                  tag, name;
+    recs_str_t                  inserts[RECS_EXPLORE_SLOTS_MAX
+                                        + NGX_HTTP_RECS_BACKFILL_MAX];
+    recs_insert_t              *insert;
+    ngx_recs_pool_t            *pool;
+    ngx_recs_pool_items_t      *items;
+    ngx_http_recs_exploring_t  *exploring;
 
     for (i = 0; i < ctx->decision.ninserts; i++) {
         insert = &ctx->decision.inserts[i];
 
         if (insert->draw) {
-            pool = &ctx->conf->explore->pool->pool;
-            items = ctx->pool;
-            gate = ctx->conf->explore->policy.rate;
+            exploring = ngx_http_recs_exploring(ctx, insert->draw);
+            pool = exploring->pool;
+            items = exploring->items;
+            gate = insert->draw->line->policy->rate;
 
         } else {
             pool = &ctx->conf->backfill->pool->pool;
@@ -555,8 +514,10 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
 {
     ngx_uint_t                  i;
     recs_decision_t            *d;
+    const recs_draw_t          *draw;
     ngx_recs_question_t        *q;
     ngx_http_recs_items_t      *items;
+    ngx_http_recs_exploring_t  *exploring;
     ngx_http_recs_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
@@ -591,9 +552,13 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
         return;
     }
 
-    if (d->explored) {
-        ngx_recs_count(ctx->conf->explore->pool->pool.counters->shown,
-                       d->explored);
+    for (i = 0; i < d->ninserts; i++) {
+        draw = d->inserts[i].draw;
+
+        if (draw) {
+            exploring = ngx_http_recs_exploring(ctx, draw);
+            ngx_recs_count(exploring->pool->counters->shown, 1);
+        }
     }
 
     if (d->backfilled) {

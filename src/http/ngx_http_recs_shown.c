@@ -142,11 +142,11 @@ ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown, ngx_uint_t rest)
 
     if (insert->draw) {
         shown->source = NGX_HTTP_RECS_EXPLORED;
-        shown->id = ctx->pool->ids[insert->item];
+        shown->id = insert->draw->line->pool->ids[insert->item];
 
     } else {
         shown->source = NGX_HTTP_RECS_BACKFILLED;
-        shown->id = ctx->backfill->ids[insert->item];
+        shown->id = ctx->backfill->choices.ids[insert->item];
     }
 
     return 1;

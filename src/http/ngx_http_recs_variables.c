@@ -455,13 +455,14 @@ ngx_http_recs_event_variable(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx, ngx_str_t *key)
+ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx,
+    const ngx_http_recs_explore_t *ex, ngx_str_t *key)
 {
     ngx_http_complex_value_t  *cv;
 
     key->len = 0;
 
-    cv = ctx->conf->explore->key ? ctx->conf->explore->key : ctx->conf->user;
+    cv = ex->key ? ex->key : ctx->conf->user;
 
     if (cv && ngx_http_complex_value(ctx->request, cv, key) != NGX_OK) {
         return NGX_ERROR;

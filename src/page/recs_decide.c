@@ -43,7 +43,7 @@ recs_decide(const recs_mem_t *mem, const recs_page_t *page,
         recs_decide_limit(page, policy->limit, d);
     }
 
-    if ((policy->explore || policy->min) && page->nshelves) {
+    if ((policy->ndraws || policy->min) && page->nshelves) {
         return recs_put(mem, page, policy, d);
     }
 

@@ -45,17 +45,14 @@ typedef struct {
     unsigned               distinct:1;
     uint64_t               seed;    /* for hashing ids */
 
-    const recs_explore_t  *explore; /* NULL: nothing is drawn */
-    recs_str_t             event;
-    const recs_str_t      *pool;    /* the pool's ids */
-    const uint8_t         *pool_forms;  /* mask of the formats in which each
-                                       can be put in; NULL: in all */
-    uint32_t               npool;
     recs_draw_t           *draws;   /* from recs_explore_plan(); completed */
+    unsigned               ndraws;
+    recs_str_t             event;   /* that they were planned for */
 
     size_t                 min;     /* of each shelf, filled up; 0: none */
     const recs_str_t      *backfill;    /* ids to fill up with, in order */
-    const uint8_t         *backfill_forms;  /* like pool_forms */
+    const uint8_t         *backfill_forms;  /* mask of the formats in which
+                                       each can be put in; NULL: in all */
     size_t                 nbackfill;
 } recs_policy_t;
 

@@ -77,7 +77,7 @@ recs_put_init(const recs_mem_t *mem, recs_put_t *put, const recs_page_t *page,
     const recs_policy_t *policy, recs_decision_t *d)
 {
     size_t    i, longest, extra;
-    unsigned  s, nslots;
+    unsigned  s;
 
     put->page = page;
     put->policy = policy;
@@ -86,13 +86,11 @@ recs_put_init(const recs_mem_t *mem, recs_put_t *put, const recs_page_t *page,
     put->asked = page->nitems - d->unidentified;
     put->asked_backfill = put->asked;
 
-    nslots = policy->explore ? policy->explore->nslots : 0;
-
-    for (s = 0; s < nslots; s++) {
+    for (s = 0; s < policy->ndraws; s++) {
         put->asked_backfill += policy->draws[s].norder;
     }
 
-    extra = nslots + policy->nbackfill;
+    extra = policy->ndraws + policy->nbackfill;
     longest = 0;
 
     for (i = 0; i < page->nshelves; i++) {
@@ -225,44 +223,80 @@ recs_put_displace(recs_display_t *display, recs_decision_t *d)
 }
 
 
+/* Which of the draw's items may be shown. */
+
+static void
+recs_put_ask(recs_put_t *put, recs_draw_t *draw)
+{
+    unsigned               i;
+    uint32_t               item;
+    const recs_choices_t  *pool;
+
+    pool = draw->line->pool;
+
+    for (i = 0; i < draw->norder; i++) {
+        item = draw->order[i];
+
+        draw->eligible[i] = recs_put_eligible(put, pool->forms, item,
+                                              put->asked++)
+                            && !(draw->capped && draw->capped[i])
+                            && !recs_idset_has(&put->shown, &pool->ids[item]);
+    }
+}
+
+
+/* What earlier ones drew from the draw's pool. */
+
+static unsigned
+recs_put_placed(const recs_put_t *put, const recs_draw_t *draw,
+    uint32_t *placed)
+{
+    unsigned            n;
+    const recs_draw_t  *earlier;
+
+    n = 0;
+
+    for (earlier = put->policy->draws; earlier < draw; earlier++) {
+        if (earlier->neligible && earlier->line->pool == draw->line->pool) {
+            placed[n++] = earlier->order[earlier->drawn];
+        }
+    }
+
+    return n;
+}
+
+
 static void
 recs_put_explore(recs_put_t *put, recs_display_t *display)
 {
     size_t                before;
-    uint8_t               eligible[RECS_EXPLORE_PANEL_MAX
-                                   + RECS_EXPLORE_SLOTS_MAX];
-    uint32_t              placed[RECS_EXPLORE_SLOTS_MAX];
-    unsigned              i, s, nplaced;
+    uint32_t              placed[RECS_EXPLORE_SLOTS_MAX], item;
+    unsigned              s, n;
     recs_draw_t          *draw;
     const recs_policy_t  *policy;
 
     policy = put->policy;
     before = display->n;
-    nplaced = 0;
 
-    for (s = 0; s < policy->explore->nslots; s++) {
+    for (s = 0; s < policy->ndraws; s++) {
         draw = &policy->draws[s];
 
-        for (i = 0; i < draw->norder; i++) {
-            eligible[i] = recs_put_eligible(put, policy->pool_forms,
-                                            draw->order[i], put->asked++)
-                          && !recs_idset_has(&put->shown,
-                                             &policy->pool[draw->order[i]]);
-        }
+        recs_put_ask(put, draw);
 
         if (draw->slot > display->n + 1) {
             put->decision->skipped++;
             continue;
         }
 
-        if (!recs_explore_draw(policy->explore, &policy->event, policy->npool,
-                               draw, eligible, placed, nplaced))
-        {
+        n = recs_put_placed(put, draw, placed);
+
+        if (!recs_explore_draw(draw, &policy->event, placed, n)) {
             put->decision->unfilled++;
             continue;
         }
 
-        placed[nplaced++] = draw->order[draw->drawn];
+        item = draw->order[draw->drawn];
+        (void) recs_idset_add(&put->shown, &draw->line->pool->ids[item]);
 
         recs_put_at(display, draw);
 
@@ -336,7 +370,7 @@ recs_put(const recs_mem_t *mem, const recs_page_t *page,
 
     /* what exploration draws depends on all that the page shows */
 
-    if (policy->explore) {
+    if (policy->ndraws) {
         recs_put_explore(&put, &put.first);
     }
 

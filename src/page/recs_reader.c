@@ -1,4 +1,7 @@
 
+#include <locale.h>
+#include <stdlib.h>
+
 #include "recs_reader.h"
 #include "recs_transcode.h"
 
@@ -107,6 +110,60 @@ recs_value_json(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
         text->data++;
         text->len -= 2;
     }
+
+    return RECS_OK;
+}
+
+
+/* strtod() wants the end marked, and the locale's decimal point. */
+
+recs_rc_e
+recs_value_double(const recs_mem_t *mem, const recs_value_t *v, double *n)
+{
+    char           *text, *p;
+    size_t          len;
+    recs_str_t      digits;
+    const char     *locale;
+    const uint8_t  *point;
+
+    if (v->msgpack && v->type == RECS_NUMBER) {
+        *n = recs_msgpack_double(v);
+        return RECS_OK;
+    }
+
+    if (recs_value_text(mem, v, &digits) != RECS_OK) {
+        return RECS_NOMEM;
+    }
+
+    locale = localeconv()->decimal_point;
+
+    text = recs_alloc(mem, digits.len + strlen(locale) + 1);
+    if (text == NULL) {
+        return RECS_NOMEM;
+    }
+
+    p = text;
+    len = digits.len;
+    point = memchr(digits.data, '.', len);
+
+    if (point) {
+        len = (size_t) (point - digits.data);
+        memcpy(p, digits.data, len);
+        p += len;
+
+        p = strcpy(p, locale) + strlen(locale);
+
+        point++;
+        len = digits.len - len - 1;
+
+    } else {
+        point = digits.data;
+    }
+
+    memcpy(p, point, len);
+    p[len] = '\0';
+
+    *n = strtod(text, NULL);
 
     return RECS_OK;
 }

@@ -111,6 +111,14 @@ recs_rc_e recs_value_text(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *text);
 
 /*
+ * A number, or an integer, as the double that is next to it; infinite, if it
+ * is beyond all.  Returns RECS_OK or RECS_NOMEM.
+ */
+
+recs_rc_e recs_value_double(const recs_mem_t *mem, const recs_value_t *v,
+    double *n);
+
+/*
  * True if v, a string or a member's name, has text as its decoded text; a name
  * that is no string (a bin is none) has no text.  Allocates nothing.
  */

@@ -1,7 +1,5 @@
 
-#include <locale.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "recs_reader.h"
 #include "recs_time.h"
@@ -276,49 +274,16 @@ recs_transcode_integer(recs_transcode_t *t, const recs_value_t *v)
 static const char *
 recs_transcode_number(recs_transcode_t *t, const recs_value_t *v)
 {
-    char           *text, *p;
-    double          n;
-    size_t          len;
-    const char     *locale;
-    const uint8_t  *point;
+    double  n;
 
     if (!t->w.msgpack) {
         recs_transcode_float(t, v);
         return NULL;
     }
 
-    /* strtod() wants the end marked, and the locale's decimal point */
-
-    locale = localeconv()->decimal_point;
-
-    text = recs_alloc(t->mem, v->span.len + strlen(locale) + 1);
-
-    if (text == NULL) {
+    if (recs_value_double(t->mem, v, &n) != RECS_OK) {
         return recs_no_memory;
     }
-
-    p = text;
-    len = v->span.len;
-    point = memchr(v->span.data, '.', len);
-
-    if (point) {
-        len = (size_t) (point - v->span.data);
-        memcpy(p, v->span.data, len);
-        p += len;
-
-        p = strcpy(p, locale) + strlen(locale);
-
-        point++;
-        len = v->span.len - len - 1;
-
-    } else {
-        point = v->span.data;
-    }
-
-    memcpy(p, point, len);
-    p[len] = '\0';
-
-    n = strtod(text, NULL);
 
     if (!isfinite(n)) {
         return "a number beyond what a double holds";

@@ -113,6 +113,8 @@ typedef struct {
     uint8_t           seed;         /* of the answers */
     recs_rule_t       rules[RULES_MAX];
     recs_explore_t    ex;
+    recs_line_t       line;
+    recs_choices_t    choices;
     recs_object_t     objects[POOL_LEN];
     recs_str_t        pool[POOL_LEN];
     uint8_t           pool_forms[POOL_LEN];
@@ -194,15 +196,16 @@ plan(run_t *run, const uint8_t *control)
         }
     }
 
-    policy->explore = &run->ex;
-    policy->pool = run->pool;
-    policy->pool_forms = run->pool_forms;
-    policy->npool = POOL_LEN;
+    run->choices.ids = run->pool;
+    run->choices.forms = run->pool_forms;
+    run->choices.n = POOL_LEN;
+    run->line.policy = &run->ex;
+    run->line.pool = &run->choices;
     policy->event.data = control;
     policy->event.len = CONTROL_LEN;
 
-    check(recs_explore_plan(&run->mem, &run->ex, &policy->event, POOL_LEN,
-                            &policy->draws) == RECS_OK);
+    check(recs_explore_plan(&run->mem, &run->line, 1, &policy->event,
+                            &policy->draws, &policy->ndraws) == RECS_OK);
 }
 
 
@@ -228,7 +231,7 @@ ask(run_t *run)
         }
     }
 
-    for (s = 0; s < run->ex.nslots; s++) {
+    for (s = 0; s < run->policy.ndraws; s++) {
         draw = &run->policy.draws[s];
 
         for (j = 0; j < draw->norder; j++) {
@@ -308,7 +311,7 @@ check_counts(const run_t *run)
     check(d->unidentified == unidentified);
     check(d->ninserts == d->explored + d->backfilled);
     check(run->page.nshelves == 0
-          || run->ex.nslots == d->explored + d->skipped + d->unfilled);
+          || run->policy.ndraws == d->explored + d->skipped + d->unfilled);
 }
 
 
@@ -469,7 +472,7 @@ check_filled(const run_t *run, size_t length)
 
     /* a draw may have taken the place of what filled up the shelf */
 
-    if (length >= run->policy.min || run->policy.explore) {
+    if (length >= run->policy.min || run->policy.ndraws) {
         return;
     }
 

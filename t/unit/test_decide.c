@@ -152,7 +152,7 @@ a_page_without_shelves_is_left_alone(void **state)
     recs_page_t        page;
     unit_arena_t       arena;
     recs_policy_t      policy;
-    recs_explore_t     ex;
+    recs_draw_t        draw;
     recs_decision_t    d;
     recs_page_spec_t   spec;
 
@@ -165,8 +165,9 @@ a_page_without_shelves_is_left_alone(void **state)
     assert_int_equal(unit_read(&arena, &spec, &text, &page), RECS_OK);
 
     memset(&policy, 0, sizeof(recs_policy_t));
-    memset(&ex, 0, sizeof(recs_explore_t));
-    policy.explore = &ex;
+    memset(&draw, 0, sizeof(recs_draw_t));
+    policy.draws = &draw;
+    policy.ndraws = 1;
     policy.distinct = 1;
     policy.limit = 1;
     policy.min = 1;

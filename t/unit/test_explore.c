@@ -373,12 +373,36 @@ static recs_draw_t *
 plan(unit_arena_t *arena, const recs_explore_t *ex, const recs_str_t *event,
     uint32_t npool)
 {
-    recs_draw_t  *draws;
+    unsigned         n;
+    recs_draw_t     *draws;
+    recs_line_t     *line;
+    recs_choices_t  *pool;
 
-    assert_int_equal(recs_explore_plan(&arena->mem, ex, event, npool, &draws),
-                     RECS_OK);
+    pool = recs_alloc(&arena->mem, sizeof(recs_choices_t));
+    line = recs_alloc(&arena->mem, sizeof(recs_line_t));
+
+    memset(pool, 0, sizeof(recs_choices_t));
+    pool->n = npool;
+
+    line->policy = ex;
+    line->pool = pool;
+    line->shows = NULL;
+
+    assert_int_equal(recs_explore_plan(&arena->mem, line, 1, event, &draws,
+                                       &n), RECS_OK);
+    assert_int_equal(n, ex->nslots);
 
     return draws;
+}
+
+
+static int
+draw(recs_draw_t *d, const recs_str_t *event, const uint8_t *eligible,
+    const uint32_t *placed, unsigned nplaced)
+{
+    memcpy(d->eligible, eligible, d->norder);
+
+    return recs_explore_draw(d, event, placed, nplaced);
 }
 
 
@@ -387,7 +411,7 @@ plans_are_the_known_ones(void **state)
 {
     size_t           i;
     unsigned         k, n;
-    recs_draw_t     *draw;
+    recs_draw_t     *d;
     unit_arena_t     arena;
     recs_explore_t   ex;
 
@@ -398,16 +422,16 @@ plans_are_the_known_ones(void **state)
         policy(&ex, "s1", replayed[i].panel);
         ex.slots[0] = replayed[i].slot;
 
-        draw = plan(&arena, &ex, &replayed[i].event, replayed[i].npool);
+        d = plan(&arena, &ex, &replayed[i].event, replayed[i].npool);
 
         n = replayed[i].panel < replayed[i].npool ? replayed[i].panel
                                                   : replayed[i].npool;
 
-        assert_int_equal(draw->slot, replayed[i].slot);
-        assert_int_equal(draw->norder, n);
+        assert_int_equal(d->slot, replayed[i].slot);
+        assert_int_equal(d->norder, n);
 
         for (k = 0; k < n; k++) {
-            assert_int_equal(draw->order[k], replayed[i].order[k]);
+            assert_int_equal(d->order[k], replayed[i].order[k]);
         }
 
         unit_arena_free(&arena);
@@ -420,7 +444,7 @@ draws_are_the_known_ones(void **state)
 {
     size_t           i;
     uint8_t          eligible[RECS_EXPLORE_PANEL_MAX];
-    recs_draw_t     *draw;
+    recs_draw_t     *d;
     unit_arena_t     arena;
     recs_explore_t   ex;
 
@@ -433,11 +457,10 @@ draws_are_the_known_ones(void **state)
         policy(&ex, "s1", drawn[i].eligible);
         ex.slots[0] = drawn[i].slot;
 
-        draw = plan(&arena, &ex, &drawn[i].event, 1000);
+        d = plan(&arena, &ex, &drawn[i].event, 1000);
 
-        assert_int_equal(recs_explore_draw(&ex, &drawn[i].event, 1000, draw,
-                                           eligible, NULL, 0), 1);
-        assert_int_equal(draw->drawn, drawn[i].chosen);
+        assert_int_equal(draw(d, &drawn[i].event, eligible, NULL, 0), 1);
+        assert_int_equal(d->drawn, drawn[i].chosen);
 
         unit_arena_free(&arena);
     }
@@ -665,8 +688,7 @@ slots_events_and_draws_are_independent(void **state)
         events[d[0].order[0] * npool + last]++;
         last = d[0].order[0];
 
-        assert_int_equal(recs_explore_draw(&ex, &event, npool, d, eligible,
-                                           NULL, 0), 1);
+        assert_int_equal(draw(d, &event, eligible, NULL, 0), 1);
         draws[d[0].order[0] * npool + d[0].drawn]++;
 
         unit_arena_free(&arena);
@@ -783,9 +805,12 @@ a_draw_says_its_probability(void **state)
     size_t            i;
     unsigned          e, k;
     char              buf[32];
+    uint8_t           panel[5], refused[5], eligible[5];
     uint32_t          order[5];
     recs_str_t        event;
-    recs_draw_t       draw;
+    recs_draw_t       d;
+    recs_line_t       line;
+    recs_choices_t    pool;
     recs_explore_t    ex;
     const figures_t  *f;
 
@@ -798,30 +823,38 @@ a_draw_says_its_probability(void **state)
         for (e = 0; e < 20; e++) {
             event = numbered(buf, "e", e);
             memcpy(order, f->order, sizeof(order));
-            memset(&draw, 0, sizeof(recs_draw_t));
-            draw.slot = 1;
-            draw.order = order;
-            draw.norder = f->norder;
+            memset(&d, 0, sizeof(recs_draw_t));
+            memset(&line, 0, sizeof(recs_line_t));
+            memset(&pool, 0, sizeof(recs_choices_t));
+            line.policy = &ex;
+            line.pool = &pool;
+            pool.n = f->npool;
+            d.line = &line;
+            d.panel = panel;
+            d.refused = refused;
+            d.eligible = eligible;
+            d.slot = 1;
+            d.order = order;
+            d.norder = f->norder;
 
-            assert_int_equal(recs_explore_draw(&ex, &event, f->npool, &draw,
-                                               f->eligible, f->placed,
-                                               f->nplaced), f->k != 0);
+            assert_int_equal(draw(&d, &event, f->eligible, f->placed,
+                                  f->nplaced), f->k != 0);
 
-            assert_int_equal(draw.panel_size, f->m);
-            assert_int_equal(draw.pool_size, f->N);
-            assert_int_equal(draw.eligible, f->k);
+            assert_int_equal(d.panel_size, f->m);
+            assert_int_equal(d.pool_size, f->N);
+            assert_int_equal(d.neligible, f->k);
 
             if (f->k == 0) {
                 continue;
             }
 
-            assert_true(fabs(draw.choice - 1.0 / f->k) < 1e-15);
-            assert_true(fabs(draw.p - f->p) < 1e-15);
-            assert_true(draw.drawn < f->norder);
-            assert_true(f->eligible[draw.drawn]);
+            assert_true(fabs(d.choice - 1.0 / f->k) < 1e-15);
+            assert_true(fabs(d.p - f->p) < 1e-15);
+            assert_true(d.drawn < f->norder);
+            assert_true(f->eligible[d.drawn]);
 
             for (k = 0; k < f->nplaced; k++) {
-                assert_int_not_equal(order[draw.drawn], f->placed[k]);
+                assert_int_not_equal(order[d.drawn], f->placed[k]);
             }
         }
     }
@@ -886,9 +919,7 @@ weights_add_up_to_eligible_views(void **state)
 
             item = npool;
 
-            if (recs_explore_draw(&ex, &event, npool, &draws[s], eligible,
-                                  placed, n))
-            {
+            if (draw(&draws[s], &event, eligible, placed, n)) {
                 item = draws[s].order[draws[s].drawn];
             }
 
@@ -932,10 +963,12 @@ weights_add_up_to_eligible_views(void **state)
 static void
 want_of_memory_is_an_error(void **state)
 {
-    unsigned         n;
+    unsigned         n, ndraws;
     recs_rc_e        rc;
     recs_str_t       event;
+    recs_line_t      line;
     recs_draw_t     *draws;
+    recs_choices_t   pool;
     unit_arena_t     arena;
     recs_explore_t   ex;
 
@@ -946,9 +979,15 @@ want_of_memory_is_an_error(void **state)
     ex.slots[1] = 2;
     event = unit_str("e1");
 
+    memset(&line, 0, sizeof(recs_line_t));
+    memset(&pool, 0, sizeof(recs_choices_t));
+    line.policy = &ex;
+    line.pool = &pool;
+    pool.n = 10;
+
     for (n = 0; /* void */; n++) {
         unit_arena_init_max(&arena, n);
-        rc = recs_explore_plan(&arena.mem, &ex, &event, 10, &draws);
+        rc = recs_explore_plan(&arena.mem, &line, 1, &event, &draws, &ndraws);
         unit_arena_free(&arena);
 
         if (rc == RECS_OK) {
@@ -959,9 +998,9 @@ want_of_memory_is_an_error(void **state)
         assert_true(n < 100);
     }
 
-    /* the draws, and an order and its making for each */
+    /* the draws, and an order, its marks and its making for each */
 
-    assert_int_equal(n, 5);
+    assert_int_equal(n, 7);
 }
 
 

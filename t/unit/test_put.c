@@ -286,7 +286,7 @@ static const placed_t  filled[] = {
 static recs_str_t
 put_id(const recs_policy_t *policy, const recs_insert_t *insert)
 {
-    return insert->draw ? policy->pool[insert->item]
+    return insert->draw ? insert->draw->line->pool->ids[insert->item]
                         : policy->backfill[insert->item];
 }
 
@@ -370,7 +370,6 @@ static void
 check_inserts(const recs_policy_t *policy, const recs_decision_t *d)
 {
     size_t             k, explored;
-    unsigned           nslots;
     const recs_draw_t *draw;
 
     explored = 0;
@@ -386,17 +385,16 @@ check_inserts(const recs_policy_t *policy, const recs_decision_t *d)
         explored++;
         assert_int_equal(d->inserts[k].shelf, 0);
         assert_true(draw >= policy->draws);
-        assert_true(draw < policy->draws + policy->explore->nslots);
+        assert_true(draw < policy->draws + policy->ndraws);
         assert_int_equal(draw->order[draw->drawn], d->inserts[k].item);
-        assert_true(draw->eligible > 0);
+        assert_true(draw->neligible > 0);
         assert_true(draw->p > 0);
     }
 
     assert_int_equal(d->explored, explored);
     assert_int_equal(d->ninserts, d->explored + d->backfilled);
 
-    nslots = policy->explore ? policy->explore->nslots : 0;
-    assert_int_equal(nslots, d->explored + d->skipped + d->unfilled);
+    assert_int_equal(policy->ndraws, d->explored + d->skipped + d->unfilled);
 }
 
 
@@ -409,7 +407,7 @@ static const char  *ids[POOL_MAX] = {
 
 static unsigned
 make_draws(unit_arena_t *arena, const placed_t *row, recs_explore_t *ex,
-    recs_draw_t *draws)
+    const recs_line_t *line, recs_draw_t *draws)
 {
     size_t      k;
     unsigned    s;
@@ -420,8 +418,12 @@ make_draws(unit_arena_t *arena, const placed_t *row, recs_explore_t *ex,
 
     for (s = 0; s < SLOTS_MAX && row->slots[s]; s++) {
         ex->slots[s] = row->slots[s];
+        draws[s].line = line;
         draws[s].slot = row->slots[s];
         draws[s].norder = (unsigned) strlen(row->orders[s]);
+        draws[s].eligible = recs_alloc(&arena->mem, draws[s].norder + 1);
+        draws[s].panel = recs_alloc(&arena->mem, draws[s].norder + 1);
+        draws[s].refused = recs_alloc(&arena->mem, draws[s].norder + 1);
         order = recs_alloc(&arena->mem, draws[s].norder * sizeof(uint32_t));
         draws[s].order = order;
 
@@ -444,10 +446,12 @@ check_placed(const placed_t *row)
     recs_str_t        str, pool[POOL_MAX], backfill[POOL_MAX];
     recs_page_t       page;
     recs_draw_t       draws[SLOTS_MAX];
+    recs_line_t       line;
     recs_rule_t       rule[UNIT_RULES_MAX];
     unit_text_t       text;
     unit_arena_t      arena;
     recs_policy_t     policy;
+    recs_choices_t    choices;
     recs_explore_t    ex;
     recs_decision_t   d;
 
@@ -469,13 +473,17 @@ check_placed(const placed_t *row)
         backfill[i] = unit_str(ids[row->backfill[i] - '0']);
     }
 
-    if (make_draws(&arena, row, &ex, draws)) {
-        policy.explore = &ex;
-        policy.event = unit_str("e1");
-        policy.pool = pool;
-        policy.npool = unit_nelts(pool);
-        policy.draws = draws;
-    }
+    memset(&choices, 0, sizeof(recs_choices_t));
+    choices.ids = pool;
+    choices.n = unit_nelts(pool);
+
+    memset(&line, 0, sizeof(recs_line_t));
+    line.policy = &ex;
+    line.pool = &choices;
+
+    policy.event = unit_str("e1");
+    policy.draws = draws;
+    policy.ndraws = make_draws(&arena, row, &ex, &line, draws);
 
     assert_int_equal(recs_decide(&arena.mem, &page, &policy, &d), RECS_OK);
 
@@ -726,7 +734,7 @@ model_backfill(model_t *model, const recs_policy_t *policy)
 
     asked = model->asked;
 
-    for (s = 0; policy->explore && s < policy->explore->nslots; s++) {
+    for (s = 0; s < policy->ndraws; s++) {
         asked += policy->draws[s].norder;
     }
 
@@ -745,37 +753,59 @@ model_backfill(model_t *model, const recs_policy_t *policy)
 }
 
 
+/* What was drawn from the same pool; gives how many. */
+
+static unsigned
+model_placed(const model_t *model, const recs_draw_t *draw, uint32_t *placed)
+{
+    size_t    j;
+    unsigned  n;
+
+    n = 0;
+
+    for (j = 0; j < model->ndrawn; j++) {
+        if (model->drawn[j]->draw->line->pool == draw->line->pool) {
+            placed[n++] = model->drawn[j]->item;
+        }
+    }
+
+    return n;
+}
+
+
 /* Counts whom the draw could choose, and checks that it says the same. */
 
 static unsigned
 model_draw(model_t *model, const recs_policy_t *policy,
     const recs_draw_t *draw, int skipped)
 {
-    size_t    i, j;
-    unsigned  eligible, m;
+    size_t     i;
+    unsigned   eligible, j, m, nplaced;
+    uint32_t   placed[slots_max];
 
+    nplaced = model_placed(model, draw, placed);
     eligible = 0;
     m = 0;
 
     for (i = 0; i < draw->norder; i++, model->asked++) {
 
-        for (j = 0; j < model->ndrawn; j++) {
-            if (model->drawn[j]->item == draw->order[i]) {
-                break;
-            }
+        for (j = 0; j < nplaced && placed[j] != draw->order[i]; j++) {
+            /* void */
         }
 
-        if (j == model->ndrawn && m < policy->explore->panel) {
+        if (j == nplaced && m < draw->line->policy->panel) {
             m++;
             eligible += allowed(policy, model->asked)
-                        && !is_shown(model, &policy->pool[draw->order[i]]);
+                        && !(draw->capped && draw->capped[i])
+                        && !is_shown(model,
+                                     &draw->line->pool->ids[draw->order[i]]);
         }
     }
 
     if (!skipped) {
-        assert_int_equal(draw->eligible, eligible);
+        assert_int_equal(draw->neligible, eligible);
         assert_int_equal(draw->panel_size, m);
-        assert_int_equal(draw->pool_size, policy->npool - model->ndrawn);
+        assert_int_equal(draw->pool_size, draw->line->pool->n - nplaced);
     }
 
     return eligible;
@@ -797,7 +827,7 @@ model_explore(model_t *model, const recs_policy_t *policy,
     length = list->n;
     k = 0;
 
-    for (s = 0; s < policy->explore->nslots; s++) {
+    for (s = 0; s < policy->ndraws; s++) {
         draw = &policy->draws[s];
         skipped = draw->slot > list->n + 1;
         eligible = model_draw(model, policy, draw, skipped);
@@ -821,9 +851,10 @@ model_explore(model_t *model, const recs_policy_t *policy,
         assert_true(k < d->ninserts);
         assert_true(d->inserts[k].draw == draw);
 
-        id = &policy->pool[d->inserts[k].item];
+        id = &draw->line->pool->ids[d->inserts[k].item];
         assert_false(is_shown(model, id));
         list_insert(list, draw->slot - 1, id, 1);
+        model->shown[model->nshown++] = *id;
         model->drawn[model->ndrawn++] = &d->inserts[k++];
 
         if (list->n > length) {
@@ -845,7 +876,7 @@ modelled(const recs_page_t *page, const recs_policy_t *policy,
     model_candidates(&model, page, d);
     model_backfill(&model, policy);
 
-    if (policy->explore) {
+    if (policy->ndraws) {
         model_explore(&model, policy, d);
     }
 
@@ -893,30 +924,68 @@ random_rules(chance_t *c, recs_policy_t *policy, recs_rule_t *rule,
 }
 
 
+/* One policy or two, of one pool or of two that hold the same ids. */
+
+typedef struct {
+    recs_explore_t    ex[2];
+    recs_choices_t    pools[2];
+    recs_str_t        ids[2][POOL_MAX];
+    recs_line_t       lines[2];
+    uint8_t           capped[RECS_EXPLORE_PANEL_MAX];
+} lines_t;
+
+
 static void
 random_draws(unit_arena_t *arena, chance_t *c, recs_policy_t *policy,
-    recs_explore_t *ex)
+    lines_t *l)
 {
-    unsigned  s;
+    size_t           i, k, n;
+    unsigned         s, slot;
+    recs_explore_t  *ex;
 
-    memset(ex, 0, sizeof(recs_explore_t));
+    memset(l, 0, sizeof(lines_t));
+    n = 1 + chance(c, 2);
+    slot = 0;
 
-    ex->salt = unit_str("s1");
-    ex->panel = 1 + chance(c, POOL_MAX);
-    ex->nslots = 1 + chance(c, slots_max);
+    for (k = 0; k < n; k++) {
 
-    for (s = 0; s < ex->nslots; s++) {
-        ex->slots[s] = (s ? ex->slots[s - 1] : 0) + 1 + chance(c, 3);
+        for (i = 0; i < POOL_MAX; i++) {
+            l->ids[k][i] = unit_str(ids[k ? POOL_MAX - 1 - i : i]);
+        }
+
+        l->pools[k].ids = l->ids[k];
+        l->pools[k].n = (uint32_t) chance(c, POOL_MAX + 1);
+
+        l->ex[k].salt = unit_str(k ? "s2" : "s1");
+        l->ex[k].panel = 1 + (unsigned) chance(c, POOL_MAX);
+
+        l->lines[k].policy = &l->ex[k];
+        l->lines[k].pool = &l->pools[chance(c, k + 1)];
     }
 
-    policy->explore = ex;
+    s = 1 + (unsigned) chance(c, slots_max);
+
+    while (s-- > 0) {
+        slot += 1 + (unsigned) chance(c, 3);
+        ex = &l->ex[chance(c, n)];
+        ex->slots[ex->nslots++] = slot;
+    }
+
     policy->event.data = (const uint8_t *) &c->seed;
     policy->event.len = sizeof(c->seed);
-    policy->npool = chance(c, POOL_MAX + 1);
 
-    assert_int_equal(recs_explore_plan(&arena->mem, ex, &policy->event,
-                                       policy->npool, &policy->draws),
+    assert_int_equal(recs_explore_plan(&arena->mem, l->lines, (unsigned) n,
+                                       &policy->event, &policy->draws,
+                                       &policy->ndraws),
                      RECS_OK);
+
+    for (i = 0; i < RECS_EXPLORE_PANEL_MAX; i++) {
+        l->capped[i] = chance(c, 4) == 0;
+    }
+
+    for (s = 0; s < policy->ndraws; s++) {
+        policy->draws[s].capped = chance(c, 2) ? l->capped : NULL;
+    }
 }
 
 
@@ -931,9 +1000,9 @@ what_is_put_in_agrees_with_plain_lists(void **state)
     unit_text_t       text, model;
     unit_arena_t      arena;
     recs_policy_t     policy;
-    recs_explore_t    ex;
     recs_decision_t   d;
     chance_t          c;
+    lines_t           lines;
 
     (void) state;
 
@@ -953,14 +1022,13 @@ what_is_put_in_agrees_with_plain_lists(void **state)
 
         memset(&policy, 0, sizeof(recs_policy_t));
 
-        policy.pool = pool;
         policy.distinct = chance(&c, 2);
         policy.limit = chance(&c, 8);
         policy.seed = c.seed;
         random_rules(&c, &policy, rule, answers);
 
         if (chance(&c, 4)) {
-            random_draws(&arena, &c, &policy, &ex);
+            random_draws(&arena, &c, &policy, &lines);
         }
 
         if (chance(&c, 4)) {
@@ -980,7 +1048,7 @@ what_is_put_in_agrees_with_plain_lists(void **state)
 
         /* nothing else is said of a policy that puts nothing in */
 
-        if (policy.explore || policy.min) {
+        if (policy.ndraws || policy.min) {
             check_inserts(&policy, &d);
         }
 
@@ -1008,6 +1076,8 @@ want_of_memory_is_an_error(void **state)
     recs_page_t       page;
     unit_arena_t      pages, arena;
     recs_policy_t     policy;
+    recs_line_t       line;
+    recs_choices_t    choices;
     recs_explore_t    ex;
     recs_decision_t   d;
 
@@ -1025,16 +1095,23 @@ want_of_memory_is_an_error(void **state)
 
     memset(&policy, 0, sizeof(recs_policy_t));
     pool = unit_str("p0");
-    policy.explore = &ex;
-    policy.pool = &pool;
-    policy.npool = 1;
+
+    memset(&choices, 0, sizeof(recs_choices_t));
+    choices.ids = &pool;
+    choices.n = 1;
+
+    memset(&line, 0, sizeof(recs_line_t));
+    line.policy = &ex;
+    line.pool = &choices;
+
     backfill = unit_str("p1");
     policy.min = 2;
     policy.backfill = &backfill;
     policy.nbackfill = 1;
 
-    assert_int_equal(recs_explore_plan(&pages.mem, &ex, &policy.event, 1,
-                                       &policy.draws), RECS_OK);
+    assert_int_equal(recs_explore_plan(&pages.mem, &line, 1, &policy.event,
+                                       &policy.draws, &policy.ndraws),
+                     RECS_OK);
 
     for (n = 0; /* void */; n++) {
         unit_arena_init_max(&arena, n);
@@ -1074,6 +1151,8 @@ what_has_no_form_for_the_page_is_not_put_in(void **state)
     unit_text_t       text;
     unit_arena_t      arena;
     recs_policy_t     policy;
+    recs_line_t       line;
+    recs_choices_t    choices;
     recs_explore_t    ex;
     recs_decision_t   d;
 
@@ -1119,12 +1198,17 @@ what_has_no_form_for_the_page_is_not_put_in(void **state)
         unit_page(&arena, "/a", &str, &page);
 
         if (cases[i].explore) {
-            (void) make_draws(&arena, &row, &ex, draws);
-            policy.explore = &ex;
-            policy.pool = pool;
-            policy.pool_forms = cases[i].forms;
-            policy.npool = unit_nelts(pool);
+            memset(&choices, 0, sizeof(recs_choices_t));
+            choices.ids = pool;
+            choices.forms = (uint8_t *) cases[i].forms;
+            choices.n = unit_nelts(pool);
+
+            memset(&line, 0, sizeof(recs_line_t));
+            line.policy = &ex;
+            line.pool = &choices;
+
             policy.draws = draws;
+            policy.ndraws = make_draws(&arena, &row, &ex, &line, draws);
 
         } else {
             policy.min = row.min;
@@ -1142,7 +1226,7 @@ what_has_no_form_for_the_page_is_not_put_in(void **state)
                     || memcmp(str.data, cases[i].shown[1], str.len) == 0);
 
         if (cases[i].explore) {
-            assert_int_equal(draws[0].eligible, cases[i].eligible);
+            assert_int_equal(draws[0].neligible, cases[i].eligible);
         }
 
         unit_arena_free(&arena);
