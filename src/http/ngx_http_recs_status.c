@@ -333,7 +333,8 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         /* items are this worker's, which answers */
 
         ngx_http_recs_write_named(w, &rp[i]->named.name);
-        ngx_http_recs_write(w, "items", pool->items ? pool->items->choices.n : 0);
+        ngx_http_recs_write(w, "items",
+                            pool->items ? pool->items->choices.n : 0);
         ngx_http_recs_write(w, "refused",
                             pool->items ? pool->items->refused : 0);
         ngx_http_recs_write(w, "loaded", pool->shared->loaded);
