@@ -30,7 +30,8 @@ typedef enum {
     NGX_RECS_ZONE_REDIS,
     NGX_RECS_ZONE_SNAPSHOTS,
     NGX_RECS_ZONE_LEADER,
-    NGX_RECS_ZONE_REPLICA
+    NGX_RECS_ZONE_REPLICA,
+    NGX_RECS_ZONE_RECORDER
 } ngx_recs_zone_kind_e;
 
 

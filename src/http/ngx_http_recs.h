@@ -16,6 +16,7 @@
 #include "ngx_recs_ask.h"
 #include "ngx_recs_mem.h"
 #include "ngx_recs_pool.h"
+#include "ngx_recs_record.h"
 #include "ngx_recs_row.h"
 #include "ngx_recs_zone.h"
 #include "ngx_recs_replica.h"
@@ -122,6 +123,8 @@ typedef struct {
     ngx_http_recs_named_t       named;
     ngx_recs_redis_t            redis;
     ngx_uint_t                  auth;       /* its block has auth */
+    ngx_recs_recorder_t         recorder;   /* its redis is NULL: what is shown
+                                               isn't recorded there */
 } ngx_http_recs_redis_t;
 
 typedef struct {
@@ -224,6 +227,16 @@ typedef struct {
 } ngx_http_recs_backfill_t;
 
 
+#define NGX_HTTP_RECS_RECORD_WITHIN_MAX  (10 * 365 * 24 * 3600)     /* s */
+#define NGX_HTTP_RECS_RECORD_MAX         1000000
+
+typedef struct {
+    ngx_recs_recorder_t        *recorder;
+    ngx_http_complex_value_t   *key;
+    ngx_recs_retention_t        keep;
+} ngx_http_recs_record_t;
+
+
 /* recs_pass */
 
 typedef struct {
@@ -273,6 +286,7 @@ typedef struct {
     ngx_uint_t                  limit;
     ngx_http_recs_backfill_t   *backfill;
     ngx_array_t                *explore;    /* ngx_http_recs_explore_t * */
+    ngx_http_recs_record_t     *record;
 
     ngx_uint_t                  tag;
     ngx_uint_t                  reject_skew;
@@ -380,6 +394,7 @@ struct ngx_http_recs_ctx_s {
     unsigned                    sent:1;     /* the rewritten page was sent, or
                                                part of it */
     ngx_http_recs_ctx_t        *sent_next;  /* of the same main request */
+    ngx_str_t                   record_key; /* empty: it isn't recorded */
 };
 
 
@@ -412,6 +427,11 @@ void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
 /* ngx_http_recs_explore_conf.c, */
 
 char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_recs_record_conf.c, */
+
+char *ngx_http_recs_record_shown(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* and ngx_http_recs_loc_conf.c */
 

@@ -206,6 +206,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       0,
       NULL },
 
+    { ngx_string("recs_record_shown"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_recs_record_shown,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs_version"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_http_recs_version,
@@ -441,6 +448,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     conf->limit = NGX_CONF_UNSET_UINT;
     conf->backfill = NGX_CONF_UNSET_PTR;
     conf->explore = NGX_CONF_UNSET_PTR;
+    conf->record = NGX_CONF_UNSET_PTR;
     conf->expires = NGX_CONF_UNSET;
     conf->tag = NGX_CONF_UNSET_UINT;
     conf->reject_skew = NGX_CONF_UNSET_UINT;
@@ -484,6 +492,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->limit, prev->limit, 0);
     ngx_conf_merge_ptr_value(conf->backfill, prev->backfill, NULL);
     ngx_conf_merge_ptr_value(conf->explore, prev->explore, NULL);
+    ngx_conf_merge_ptr_value(conf->record, prev->record, NULL);
     ngx_conf_merge_uint_value(conf->tag, prev->tag, NGX_HTTP_RECS_TAG_HEADERS);
     ngx_conf_merge_uint_value(conf->reject_skew, prev->reject_skew, 0);
     ngx_conf_merge_uint_value(conf->reject_bad_body, prev->reject_bad_body,
@@ -724,6 +733,7 @@ ngx_http_recs_fits(ngx_http_recs_items_t);
 ngx_http_recs_fits(ngx_recs_set_counters_t);
 ngx_http_recs_fits(ngx_recs_pool_counters_t);
 ngx_http_recs_fits(ngx_recs_redis_counters_t);
+ngx_http_recs_fits(ngx_recs_recorder_counters_t);
 ngx_http_recs_fits(ngx_recs_snapshots_counters_t);
 ngx_http_recs_fits(ngx_recs_replica_counters_t);
 
@@ -792,6 +802,12 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         rr[i]->redis.counters = (ngx_recs_redis_counters_t *)
             ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REDIS,
                                    &rr[i]->named.name);
+
+        if (rr[i]->recorder.redis) {
+            rr[i]->recorder.counters = (ngx_recs_recorder_counters_t *)
+                ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RECORDER,
+                                       &rr[i]->named.name);
+        }
     }
 
     ngx_recs_leader_init_zone(&rmcf->leader, zone);
@@ -830,6 +846,13 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
         if (ngx_recs_redis_init_worker(&rr[i]->redis, cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (rr[i]->recorder.redis
+            && ngx_recs_recorder_init_worker(&rr[i]->recorder, cycle)
+               != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -900,6 +923,11 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
     rr = rmcf->redis.elts;
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
+
+        if (rr[i]->recorder.redis) {
+            ngx_recs_recorder_exit_worker(&rr[i]->recorder);
+        }
+
         ngx_recs_redis_exit_worker(&rr[i]->redis);
     }
 }

@@ -24,6 +24,7 @@ static ngx_uint_t ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown,
     ngx_uint_t rest);
 static ngx_http_recs_sent_t *ngx_http_recs_sent_find(ngx_http_request_t *r);
 static void ngx_http_recs_sent_cleanup(void *data);
+static ngx_uint_t ngx_http_recs_broke_off(ngx_http_request_t *r);
 static void ngx_http_recs_release_pool(void *data);
 
 
@@ -181,7 +182,7 @@ ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx)
     *sent->last = ctx;
     sent->last = &ctx->sent_next;
 
-    return NGX_OK;
+    return ngx_http_recs_record_sent(ctx);
 }
 
 
@@ -227,7 +228,39 @@ ngx_http_recs_sent_cleanup(void *data)
 ngx_uint_t
 ngx_http_recs_delivered(const ngx_http_recs_ctx_t *ctx)
 {
-    return ctx->sent && ctx->request->main->request_complete;
+    ngx_http_request_t  *r;
+
+    r = ctx->request->main;
+
+    return ctx->sent && r->request_complete && !ngx_http_recs_broke_off(r);
+}
+
+
+/*
+ * A main request's upstream that breaks off is no error to nginx: it sends what
+ * it has.  A page in a subrequest may be part of that.
+ */
+
+static ngx_uint_t
+ngx_http_recs_broke_off(ngx_http_request_t *r)
+{
+    ngx_event_pipe_t     *p;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || !u->header_sent) {
+        return 0;
+    }
+
+    if (!u->buffering) {
+        return u->length > 0;
+    }
+
+    p = u->pipe;
+
+    return p && !p->upstream_done
+           && (p->upstream_error || (p->upstream_eof && p->length != -1));
 }
 
 

@@ -22,6 +22,8 @@ static void ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
     recs_writer_t *w);
 static void ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
+static void ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder,
+    recs_writer_t *w);
 
 
 static void
@@ -494,8 +496,32 @@ ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         ngx_http_recs_write(w, "losses", counters->losses);
         ngx_http_recs_write(w, "refused", counters->refused);
         ngx_http_recs_write(w, "discarded", counters->discarded);
+
+        if (rr[i]->recorder.redis) {
+            ngx_http_recs_status_recorder(&rr[i]->recorder, w);
+        }
+
         recs_write_object_end(w);
     }
 
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder, recs_writer_t *w)
+{
+    ngx_recs_recorder_counters_t  *counters;
+
+    counters = recorder->counters;
+
+    recs_write_key(w, "recorded");
+    recs_write_object(w);
+    ngx_http_recs_write(w, "responses", counters->responses);
+    ngx_http_recs_write(w, "ids", counters->ids);
+    ngx_http_recs_write(w, "batches", counters->batches);
+    ngx_http_recs_write(w, "unkeyed", counters->unkeyed);
+    ngx_http_recs_write(w, "refused", counters->refused);
+    ngx_http_recs_write(w, "dropped", counters->dropped);
     recs_write_object_end(w);
 }

@@ -229,6 +229,9 @@ struct ngx_recs_redis_private_s {
     void                    (*message)(ngx_recs_redis_private_t *p,
                                        ngx_str_t *payload);
 
+    unsigned                  lasting:1;    /* in a worker that is exiting, too:
+                                               to its end */
+
     ngx_recs_redis_conn_t    *conn;         /* NULL at first, and when it was
                                                closed */
 };
@@ -247,8 +250,8 @@ ngx_int_t ngx_recs_redis_open_private(ngx_recs_redis_private_t *p,
  * Closes it, also from within ready(), message() or a done(): none of these is
  * called any more, what waited waits for nothing.  Does nothing if it is not
  * open.  exit_worker does this for all.
- * In a worker that is exiting it is lost for good before that (NGX_ABORT), so
- * that it does not keep the worker.
+ * In a worker that is exiting one that isn't lasting is lost for good before
+ * that (NGX_ABORT): what it is for, others do.
  */
 
 void ngx_recs_redis_close_private(ngx_recs_redis_private_t *p);

@@ -90,7 +90,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     ngx_connection_t       *c;
     ngx_peer_connection_t   pc;
 
-    if (conn->owner && ngx_exiting) {
+    if (conn->owner && !conn->owner->lasting && ngx_exiting) {
         return;
     }
 
@@ -148,7 +148,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     /* nginx calls the read handler of an idle one when the worker is to exit */
 
-    c->idle = (conn->owner != NULL);
+    c->idle = (conn->owner && !conn->owner->lasting);
 
     ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
 
@@ -345,7 +345,7 @@ ngx_recs_redis_conn_read_handler(ngx_event_t *rev)
 
         /* the worker is exiting: what private ones are for, others do */
 
-        if (conn->owner) {
+        if (conn->owner && !conn->owner->lasting) {
             ngx_recs_redis_conn_close(conn);
             ngx_recs_redis_conn_abort(conn);
             return;
