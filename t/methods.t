@@ -32,6 +32,8 @@ $t->write('wrong.ndjson', <<'NDJSON');
 {"id":"x5","w":1}
 NDJSON
 
+$t->write('zero.ndjson', join '', map { "{\"id\":\"$_\",\"w\":0}\n" } 1 .. 9);
+
 my %category = ((map { ("a$_" => 'a') } 1 .. 4), (map { ("b$_" => 'b') } 1 .. 3),
                 (map { ("n$_" => 7) } 1 .. 2), z1 => undef);
 my @diverse = sort keys %category;
@@ -56,6 +58,7 @@ my %locations = (
     panel     => 'recs_explore weighted rate=100% slots=1,2 panel=3 '
                . 'method=weighted; recs_exclude refused;',
     unweighed => 'recs_explore weighted rate=100% slots=1;',
+    zero      => 'recs_explore zero rate=100% slots=1,2 method=weighted;',
     wrong     => 'recs_explore wrong rate=100% slots=1 method=weighted;',
     diverse   => 'recs_explore letters rate=100% slots=1 method=diverse;',
     limited   => 'recs_explore letters rate=100% slots=1 method=diverse; '
@@ -79,6 +82,7 @@ recs_redis main { server %%REDIS%%; }
 recs_set refused redis=main key=refused;
 recs_pool weighted file=%%TESTDIR%%/weighted.ndjson weight=/score/w;
 recs_pool wrong file=%%TESTDIR%%/wrong.ndjson weight=/w;
+recs_pool zero file=%%TESTDIR%%/zero.ndjson weight=/w;
 recs_pool diverse file=%%TESTDIR%%/diverse.ndjson category=/genre;
 recs_pool letters file=%%TESTDIR%%/letters.ndjson category=/genre;
 recs_pool fresh file=%%TESTDIR%%/fresh.ndjson;
@@ -250,6 +254,16 @@ subtest 'objects without a good weight are passed over' => sub {
     my $pool = $t->get('/status')->json->{pools}{wrong};
     is($pool->{items}, 1, 'of one item');
     is($pool->{refused}, 4, 'four refused');
+};
+
+
+subtest 'a pool of weights 0 gives nothing' => sub {
+    my $before = $t->get('/status')->json->{items};
+    is(fetch('zero', page('p1', 'q1'))->body, page('p1', 'q1'), 'the page stays');
+
+    my $after = $t->get('/status')->json->{items};
+    is($after->{unfilled_slots} - $before->{unfilled_slots}, 2, 'counted');
+    is($after->{explored}, $before->{explored}, 'none was drawn');
 };
 
 
