@@ -151,6 +151,11 @@ subtest 'a cold start without Redis' => sub {
             && $1 > 1000
     }), 'the age counts on';
 
+    my $image = replica('stock')->{image};
+    is $image->{used}, 1, 'the status says that it is of the image';
+    cmp_ok abs(time - $image->{read}), '<', Recs::Mode::patience(10),
+        'and when that was read';
+
     my $r = $t->get('/ready');
     is $r->status, 503, 'not ready';
     is $r->header('Cache-Control'), 'no-store', 'nobody keeps it';
@@ -162,6 +167,8 @@ subtest 'a cold start without Redis' => sub {
     ok wait_until(sub { ready() }), 'Redis comes, it is ready';
     is page('stock'), '1 2 3 4 5 6 7 stock;age;removed=5', 'what Redis has';
     is replica('stock')->{loads}, 0, 'by the feed alone';
+    is replica('stock')->{image}{used}, 0, 'which the status says';
+    is replica('recent')->{image}{used}, 0, 'of each';
     like page('recent'), qr/\A1 2 3 4 5 recent;age;removed/, 'scanned';
     cmp_ok replica('recent')->{loads}, '>', 0, 'again';
 

@@ -355,6 +355,7 @@ ngx_recs_feed_confirm(ngx_recs_follow_t *f)
 
         ngx_memory_barrier();
         shared->confirmed = f->asked + then;
+        shared->image.used = 0;
     }
 
     ngx_recs_follow_unlock(f);

@@ -54,7 +54,7 @@ ngx_recs_follow_init(ngx_recs_replica_t *replica, ngx_cycle_t *cycle)
     }
 
     if (replica->image.len) {
-        f->image = ngx_recs_image_init(replica, cycle);
+        f->image = ngx_recs_replica_image_init(replica, cycle);
         if (f->image == NULL) {
             return NGX_ERROR;
         }
@@ -108,7 +108,7 @@ void
 ngx_recs_follow_exit(ngx_recs_follow_t *f)
 {
     if (f->image) {
-        ngx_recs_image_exit(f->image);
+        ngx_recs_image_exit(&f->image->image);
     }
 }
 
@@ -119,7 +119,7 @@ ngx_recs_follow_gained(void *data)
     ngx_recs_follow_t *f = data;
 
     if (f->image) {
-        ngx_recs_image_start(f->image);
+        ngx_recs_image_start(&f->image->image);
     }
 
     ngx_recs_follow_take(f);
@@ -139,7 +139,7 @@ ngx_recs_follow_lost(void *data)
     }
 
     if (f->image) {
-        ngx_recs_image_stop(f->image);
+        ngx_recs_image_stop(&f->image->image);
     }
 
     f->step = NGX_RECS_STEP_IDLE;
@@ -160,7 +160,7 @@ ngx_recs_follow_timer(ngx_event_t *ev)
         break;
 
     case NGX_RECS_STEP_IMAGE:
-        ngx_recs_image_step(f);
+        ngx_recs_replica_image_step(f);
         break;
 
     case NGX_RECS_STEP_IDLE:
@@ -188,7 +188,9 @@ ngx_recs_follow_take(ngx_recs_follow_t *f)
 
     ngx_recs_follow_unlock(f);
 
-    if (f->replica->shared->loaded == 0 && f->image && ngx_recs_image_read(f)) {
+    if (f->replica->shared->loaded == 0 && f->image
+        && ngx_recs_replica_image_read(f))
+    {
         return;
     }
 

@@ -4,11 +4,11 @@
  * set's feed.  What its files share:
  *
  *   ngx_recs_follow.c       begins and ends it, writes to the tables
- *   ngx_recs_image.c        writes the replica to a file
- *   ngx_recs_image_read.c   fills that of a new zone from it
  *   ngx_recs_load.c         from Redis' set into a new table
  *   ngx_recs_feed.c         the feed, read as it grows; counts compared
  *   ngx_recs_entry.c        one of the feed's entries
+ *   ngx_recs_replica_image.c        writes the replica to a file
+ *   ngx_recs_replica_image_read.c   fills that of a new zone from it
  *
  * Loading: the feed's end is noted, the set is scanned in pieces into the next
  * table, which replaces the one before; then the feed is followed from that end
@@ -27,7 +27,7 @@
 
 
 #include "ngx_recs_entry.h"
-#include "ngx_recs_image.h"
+#include "ngx_recs_replica_image.h"
 
 
 /* Between two tries of something that failed, ms. */
@@ -91,7 +91,7 @@ struct ngx_recs_follow_s {
     ngx_log_t                *log;
     ngx_recs_leader_user_t    user;
 
-    ngx_recs_image_t         *image;        /* NULL: none is kept */
+    ngx_recs_replica_image_t *image;        /* NULL: none is kept */
     recs_table_writer_t       writer;
     ngx_recs_step_e           step;
     ngx_event_t               timer;        /* for the next step */
@@ -218,15 +218,15 @@ ngx_int_t ngx_recs_follow_command(ngx_recs_redis_conn_t *conn,
 void ngx_recs_follow_forget(ngx_recs_follow_t *f);
 
 
-/* ngx_recs_image_read.c */
+/* ngx_recs_replica_image_read.c */
 
 /*
  * Begins to read the image into the next table; resume() follows when that is
  * done.  False: there is none to be had, which was logged.
  */
 
-ngx_uint_t ngx_recs_image_read(ngx_recs_follow_t *f);
-void ngx_recs_image_step(ngx_recs_follow_t *f);
+ngx_uint_t ngx_recs_replica_image_read(ngx_recs_follow_t *f);
+void ngx_recs_replica_image_step(ngx_recs_follow_t *f);
 
 
 /* ngx_recs_load.c */

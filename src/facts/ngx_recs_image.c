@@ -1,14 +1,9 @@
 
-/* A replica's image, written. */
+/* An image, written. */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_image.h"
 
-
-/* Between two images: if something changed, if only time has passed, ms. */
-
-#define NGX_RECS_IMAGE_CHANGED   30000
-#define NGX_RECS_IMAGE_SAME      300000
 
 /* A new leader writes its first one so soon, and looks so often, ms. */
 
@@ -22,59 +17,48 @@
 static void ngx_recs_image_timer(ngx_event_t *ev);
 static ngx_uint_t ngx_recs_image_due(ngx_recs_image_t *image);
 static ngx_int_t ngx_recs_image_begin(ngx_recs_image_t *image);
+static ngx_int_t ngx_recs_image_create(ngx_recs_image_t *image);
 static void ngx_recs_image_sweep(ngx_recs_image_t *image);
-static void ngx_recs_image_head(ngx_recs_image_t *image);
+static void ngx_recs_image_sweep_file(ngx_recs_image_t *image,
+    ngx_str_t *file);
 static ngx_int_t ngx_recs_image_turn(ngx_recs_image_t *image);
-static ngx_int_t ngx_recs_image_piece(ngx_recs_image_t *image);
-static void ngx_recs_image_tail(ngx_recs_image_t *image,
-    ngx_recs_image_tail_t *tail);
-static ngx_int_t ngx_recs_image_end(ngx_recs_image_t *image);
-static ngx_int_t ngx_recs_image_put(ngx_recs_image_t *image, const void *data,
-    size_t size);
-static ngx_uint_t ngx_recs_image_same(const ngx_recs_position_t *one,
-    const ngx_recs_position_t *other);
-static ngx_int_t ngx_recs_image_fail(ngx_recs_image_t *image, const char *what);
+static void ngx_recs_image_flush(ngx_recs_image_t *image);
+static ngx_int_t ngx_recs_image_complete(ngx_recs_image_t *image);
+static void ngx_recs_image_place(ngx_recs_image_t *image);
+static void ngx_recs_image_again(ngx_recs_image_t *image);
+static void ngx_recs_image_fail(ngx_recs_image_t *image, const char *what);
 
 
-ngx_recs_image_t *
-ngx_recs_image_init(ngx_recs_replica_t *replica, ngx_cycle_t *cycle)
+ngx_int_t
+ngx_recs_image_init(ngx_recs_image_t *image, ngx_cycle_t *cycle)
 {
-    size_t             len;
-    ngx_recs_image_t  *image;
-
-    image = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_image_t));
-    if (image == NULL) {
-        return NULL;
-    }
-
-    len = replica->image.len + sizeof("..tmp") + NGX_INT64_LEN;
-
-    image->temporary = ngx_pnalloc(cycle->pool, len);
-    if (image->temporary == NULL) {
-        return NULL;
-    }
-
-    image->replica = replica;
     image->log = cycle->log;
-    image->path = replica->image.data;
     image->fd = NGX_INVALID_FILE;
+    image->temporary = ngx_pnalloc(cycle->pool, image->path.len
+                                                + sizeof("..tmp")
+                                                + NGX_INT64_LEN);
+    if (image->temporary == NULL) {
+        return NGX_ERROR;
+    }
 
-    ngx_sprintf(image->temporary, "%V.%P.tmp%Z", &replica->image, ngx_pid);
+    ngx_sprintf(image->temporary, "%V.%P.tmp%Z", &image->path, ngx_pid);
 
     image->timer.handler = ngx_recs_image_timer;
     image->timer.data = image;
     image->timer.log = cycle->log;
     image->timer.cancelable = 1;
 
-    return image;
+    return NGX_OK;
 }
 
 
 void
 ngx_recs_image_start(ngx_recs_image_t *image)
 {
-    image->reading = 0;
-    image->written_at = 0;
+    image->begun = 0;
+    image->missed = 0;
+    image->swept = 0;
+
     ngx_add_timer(&image->timer, NGX_RECS_IMAGE_SOON);
 }
 
@@ -86,14 +70,6 @@ ngx_recs_image_stop(ngx_recs_image_t *image)
         ngx_del_timer(&image->timer);
     }
 
-    if (image->fd != NGX_INVALID_FILE && image->replica->shared->imaging
-                                         == (ngx_atomic_uint_t) ngx_pid)
-    {
-        (void) ngx_delete_file(image->temporary);
-        image->replica->shared->imaging = 0;
-    }
-
-    image->reading = 0;
     ngx_recs_image_close(image);
 }
 
@@ -105,19 +81,27 @@ ngx_recs_image_timer(ngx_event_t *ev)
     ngx_recs_image_t  *image;
 
     image = ev->data;
-    rc = NGX_DONE;
+    rc = NGX_OK;
 
-    if (image->reading) {
-        /* nothing is known yet */
+    switch (image->state) {
 
-    } else if (image->fd == NGX_INVALID_FILE) {
-
+    case NGX_RECS_IMAGE_IDLE:
         if (ngx_recs_image_due(image)) {
             rc = ngx_recs_image_begin(image);
         }
 
-    } else {
+        break;
+
+    case NGX_RECS_IMAGE_WRITING:
         rc = ngx_recs_image_turn(image);
+        break;
+
+    case NGX_RECS_IMAGE_WRITTEN:
+        ngx_recs_image_place(image);
+        break;
+
+    default: /* NGX_RECS_IMAGE_READING */
+        break;
     }
 
     ngx_add_timer(ev, rc == NGX_AGAIN ? 1 : NGX_RECS_IMAGE_SOON);
@@ -127,26 +111,20 @@ ngx_recs_image_timer(ngx_event_t *ev)
 static ngx_uint_t
 ngx_recs_image_due(ngx_recs_image_t *image)
 {
-    ngx_msec_t           since;
-    ngx_recs_position_t  position;
+    ngx_msec_t  since;
 
-    if (image->replica->shared->state != NGX_RECS_REPLICA_FOLLOWING) {
+    if (!image->kind->ready(image->data)) {
         return 0;
     }
 
-    if (image->written_at == 0) {
+    if (image->begun == 0) {
         return 1;
     }
 
-    since = ngx_current_msec - image->written_at;
+    since = ngx_current_msec - image->begun;
 
-    if (since < NGX_RECS_IMAGE_CHANGED) {
-        return 0;
-    }
-
-    return since >= NGX_RECS_IMAGE_SAME
-           || !ngx_recs_replica_position(image->replica, &position)
-           || !ngx_recs_image_same(&position, &image->written);
+    return since >= NGX_RECS_IMAGE_CHANGED
+           && (image->missed || image->kind->changed(image->data, since));
 }
 
 
@@ -155,108 +133,133 @@ ngx_recs_image_due(ngx_recs_image_t *image)
 static ngx_int_t
 ngx_recs_image_begin(ngx_recs_image_t *image)
 {
-    ngx_fd_t             fd;
-    ngx_recs_replica_t  *replica;
+    ngx_int_t              rc;
+    ngx_recs_image_head_t  head;
 
-    replica = image->replica;
+    image->begun = ngx_max(ngx_current_msec, 1);
+    image->missed = 0;
 
-    image->written_at = ngx_max(ngx_current_msec, 1);
-
-    /* the position first: what is applied later is applied once more */
-
-    if (!ngx_recs_replica_position(replica, &image->written)
-        || !recs_table_read(&image->view, replica->table)
-        || image->view.generation != image->written.generation)
-    {
-        image->written_at = 0;
+    if (ngx_recs_image_create(image) != NGX_OK) {
         return NGX_DONE;
     }
 
-    ngx_recs_image_sweep(image);
+    head.magic = NGX_RECS_IMAGE_MAGIC;
+    head.format = NGX_RECS_IMAGE_FORMAT;
+    head.of = image->of;
 
-    fd = open((char *) image->temporary,
-              O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600);
-    if (fd == NGX_INVALID_FILE) {
-        return ngx_recs_image_fail(image, "open()");
+    rc = ngx_recs_image_put(image, &head, sizeof(ngx_recs_image_head_t));
+
+    if (rc == NGX_OK) {
+        rc = image->kind->begin(image->data);
     }
 
-    replica->shared->imaging = ngx_pid;
-
-    if (ngx_recs_image_open(image, fd) != NGX_OK) {
-        return ngx_recs_image_fail(image, "malloc()");
+    if (rc == NGX_OK) {
+        return NGX_AGAIN;
     }
 
-    ngx_recs_image_head(image);
+    if (rc == NGX_DECLINED) {
+        ngx_recs_image_again(image);
 
-    if (ngx_recs_image_put(image, &image->head, sizeof(image->head))
-        != NGX_OK)
-    {
-        return ngx_recs_image_fail(image, "write()");
+    } else {
+        ngx_recs_image_fail(image, "writing");
     }
 
-    return NGX_AGAIN;
+    return NGX_DONE;
 }
 
 
-/* What a leader that was killed left. */
+static ngx_int_t
+ngx_recs_image_create(ngx_recs_image_t *image)
+{
+    if (!image->swept) {
+        image->swept = 1;
+        ngx_recs_image_sweep(image);
+    }
+
+    (void) ngx_delete_file(image->temporary);
+
+    image->fd = open((char *) image->temporary,
+                     O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600);
+
+    if (image->fd == NGX_INVALID_FILE) {
+        ngx_recs_image_fail(image, "open()");
+        return NGX_ERROR;
+    }
+
+    image->state = NGX_RECS_IMAGE_WRITING;
+
+    if (ngx_recs_image_sum(image) != NGX_OK) {
+        ngx_recs_image_fail(image, "malloc()");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* What leaders left that were killed. */
 
 static void
 ngx_recs_image_sweep(ngx_recs_image_t *image)
 {
-    u_char              *name;
-    ngx_pid_t            pid;
-    ngx_recs_replica_t  *replica;
+    u_char      *p;
+    size_t       i;
+    ngx_str_t    name;
+    ngx_glob_t   gl;
 
-    replica = image->replica;
-    pid = (ngx_pid_t) replica->shared->imaging;
-
-    (void) ngx_delete_file(image->temporary);
-
-    if (pid == 0 || kill(pid, 0) == 0 || ngx_errno != ESRCH) {
+    p = ngx_alloc(2 * image->path.len + sizeof(".*.tmp"), image->log);
+    if (p == NULL) {
         return;
     }
 
-    name = ngx_alloc(replica->image.len + sizeof("..tmp") + NGX_INT64_LEN,
-                     image->log);
-    if (name) {
-        ngx_sprintf(name, "%V.%P.tmp%Z", &replica->image, pid);
-        (void) ngx_delete_file(name);
-        ngx_free(name);
+    ngx_memzero(&gl, sizeof(ngx_glob_t));
+    gl.pattern = p;
+    gl.log = image->log;
+    gl.test = 1;
+
+    for (i = 0; i < image->path.len; i++) {
+
+        if (ngx_strchr("*?[]\\", image->path.data[i])) {
+            *p++ = '\\';
+        }
+
+        *p++ = image->path.data[i];
     }
 
-    replica->shared->imaging = 0;
+    ngx_memcpy(p, ".*.tmp", sizeof(".*.tmp"));
+
+    if (ngx_open_glob(&gl) == NGX_OK) {
+
+        while (ngx_read_glob(&gl, &name) == NGX_OK) {
+            ngx_recs_image_sweep_file(image, &name);
+        }
+
+        ngx_close_glob(&gl);
+    }
+
+    ngx_free(gl.pattern);
 }
 
+
+/* PATH.PID.tmp, if nobody writes it: another nginx's leader may. */
 
 static void
-ngx_recs_image_head(ngx_recs_image_t *image)
+ngx_recs_image_sweep_file(ngx_recs_image_t *image, ngx_str_t *file)
 {
-    ngx_time_t             *tp;
-    ngx_recs_replica_t     *replica;
-    ngx_recs_image_head_t  *head;
+    u_char     *p;
+    ngx_int_t   pid;
 
-    replica = image->replica;
-    head = &image->head;
-    tp = ngx_timeofday();
+    p = file->data + image->path.len + 1;
 
-    ngx_memzero(head, sizeof(ngx_recs_image_head_t));
+    pid = ngx_atoi(p, file->data + file->len - (sizeof(".tmp") - 1) - p);
 
-    head->magic = NGX_RECS_IMAGE_MAGIC;
-    head->format = NGX_RECS_IMAGE_FORMAT;
-    head->of = replica->hash;
-    head->confirmed = (uint64_t) tp->sec * 1000 + tp->msec
-                      - (ngx_current_msec - replica->shared->confirmed);
-    head->loaded = replica->shared->loaded;
-    head->ms = image->written.id.ms;
-    head->n = image->written.id.n;
-    head->seq = image->written.seq;
-    head->numbered = image->written.numbered;
-    ngx_memcpy(head->secret, recs_table_secret(replica->table),
-               RECS_TABLE_SECRET);
+    if (pid > 0 && kill((pid_t) pid, 0) == -1 && ngx_errno == ESRCH) {
+        (void) ngx_delete_file(file->data);
+    }
 }
 
 
-/* NGX_AGAIN: there is more to do.  NGX_DONE: it is there, or failed. */
+/* NGX_AGAIN: there is more to do.  NGX_DONE: it is complete, or failed. */
 
 static ngx_int_t
 ngx_recs_image_turn(ngx_recs_image_t *image)
@@ -267,148 +270,104 @@ ngx_recs_image_turn(ngx_recs_image_t *image)
     rc = NGX_OK;
 
     for (i = 0; i < NGX_RECS_IMAGE_TURN && rc == NGX_OK; i++) {
-        rc = ngx_recs_image_piece(image);
-    }
-
-    if (rc == NGX_OK) {
-        return NGX_AGAIN;
+        rc = image->kind->piece(image->data);
     }
 
     if (rc == NGX_DONE) {
-        rc = ngx_recs_image_end(image);
+        rc = ngx_recs_image_complete(image);
     }
 
-    if (rc == NGX_ERROR) {
-        return ngx_recs_image_fail(image, "writing");
-    }
+    switch (rc) {
 
-    if (rc == NGX_DECLINED) {       /* the table was replaced: begin again */
-        (void) ngx_delete_file(image->temporary);
-        image->replica->shared->imaging = 0;
-        image->written_at = 0;
-    }
+    case NGX_OK:
+        ngx_recs_image_flush(image);
+        return NGX_AGAIN;
 
-    ngx_recs_image_close(image);
+    case NGX_DECLINED:
+        ngx_recs_image_again(image);
+        return NGX_DONE;
 
-    return NGX_DONE;
-}
+    case NGX_ERROR:
+        ngx_recs_image_fail(image, "writing");
+        return NGX_DONE;
 
-
-/* NGX_OK, NGX_DONE: that was all; NGX_ERROR; NGX_DECLINED: the view fell. */
-
-static ngx_int_t
-ngx_recs_image_piece(ngx_recs_image_t *image)
-{
-    uint64_t           n;
-    recs_table_stat_t  stat;
-
-    recs_table_stat(image->replica->table, &stat);
-
-    if (image->slot >= stat.slots) {
+    default: /* NGX_DONE */
+        ngx_recs_image_flush(image);
         return NGX_DONE;
     }
-
-    n = recs_table_dump(&image->view, image->slot, NGX_RECS_IMAGE_PIECE,
-                        image->prints, image->scores);
-
-    if (!recs_table_stood(&image->view)) {
-        return NGX_DECLINED;
-    }
-
-    image->slot += NGX_RECS_IMAGE_PIECE;
-    image->count += n;
-
-    if (n == 0) {
-        return NGX_OK;
-    }
-
-    if (ngx_recs_image_put(image, &n, sizeof(n)) != NGX_OK
-        || ngx_recs_image_put(image, image->prints, n * sizeof(uint64_t))
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return image->scores ? ngx_recs_image_put(image, image->scores,
-                                              n * sizeof(double))
-                         : NGX_OK;
 }
 
 
-/* What was applied while it was written, it may hold. */
+/* The disk begins with it now, so that fsync() has little to wait for. */
 
 static void
-ngx_recs_image_tail(ngx_recs_image_t *image, ngx_recs_image_tail_t *tail)
+ngx_recs_image_flush(ngx_recs_image_t *image)
 {
-    ngx_recs_position_t   now;
-    ngx_recs_replica_t   *replica;
+#if (NGX_LINUX)
+    (void) sync_file_range(image->fd, image->flushed,
+                           image->size - image->flushed,
+                           SYNC_FILE_RANGE_WRITE);
+#endif
 
-    replica = image->replica;
-
-    ngx_memzero(tail, sizeof(ngx_recs_image_tail_t));
-
-    tail->count = image->count;
-
-    if (replica->shared->state == NGX_RECS_REPLICA_FOLLOWING
-        && ngx_recs_replica_position(replica, &now)
-        && now.generation == image->written.generation)
-    {
-        tail->ms = now.reached.ms;
-        tail->n = now.reached.n;
-    }
+    image->flushed = image->size;
 }
 
 
-/* A leader that was stopped may be one no more.  As ngx_recs_image_piece(). */
+/* NGX_DONE, NGX_ERROR */
 
 static ngx_int_t
-ngx_recs_image_end(ngx_recs_image_t *image)
+ngx_recs_image_complete(ngx_recs_image_t *image)
 {
-    uint64_t                zero;
-    ngx_recs_leader_t      *leader;
-    XXH128_canonical_t      sum;
-    ngx_recs_image_tail_t   tail;
-
-    zero = 0;
-
-    ngx_recs_image_tail(image, &tail);
-
-    if (ngx_recs_image_put(image, &zero, sizeof(zero)) != NGX_OK
-        || ngx_recs_image_put(image, &tail, offsetof(ngx_recs_image_tail_t,
-                                                     sum))
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    leader = image->replica->leader;
-
-    if (leader->lease->term != leader->term) {
-        return NGX_DECLINED;
-    }
+    XXH128_canonical_t  sum;
 
     XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(image->sum));
 
-    if (ngx_recs_image_put(image, sum.digest, sizeof(sum.digest)) != NGX_OK
-        || ngx_rename_file(image->temporary, image->path) == NGX_FILE_ERROR)
-    {
+    if (ngx_recs_image_put(image, sum.digest, sizeof(sum.digest)) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    image->replica->shared->imaging = 0;
-
-    if (image->failed) {
-        image->failed = 0;
-        ngx_log_error(NGX_LOG_NOTICE, image->log, 0,
-                      "recs_set \"%V\": the image \"%s\" is written again",
-                      &image->replica->set->name, image->path);
-    }
+    image->state = NGX_RECS_IMAGE_WRITTEN;
 
     return NGX_DONE;
 }
 
 
-static ngx_int_t
+/* A leader that was stopped may be one no more: it writes nothing older. */
+
+static void
+ngx_recs_image_place(ngx_recs_image_t *image)
+{
+    if (fsync(image->fd) == -1) {
+        ngx_recs_image_fail(image, "fsync()");
+        return;
+    }
+
+    if (image->leader->lease->term != image->leader->term) {
+        ngx_recs_image_close(image);
+        return;
+    }
+
+    if (ngx_rename_file(image->temporary, image->path.data) == NGX_FILE_ERROR)
+    {
+        ngx_recs_image_fail(image, "rename()");
+        return;
+    }
+
+    image->state = NGX_RECS_IMAGE_IDLE;
+    ngx_recs_image_close(image);
+
+    image->shared->written = ngx_time();
+
+    if (image->shared->failed) {
+        image->shared->failed = 0;
+        ngx_log_error(NGX_LOG_NOTICE, image->log, 0,
+                      "%s \"%V\": the image \"%V\" is written again",
+                      image->kind->directive, image->name, &image->path);
+    }
+}
+
+
+ngx_int_t
 ngx_recs_image_put(ngx_recs_image_t *image, const void *data, size_t size)
 {
     ssize_t  n;
@@ -424,47 +383,41 @@ ngx_recs_image_put(ngx_recs_image_t *image, const void *data, size_t size)
         return NGX_ERROR;
     }
 
-    (void) XXH3_128bits_update(image->sum, data, size);
+    image->size += size;
 
-    return NGX_OK;
+    return XXH3_128bits_update(image->sum, data, size) == XXH_OK ? NGX_OK
+                                                                 : NGX_ERROR;
 }
 
 
-static ngx_uint_t
-ngx_recs_image_same(const ngx_recs_position_t *one,
-    const ngx_recs_position_t *other)
+static void
+ngx_recs_image_again(ngx_recs_image_t *image)
 {
-    return one->generation == other->generation
-           && one->id.ms == other->id.ms
-           && one->id.n == other->id.n;
+    image->begun = 0;
+    ngx_recs_image_close(image);
 }
 
 
 /* It goes on without; the next one is tried when it is due. */
 
-static ngx_int_t
+static void
 ngx_recs_image_fail(ngx_recs_image_t *image, const char *what)
 {
     ngx_err_t  err;
 
     err = ngx_errno;
 
-    if (!image->failed) {
-        image->failed = 1;
+    image->missed = 1;
+
+    if (!image->shared->failed) {
+        image->shared->failed = 1;
         ngx_log_error(NGX_LOG_ERR, image->log, err,
-                      "recs_set \"%V\": %s of the image \"%s\" failed",
-                      &image->replica->set->name, what, image->temporary);
+                      "%s \"%V\": %s of the image \"%s\" failed",
+                      image->kind->directive, image->name, what,
+                      image->temporary);
     }
 
-    if (image->replica->shared->imaging == (ngx_atomic_uint_t) ngx_pid) {
-        (void) ngx_delete_file(image->temporary);
-        image->replica->shared->imaging = 0;
-    }
-
-    ngx_memzero(&image->written, sizeof(ngx_recs_position_t));
     ngx_recs_image_close(image);
-
-    return NGX_DONE;
 }
 
 
@@ -476,17 +429,23 @@ ngx_recs_image_fail(ngx_recs_image_t *image, const char *what)
 void
 ngx_recs_image_exit(ngx_recs_image_t *image)
 {
-    ngx_int_t             rc;
-    ngx_msec_t            start;
-    ngx_recs_leader_t    *leader;
+    ngx_int_t           rc;
+    ngx_msec_t          start;
+    ngx_recs_leader_t  *leader;
 
-    leader = image->replica->leader;
+    leader = image->leader;
 
     if (leader->term == 0 || leader->lease->term != leader->term
-        || image->replica->shared->state != NGX_RECS_REPLICA_FOLLOWING)
+        || !image->kind->ready(image->data))
     {
         ngx_recs_image_stop(image);
         return;
+    }
+
+    /* should there be no time for another one */
+
+    if (image->state == NGX_RECS_IMAGE_WRITTEN) {
+        ngx_recs_image_place(image);
     }
 
     ngx_recs_image_stop(image);
@@ -501,42 +460,39 @@ ngx_recs_image_exit(ngx_recs_image_t *image)
         ngx_time_update();
     }
 
+    if (image->state == NGX_RECS_IMAGE_WRITTEN) {
+        ngx_recs_image_place(image);
+    }
+
     ngx_recs_image_stop(image);
 }
 
 
 ngx_int_t
-ngx_recs_image_open(ngx_recs_image_t *image, ngx_fd_t fd)
+ngx_recs_image_sum(ngx_recs_image_t *image)
 {
-    size_t  size;
-
-    size = NGX_RECS_IMAGE_PIECE * sizeof(uint64_t);
-
-    image->fd = fd;
-    image->slot = 0;
-    image->count = 0;
-
+    image->size = 0;
+    image->flushed = 0;
     image->sum = XXH3_createState();
-    image->prints = ngx_alloc(size, image->log);
 
-    if (image->sum == NULL || image->prints == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (image->replica->set->scores) {
-        image->scores = ngx_alloc(size, image->log);
-        if (image->scores == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    return XXH3_128bits_reset(image->sum) == XXH_OK ? NGX_OK : NGX_ERROR;
+    return image->sum && XXH3_128bits_reset(image->sum) == XXH_OK ? NGX_OK
+                                                                  : NGX_ERROR;
 }
 
+
+/* One that was begun to be written, and isn't in its place, goes. */
 
 void
 ngx_recs_image_close(ngx_recs_image_t *image)
 {
+    if (image->state == NGX_RECS_IMAGE_WRITING
+        || image->state == NGX_RECS_IMAGE_WRITTEN)
+    {
+        (void) ngx_delete_file(image->temporary);
+    }
+
+    image->state = NGX_RECS_IMAGE_IDLE;
+
     if (image->fd != NGX_INVALID_FILE) {
         (void) ngx_close_file(image->fd);
         image->fd = NGX_INVALID_FILE;
@@ -547,13 +503,5 @@ ngx_recs_image_close(ngx_recs_image_t *image)
         image->sum = NULL;
     }
 
-    if (image->prints) {
-        ngx_free(image->prints);
-        image->prints = NULL;
-    }
-
-    if (image->scores) {
-        ngx_free(image->scores);
-        image->scores = NULL;
-    }
+    image->kind->end(image->data);
 }

@@ -451,6 +451,7 @@ ngx_recs_load_publish(ngx_recs_follow_t *f)
     f->position.generation = stat.generation;
     ngx_recs_replica_set_position(replica, &f->position);
 
+    shared->image.used = 0;
     shared->confirmed = f->started;
     shared->load_time = took;
     shared->loaded = ngx_time();

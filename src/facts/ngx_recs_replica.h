@@ -10,6 +10,7 @@
 #define NGX_RECS_REPLICA_H
 
 
+#include "ngx_recs_image.h"
 #include "ngx_recs_latest.h"
 #include "ngx_recs_leader.h"
 #include "ngx_recs_set.h"
@@ -75,8 +76,7 @@ typedef struct {
                                                what Redis had */
     ngx_atomic_t              loaded;       /* unix seconds; 0: never */
     ngx_atomic_t              load_time;    /* ms */
-    ngx_atomic_t              imaging;      /* the process that writes its
-                                               image; 0: none */
+    ngx_recs_image_shared_t   image;
     ngx_atomic_t              position;     /* see ngx_recs_latest.h */
     ngx_recs_position_t       positions[NGX_RECS_POSITIONS];
 } ngx_recs_replica_shared_t;

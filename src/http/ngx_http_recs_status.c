@@ -14,6 +14,8 @@ static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
+static void ngx_http_recs_status_image(ngx_recs_image_shared_t *image,
+    recs_writer_t *w);
 static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
@@ -311,6 +313,24 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
     }
 
     recs_write_object_end(w);
+
+    if (replica->image.len) {
+        ngx_http_recs_status_image(&replica->shared->image, w);
+    }
+
+    recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_image(ngx_recs_image_shared_t *image, recs_writer_t *w)
+{
+    recs_write_key(w, "image");
+    recs_write_object(w);
+    ngx_http_recs_write(w, "written", image->written);
+    ngx_http_recs_write(w, "read", image->read);
+    ngx_http_recs_write(w, "used", image->used);
+    ngx_http_recs_write(w, "failed", image->failed);
     recs_write_object_end(w);
 }
 
