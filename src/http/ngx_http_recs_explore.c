@@ -38,9 +38,7 @@ ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx)
     ctx->exploring = ngx_pcalloc(ctx->request->pool,
                                  n * sizeof(ngx_http_recs_exploring_t));
 
-    if (ctx->lines == NULL || ctx->exploring == NULL
-        || ngx_http_recs_event(ctx, &ctx->event) != NGX_OK)
-    {
+    if (ctx->lines == NULL || ctx->exploring == NULL) {
         return NGX_ERROR;
     }
 
@@ -52,6 +50,10 @@ ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx)
 
     if (ctx->nlines == 0) {
         return NGX_OK;
+    }
+
+    if (ngx_http_recs_event(ctx, &ctx->event) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     event = ngx_recs_span(&ctx->event);

@@ -108,7 +108,10 @@ END
 
 my $REPLICA_PREFETCH = $REPLICA =~ s/arg_user\K;/ prefetch=1000;/r;
 
-my $POOL = 'recs_pool fresh file=%%ROOT%%/t/data/pool-fresh.ndjson;';
+my $POOL = <<'END';
+    recs_pool fresh file=%%ROOT%%/t/data/pool-fresh.ndjson
+              weight=/ratings_count category=/year;
+END
 
 my $ROWS = <<'END';
     recs_user $arg_user;
@@ -127,10 +130,22 @@ END
 
 my $ASK_STOCK = $ASK =~ s/^ *recs_exclude.*\n//mr;
 
-my $EXPLORE = <<'END';
+my $LIMIT = $ASK . <<'END';
             recs_limit 20;
+END
+
+my $EXPLORE = $LIMIT . <<'END';
             recs_explore fresh rate=100% slots=3 panel=8 salt=bench;
 END
+
+# The usual share, of requests and not of users, of whom there are few here.
+
+my $TENTH = $LIMIT . <<'END';
+            recs_explore fresh rate=10% slots=3 key=$connection_requests salt=bench;
+END
+
+my $WEIGHTED = $TENTH =~ s/rate/method=weighted rate/r;
+my $DIVERSE = $TENTH =~ s/rate/method=diverse rate/r;
 
 # What can be measured, in the order of the table.  define is for the server,
 # use for the location; from is where pages come from, if not from the API.
@@ -156,8 +171,16 @@ END
       define => $REPLICA, use => $ASK },
     { name => 'replica-prefetch', define => $REPLICA_PREFETCH, use => $ASK,
       title => 'a replica, a prefetched Redis set' },
-    { name => 'explore', define => $SETS . $POOL, use => $ASK . $EXPLORE,
+    { name => 'limit', define => $SETS, use => $LIMIT,
+      title => 'two Redis sets, limit 20' },
+    { name => 'explore', define => $SETS . $POOL, use => $EXPLORE,
       title => 'two Redis sets, limit 20, one exploration slot' },
+    { name => 'tenth', define => $SETS . $POOL, use => $TENTH,
+      title => 'a tenth of them explores, a panel of 20' },
+    { name => 'weighted', define => $SETS . $POOL, use => $WEIGHTED,
+      title => 'a tenth explores, weighted' },
+    { name => 'diverse', define => $SETS . $POOL, use => $DIVERSE,
+      title => 'a tenth explores, diverse' },
     { name => 'pass-off', title => '`recs_pass`, `recs off`',
       define => $REDIS . $ROWS, from => 'recs_pass home;' },
     { name => 'pass-unset', title => '`recs_pass`, no set',
@@ -192,13 +215,17 @@ usage: sh t/bench/run.sh [OPTION...]
 
   --with=file,explore   measure these, too: the sets from files; a limit of 20
                         items and one exploration slot
+  --beside=limit --with=tenth,weighted,diverse
+                        what exploration costs where a tenth of the requests
+                        explore
   --with=one,prefetch   and these: only what a user has watched is in Redis,
                         asked about by id or prefetched
   --with=replica        and these: stock in a replica; alone, and with what a
                         user has watched in Redis, asked about or prefetched
   --with=pass           and these: pages from snapshots in Redis; a static file;
                         no set
-  --beside=plain|static what the others are divided by
+  --beside=plain|static|limit
+                        what the others are divided by
   --sizes=$opt{sizes}  items of a page
   --rounds=$opt{rounds}  --seconds=$opt{seconds}
                         each round starts each program anew, and takes a
@@ -567,8 +594,12 @@ sub wrong {
     my $state = $r->header('Recs-Filter') // 'nothing';
     return "Recs-Filter says $state" if $state !~ /\Afiltered;/;
 
-    my $want = wanted($kind, $page);
-    return $kind eq 'explore' ? wrong_explored($r->body, $want)
+    my $want = wanted($program->{kind}, $page);
+    my $explored = $state =~ /explored=[1-9]/;
+
+    return "it does not explore" if $kind eq 'explore' && !$explored;
+
+    return $explored ? wrong_explored($r->body, $want)
            : $kind =~ /packed/ ? wrong_values($kind, $page, $r->body, $want)
                                : difference($r->body, $want);
 }
@@ -582,7 +613,9 @@ sub filters {
 
 
 sub wanted {
-    my ($kind, $page) = @_;
+    my ($program, $page) = @_;
+
+    my $kind = $program->{name};
 
     return filter($page->{body}) if $kind =~ /unset/;
 
@@ -593,7 +626,7 @@ sub wanted {
         require => [in_stock => { map { $_ => 1 } data('in_stock.txt') }],
         $kind eq 'replica-alone' ? ()
             : (exclude => [watched => { map { $_ => 1 } @watched }]),
-        $kind eq 'explore' ? (limit => 20) : ());
+        $program->{use} =~ /recs_limit/ ? (limit => 20) : ());
 }
 
 
