@@ -17,6 +17,8 @@ $t->write('large.ndjson', '{"id":"' . 'x' x 4096 . '"}');
 $t->write('pool.ndjson', qq({"id":"n1"}\n{"id":"n2"}\n{"id":"n3"}\n));
 $t->write('password', "secret\n");
 $t->write('no-password', '');
+$t->write('key', 'k' x 16);
+$t->write('short-key', 'k' x 15 . "\r\n");
 $t->write('blank-password', "\nsecret\n");
 
 # Where each text below begins is line 2.
@@ -99,6 +101,7 @@ subtest 'every form of a directive is accepted' => sub {
             . 'min_coverage=100%',
         'recs on', 'recs off', 'recs shadow',
         'recs_types application/json application/vnd.api+json', 'recs_types *',
+        'recs_user_hash key_file=%%TESTDIR%%/key', 'recs_user_hash off',
         'recs_user $arg_user', 'recs_event $request_id$arg_n',
         'recs_items /a /b/0 /rows/*/items /a~1b~0', 'recs_items ""',
         'recs_item_id /product/sku', 'recs_item_id ""', 'recs_item_id /0',
@@ -186,7 +189,8 @@ subtest 'a wrong number of arguments is refused' => sub {
     my @wrong = (
         'recs_zone', 'recs_zone 1m 2m', 'recs_set s', 'recs_set',
         'recs_pool p', 'recs_snapshots s', 'recs', 'recs on off', 'recs_types', 'recs_user',
-        'recs_user a b', 'recs_event', 'recs_event a b', 'recs_items',
+        'recs_user a b', 'recs_user_hash', 'recs_user_hash off off',
+        'recs_event', 'recs_event a b', 'recs_items',
         'recs_item_id', 'recs_item_id /a /b', 'recs_require', 'recs_exclude',
         'recs_distinct', 'recs_limit', 'recs_limit 1 2', 'recs_explore',
         'recs_backfill', 'recs_backfill fresh min=1 min=2',
@@ -294,6 +298,15 @@ subtest 'a wrong value is refused, with what would be right' => sub {
             qr/"candidates" can have "on_stale=" only with "max_age="/],
         ['recs_freshness candidates body=/a from=b',
             qr/"from=b" of recs_freshness "candidates"/],
+        (map { ["recs_user_hash $_",
+                qr/"\Q$_\E" of recs_user_hash, .*"key_file=PATH" or "off"/] }
+             'on', 'key_file=', 'file=/key'),
+        ['recs_user_hash key_file=%%TESTDIR%%/none',
+            qr/key_file "\S+none" of recs_user_hash cannot be opened/],
+        ['recs_user_hash key_file=%%TESTDIR%%',
+            qr/of recs_user_hash is not a regular file/],
+        ['recs_user_hash key_file=%%TESTDIR%%/short-key',
+            qr/of recs_user_hash holds 15 bytes, it must be at least 16/],
         ['recs_tag footer', qr/invalid value "footer"/],
         ['recs_on_skew ignore', qr/invalid value "ignore"/],
         ['recs_on_bad_body drop', qr/invalid value "drop"/],
@@ -331,6 +344,7 @@ subtest 'a wrong value is refused, with what would be right' => sub {
 
 subtest 'what is given twice is refused' => sub {
     my @twice = (
+        'recs_user_hash off',
         'recs_zone 1m', 'recs on', 'recs_user a', 'recs_event a',
         'recs_items /a', 'recs_item_id /a', 'recs_distinct on', 'recs_limit 1',
         'recs_explore off', 'recs_backfill off', 'recs_backfill fresh min=1',

@@ -52,6 +52,22 @@ works('nginx -t knows its directives',
       $source->run($dir, $nginx, '-t', '-p', $dir, '-c', "$dir/nginx.conf",
                    '-e', 'stderr'));
 
+# This one has no OpenSSL.
+
+spew("$dir/hash.conf", <<"END");
+pid $dir/nginx.pid;
+error_log stderr;
+events { }
+http {
+    recs_user_hash key_file=key;
+}
+END
+
+$source->run($dir, $nginx, '-t', '-p', $dir, '-c', "$dir/hash.conf",
+             '-e', 'stderr');
+like $source->output, qr/"recs_user_hash" directive needs an nginx with OpenSSL/,
+    'recs_user_hash says what it needs';
+
 finish();
 
 

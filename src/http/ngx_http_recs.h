@@ -268,6 +268,8 @@ typedef struct {
     ngx_uint_t                  json_suffix;    /* "+json" is among them */
 
     ngx_http_complex_value_t   *user;
+    ngx_str_t                  *user_hash;  /* its key; NULL: users are logged
+                                               as they are */
     ngx_http_complex_value_t   *event;
     ngx_http_complex_value_t   *explain;
 
@@ -395,6 +397,9 @@ struct ngx_http_recs_ctx_s {
                                                part of it */
     ngx_http_recs_ctx_t        *sent_next;  /* of the same main request */
     ngx_str_t                   record_key; /* empty: it isn't recorded */
+    unsigned                    ended:1;    /* the main request is: it will only
+                                               be logged */
+    ngx_str_t                   exposure;   /* its record, once it is logged */
 };
 
 
@@ -634,6 +639,25 @@ extern const ngx_str_t  ngx_http_recs_versions[];
 extern const ngx_str_t  ngx_http_recs_ages[];
 extern const ngx_str_t  ngx_http_recs_rows[];
 extern const ngx_str_t  ngx_http_recs_methods[];    /* by recs_method_e */
+
+/* ngx_http_recs_exposure.c */
+
+ngx_int_t ngx_http_recs_exposure_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+/* ngx_http_recs_user_hash.c */
+
+#define NGX_HTTP_RECS_HASH_LEN  32          /* hex digits */
+
+char *ngx_http_recs_user_hash(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * The first 128 bits of HMAC-SHA256 (RFC 2104) of text, in hex: hash has room
+ * for NGX_HTTP_RECS_HASH_LEN.  NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_hash_user(const ngx_str_t *key, const ngx_str_t *text,
+    u_char *hash);
 
 /* ngx_http_recs_headers.c, too: counts the response by its state. */
 

@@ -109,6 +109,10 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    if (ngx_http_recs_add_cleanup(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_recs_check(ctx);
 
     if (ctx->state) {
@@ -233,7 +237,7 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
         ctx->phase = NGX_HTTP_RECS_READY;
         ctx->reject = (ctx->conf->enable == NGX_HTTP_RECS_ON);
 
-        return ngx_http_recs_add_cleanup(ctx);
+        return NGX_OK;
     }
 
     return NGX_AGAIN;
@@ -366,10 +370,6 @@ ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx)
     ctx->last = 1;
     ctx->phase = NGX_HTTP_RECS_READY;
 
-    if (ngx_http_recs_add_cleanup(ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
     if (ctx->state) {
         return NGX_OK;
     }
@@ -405,6 +405,8 @@ static void
 ngx_http_recs_cleanup(void *data)
 {
     ngx_http_recs_ctx_t *ctx = data;
+
+    ctx->ended = 1;
 
     if (ctx->phase == NGX_HTTP_RECS_WAIT) {
         ngx_recs_ask_cancel(&ctx->ask);

@@ -143,6 +143,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       offsetof(ngx_http_recs_loc_conf_t, user),
       NULL },
 
+    { ngx_string("recs_user_hash"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_recs_user_hash,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs_event"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_set_complex_value_slot,
@@ -436,6 +443,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
 
     conf->enable = NGX_CONF_UNSET_UINT;
     conf->user = NGX_CONF_UNSET_PTR;
+    conf->user_hash = NGX_CONF_UNSET_PTR;
     conf->event = NGX_CONF_UNSET_PTR;
     conf->explain = NGX_CONF_UNSET_PTR;
     conf->shelves = NGX_CONF_UNSET_PTR;
@@ -480,6 +488,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
+    ngx_conf_merge_ptr_value(conf->user_hash, prev->user_hash, NULL);
     ngx_conf_merge_ptr_value(conf->event, prev->event, NULL);
     ngx_conf_merge_ptr_value(conf->explain, prev->explain, NULL);
     ngx_conf_merge_ptr_value(conf->shelves, prev->shelves, NULL);

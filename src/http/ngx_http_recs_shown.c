@@ -71,6 +71,7 @@ ngx_http_recs_shown_next(ngx_http_recs_shown_t *shown)
 
         if (page->items[shown->item++].id.data) {
             shown->id = page->items[shown->item - 1].id;
+            shown->bin = page->items[shown->item - 1].bin;
             shown->source = NGX_HTTP_RECS_CANDIDATE;
             shown->insert = NULL;
 

@@ -23,6 +23,8 @@ typedef enum {
 
 typedef struct {
     recs_str_t                     id;
+    unsigned                       bin:1;       /* a candidate's: it is a bin's
+                                                   bytes */
     size_t                         shelf;       /* both from 1 */
     size_t                         position;
     ngx_http_recs_shown_source_e   source;

@@ -136,6 +136,9 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
     { ngx_string("recs_lookup_time"), NULL, ngx_http_recs_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("recs_exposure"), NULL, ngx_http_recs_exposure_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
       ngx_http_null_variable
 };
 

@@ -71,6 +71,11 @@ typedef struct {
                                        for now; NULL: any may */
     uint8_t               *eligible;    /* of each of order: it may be shown */
 
+    /* what recs_put() found */
+
+    unsigned               skipped:1;   /* the slot is past the shelf's end plus
+                                       one: nothing was tried */
+
     /* what recs_explore_draw() found */
 
     uint8_t               *panel;   /* panel_size places in order */

@@ -284,6 +284,7 @@ recs_put_explore(recs_put_t *put, recs_display_t *display)
         recs_put_ask(put, draw);
 
         if (draw->slot > display->n + 1) {
+            draw->skipped = 1;
             put->decision->skipped++;
             continue;
         }

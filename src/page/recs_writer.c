@@ -28,6 +28,7 @@ typedef struct {
 } recs_mark_t;
 
 
+static recs_rc_e recs_write_grow(recs_writer_t *w, size_t size);
 static void recs_write_comma(recs_writer_t *w);
 static void recs_write_open(recs_writer_t *w, unsigned map);
 static void recs_write_close(recs_writer_t *w, const char *bracket);
@@ -58,6 +59,20 @@ recs_write_begin(recs_writer_t *w)
         recs_write_comma(w);
         w->comma = 1;
     }
+}
+
+
+/* The decimal digits of n, up to end; gives the first. */
+
+static inline char *
+recs_write_digits(char *end, uint64_t n)
+{
+    do {
+        *--end = (char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    return end;
 }
 
 
@@ -183,6 +198,38 @@ recs_write_cstr(recs_writer_t *w, const char *text)
 
 
 void
+recs_write_base64(recs_writer_t *w, const recs_str_t *bytes)
+{
+    char      out[4];
+    size_t    i, left;
+    uint32_t  n;
+
+    static const char  digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    recs_write_begin(w);
+    recs_write_bytes(w, "\"", 1);
+
+    for (i = 0; i < bytes->len; i += 3) {
+        left = bytes->len - i;
+
+        n = (uint32_t) bytes->data[i] << 16;
+        n |= left > 1 ? (uint32_t) bytes->data[i + 1] << 8 : 0;
+        n |= left > 2 ? (uint32_t) bytes->data[i + 2] : 0;
+
+        out[0] = digits[n >> 18];
+        out[1] = digits[n >> 12 & 63];
+        out[2] = left > 1 ? digits[n >> 6 & 63] : '=';
+        out[3] = left > 2 ? digits[n & 63] : '=';
+
+        recs_write_bytes(w, out, sizeof(out));
+    }
+
+    recs_write_bytes(w, "\"", 1);
+}
+
+
+void
 recs_write_bin(recs_writer_t *w, const recs_str_t *bytes)
 {
     uint8_t  header[RECS_MSGPACK_HEADER];
@@ -197,8 +244,7 @@ recs_write_bin(recs_writer_t *w, const recs_str_t *bytes)
 void
 recs_write_uint(recs_writer_t *w, uint64_t n)
 {
-    int             len;
-    char            buf[sizeof("18446744073709551615")];
+    char            buf[sizeof("18446744073709551615")], *p;
     msgpack_packer  pk;
 
     recs_write_begin(w);
@@ -209,9 +255,9 @@ recs_write_uint(recs_writer_t *w, uint64_t n)
         return;
     }
 
-    len = snprintf(buf, sizeof(buf), "%" PRIu64, n);
+    p = recs_write_digits(buf + sizeof(buf), n);
 
-    recs_write_bytes(w, buf, (size_t) len);
+    recs_write_bytes(w, p, (size_t) (buf + sizeof(buf) - p));
 }
 
 
@@ -318,10 +364,7 @@ recs_write_few_decimals(recs_writer_t *w, double n)
         *--p = '.';
     }
 
-    do {
-        *--p = (char) ('0' + r % 10);
-        r /= 10;
-    } while (r);
+    p = recs_write_digits(p, r);
 
     if (n < 0) {
         *--p = '-';
@@ -392,35 +435,72 @@ recs_write_raw(recs_writer_t *w, const recs_str_t *value)
 void
 recs_write_bytes(recs_writer_t *w, const void *data, size_t len)
 {
-    size_t    size;
-    uint8_t  *grown;
+    uint8_t  *room;
 
-    if (w->failed || len == 0) {
+    if (len == 0) {
         return;
     }
 
-    if (len > w->size - w->len) {
-        size = w->len + len;
+    room = recs_write_room(w, len);
 
-        if (size < 2 * w->size) {
-            size = 2 * w->size;
-        }
+    if (room) {
+        memcpy(room, data, len);
+        w->len += len;
+    }
+}
 
-        grown = recs_alloc(&w->mem, size);
 
-        if (grown == NULL) {
-            w->failed = 1;
-            return;
-        }
-
-        memcpy(grown, w->data, w->len);
-
-        w->data = grown;
-        w->size = size;
+uint8_t *
+recs_write_room(recs_writer_t *w, size_t len)
+{
+    if (w->failed) {
+        return NULL;
     }
 
-    memcpy(w->data + w->len, data, len);
-    w->len += len;
+    if (len > w->size - w->len && recs_write_grow(w, w->len + len) != RECS_OK) {
+        return NULL;
+    }
+
+    return w->data + w->len;
+}
+
+
+static recs_rc_e
+recs_write_grow(recs_writer_t *w, size_t size)
+{
+    uint8_t  *grown;
+
+    if (size < 2 * w->size) {
+        size = 2 * w->size;
+    }
+
+    grown = recs_alloc(&w->mem, size);
+
+    if (grown == NULL) {
+        w->failed = 1;
+        return RECS_NOMEM;
+    }
+
+    memcpy(grown, w->data, w->len);
+
+    w->data = grown;
+    w->size = size;
+
+    return RECS_OK;
+}
+
+
+void
+recs_write_back(recs_writer_t *w, size_t len)
+{
+    if (w->failed) {
+        return;
+    }
+
+    /* a container that is open begins with a bracket, which no value ends in */
+
+    w->len = len;
+    w->comma = len && w->data[len - 1] != '{' && w->data[len - 1] != '[';
 }
 
 
@@ -668,7 +748,7 @@ recs_write_other(recs_writer_t *w, const uint8_t *p, const uint8_t *end)
         return p + len;
     }
 
-    if (end - p >= 3 && p[0] == 0xed && p[1] >= 0xa0
+    if (!w->strict && end - p >= 3 && p[0] == 0xed && p[1] >= 0xa0
         && recs_text_is_tail(p[1]) && recs_text_is_tail(p[2]))
     {
         recs_write_escape(w, 0xd000U | (p[1] & 0x3fU) << 6 | (p[2] & 0x3fU));

@@ -31,6 +31,8 @@ typedef struct {
     unsigned          comma:1;  /* JSON: a value was written before, at this
                                    level */
     unsigned          failed:1; /* alloc() gave NULL; what follows is ignored */
+    unsigned          strict:1; /* set by the caller, JSON: no escape of a lone
+                                   surrogate, which many readers refuse */
 } recs_writer_t;
 
 
@@ -60,11 +62,16 @@ void recs_write_key_str(recs_writer_t *w, const recs_str_t *name);
 /*
  * A string.  In JSON, bytes that are not UTF-8 become U+FFFD, one a byte; but
  * the three bytes that recs_json_decode() makes of a lone surrogate become its
- * escape again.  In MessagePack, a str of the bytes as they are.
+ * escape again, unless the writer is strict.  In MessagePack, a str of the
+ * bytes as they are.
  */
 
 void recs_write_string(recs_writer_t *w, const recs_str_t *text);
 void recs_write_cstr(recs_writer_t *w, const char *text);
+
+/* JSON: bytes as a string of base64 (RFC 4648, section 4, with padding). */
+
+void recs_write_base64(recs_writer_t *w, const recs_str_t *bytes);
 
 /* A bin, in MessagePack only. */
 
@@ -98,6 +105,20 @@ void recs_write_raw(recs_writer_t *w, const recs_str_t *value);
  */
 
 void recs_write_bytes(recs_writer_t *w, const void *data, size_t len);
+
+/*
+ * Room for len bytes more, for a caller that writes them there by itself, and
+ * then raises w->len.  NULL: the writer failed.
+ */
+
+uint8_t *recs_write_room(recs_writer_t *w, size_t len);
+
+/*
+ * JSON: takes back what was written since the buffer had len bytes: values and
+ * members, whole ones, of the container that was open then and is now.
+ */
+
+void recs_write_back(recs_writer_t *w, size_t len);
 
 
 #endif /* RECS_WRITER_H */

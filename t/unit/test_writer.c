@@ -186,6 +186,123 @@ an_empty_span_may_have_no_data(void **state)
 }
 
 
+static void
+a_strict_writer_escapes_no_surrogate(void **state)
+{
+    recs_str_t     str;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    static const recs_str_t  text = recs_string("a\xed\xa0\x80\xc3\xa9");
+
+    (void) state;
+
+    unit_arena_init(&arena);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
+    w.strict = 1;
+
+    recs_write_string(&w, &text);
+    str = output(&w);
+    unit_assert_cstr(&str, "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\"");
+
+    unit_arena_free(&arena);
+}
+
+
+/* RFC 4648, section 10 */
+
+static void
+base64_is_padded(void **state)
+{
+    size_t         n;
+    recs_str_t     str;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    static const char  *expected[] = {
+        "\"\"", "\"Zg==\"", "\"Zm8=\"", "\"Zm9v\"", "\"Zm9vYg==\"",
+        "\"Zm9vYmE=\"", "\"Zm9vYmFy\""
+    };
+
+    static const recs_str_t  high = recs_string("\xff\xef\xbe\0");
+
+    (void) state;
+
+    unit_arena_init(&arena);
+
+    for (n = 0; n < unit_nelts(expected); n++) {
+        str.data = (const uint8_t *) "foobar";
+        str.len = n;
+
+        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
+        recs_write_base64(&w, &str);
+        str = output(&w);
+        unit_assert_cstr(&str, expected[n]);
+    }
+
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
+    recs_write_array(&w);
+    recs_write_base64(&w, &high);
+    recs_write_base64(&w, &high);
+    recs_write_array_end(&w);
+    str = output(&w);
+    unit_assert_cstr(&str, "[\"/+++AA==\",\"/+++AA==\"]");
+
+    unit_arena_free(&arena);
+}
+
+
+static void
+what_is_taken_back_was_never_there(void **state)
+{
+    size_t         len;
+    recs_str_t     str;
+    unit_arena_t   arena;
+    recs_writer_t  w;
+
+    (void) state;
+
+    unit_arena_init(&arena);
+    recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
+
+    len = w.len;
+    recs_write_array(&w);
+    recs_write_array_end(&w);
+    recs_write_back(&w, len);
+
+    recs_write_object(&w);
+    len = w.len;
+    recs_write_key(&w, "gone");
+    recs_write_null(&w);
+    recs_write_back(&w, len);
+    recs_write_key(&w, "list");
+    recs_write_array(&w);
+    len = w.len;
+    recs_write_cstr(&w, "gone");
+    recs_write_back(&w, len);
+    recs_write_cstr(&w, "[");
+    len = w.len;
+    recs_write_object(&w);
+    recs_write_object_end(&w);
+    recs_write_back(&w, len);
+    recs_write_uint(&w, 0);
+    recs_write_array_end(&w);
+    len = w.len;
+    recs_write_key(&w, "gone");
+    recs_write_uint(&w, 1);
+    recs_write_back(&w, len);
+    recs_write_key(&w, "max");
+    recs_write_uint(&w, UINT64_MAX);
+    recs_write_object_end(&w);
+
+    str = output(&w);
+    unit_assert_cstr(&str,
+                     "{\"list\":[\"[\",0],\"max\":18446744073709551615}");
+
+    unit_arena_free(&arena);
+}
+
+
 /* Each character of the basic plane and each lone surrogate stays the same. */
 
 static void
@@ -892,6 +1009,9 @@ main(void)
         cmocka_unit_test(bytes_are_no_value),
         cmocka_unit_test(strings_are_escaped_where_they_must),
         cmocka_unit_test(an_empty_span_may_have_no_data),
+        cmocka_unit_test(a_strict_writer_escapes_no_surrogate),
+        cmocka_unit_test(base64_is_padded),
+        cmocka_unit_test(what_is_taken_back_was_never_there),
         cmocka_unit_test(what_was_written_reads_back),
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(random_doubles_read_back),
