@@ -35,10 +35,14 @@ my @objects = map { compile($_, $out, @memory) // () } @page;
 is scalar @objects, scalar @page, 'src/page compiles alone';
 ok scalar @tests, 'there are unit tests';
 
-my $table = "$root/src/facts/recs_table.c";
-my $object = compile($table, $out, @memory);
-ok $object, 'the table of a replica compiles alone';
-push @objects, $object // ();
+my %shared = (table => "$root/src/facts/recs_table.c",
+              cap => "$root/src/facts/recs_cap.c");
+
+for my $name (sort keys %shared) {
+    my $object = compile($shared{$name}, $out, @memory);
+    ok $object, "what is in shared memory compiles alone: $name";
+    push @objects, $object // ();
+}
 
 for my $source (@tests) {
     subtest basename($source, '.c') => sub {
@@ -59,13 +63,17 @@ for my $name (qw(test_json test_writer)) {
     };
 }
 
-# A table is read while it is written.
+# What is in shared memory is read while it is written.
 
-subtest 'test_table under ThreadSanitizer' => sub {
-    $object = compile($table, "$out/threads", @threads);
-    run("$root/t/unit/test_table.c", "$out/threads", \@threads,
-        $object // ());
-};
+my $hash = compile("$root/src/page/recs_hash.c", "$out/threads", @threads);
+
+for my $name (sort keys %shared) {
+    subtest "test_$name under ThreadSanitizer" => sub {
+        my $object = compile($shared{$name}, "$out/threads", @threads);
+        run("$root/t/unit/test_$name.c", "$out/threads", \@threads,
+            $object // (), $hash // ());
+    };
+}
 
 done_testing;
 

@@ -37,6 +37,11 @@ typedef struct {
     ngx_atomic_t              refreshes;    /* contents that were read */
     ngx_atomic_t              failures;     /* tries that came to nothing */
     ngx_atomic_t              shown;        /* items put into pages */
+    ngx_atomic_t              capped;       /* refused: shown too often */
+    ngx_atomic_t              cap_full;     /* refused: they could not be
+                                               counted */
+    ngx_atomic_t              uncounted;    /* shown, and could not be counted
+                                               any more */
 } ngx_recs_pool_counters_t;
 
 

@@ -31,7 +31,8 @@ typedef enum {
     NGX_RECS_ZONE_SNAPSHOTS,
     NGX_RECS_ZONE_LEADER,
     NGX_RECS_ZONE_REPLICA,
-    NGX_RECS_ZONE_RECORDER
+    NGX_RECS_ZONE_RECORDER,
+    NGX_RECS_ZONE_CAP
 } ngx_recs_zone_kind_e;
 
 

@@ -20,7 +20,9 @@
 #include "ngx_recs_row.h"
 #include "ngx_recs_zone.h"
 #include "ngx_recs_replica.h"
+#include "recs_cap.h"
 #include "recs_decide.h"
+#include "recs_hash.h"
 #include "recs_render.h"
 
 
@@ -168,12 +170,22 @@ typedef struct {
 } ngx_http_recs_main_conf_t;
 
 
+/* An item may be shown max times within a window. */
+
+typedef struct {
+    ngx_uint_t                  max;        /* 0: as often as it is drawn */
+    ngx_msec_t                  window;     /* ms */
+    recs_cap_t                 *shown;
+} ngx_http_recs_cap_t;
+
+
 typedef struct {
     ngx_str_t                   source;     /* the pool, as it is written */
     ngx_http_recs_pool_t       *pool;       /* NULL: the variable says which */
     ngx_http_complex_value_t   *variable;
     ngx_http_complex_value_t   *key;        /* NULL: the user */
     recs_explore_t              policy;
+    ngx_http_recs_cap_t         cap;
     ngx_str_t                   file;       /* where it stands */
     ngx_uint_t                  line;
     time_t                      unknown;    /* this worker: when the variable
@@ -542,6 +554,29 @@ void ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_seen(ngx_http_request_t *r,
     ngx_recs_snapshots_t *snapshots, ngx_str_t *channel,
     const ngx_recs_snapshot_t **snapshot);
+
+/*
+ * ngx_http_recs_cap.c
+ *
+ * In the zone's init: how often items were shown.  What is missing the zone
+ * knows.
+ */
+
+void ngx_http_recs_cap_init_zone(ngx_http_recs_main_conf_t *rmcf,
+    ngx_http_recs_explore_t *ex);
+
+/* Which items of the draws may not be shown for now.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_http_recs_cap_draws(ngx_http_recs_ctx_t *ctx);
+
+/* Counts, for the status, those of the panels that were refused for that. */
+
+void ngx_http_recs_cap_count_refused(ngx_http_recs_ctx_t *ctx);
+
+/* Was an item put in that has a cap?  Once it was delivered, it is counted. */
+
+ngx_uint_t ngx_http_recs_has_capped(const ngx_http_recs_ctx_t *ctx);
+void ngx_http_recs_cap_count_shown(ngx_http_recs_ctx_t *ctx);
 
 /* ngx_http_recs_pass.c: the content handler. */
 

@@ -5,6 +5,11 @@
 #include "ngx_http_recs_conf.h"
 
 
+#define NGX_HTTP_RECS_CAP_MAX         1000000000
+#define NGX_HTTP_RECS_CAP_WINDOW_MIN  1000                          /* ms */
+#define NGX_HTTP_RECS_CAP_WINDOW_MAX  (365 * 24 * 3600 * 1000LL)    /* ms */
+
+
 const ngx_str_t  ngx_http_recs_methods[] = {
     ngx_string("uniform"),
     ngx_string("weighted"),
@@ -130,6 +135,42 @@ ngx_http_recs_explore_panel(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+/* "100/1h" */
+
+static char *
+ngx_http_recs_explore_cap(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_explore_t *ex = thing;
+
+    u_char     *p, *last;
+    ngx_int_t   n, msec;
+    ngx_str_t   window;
+
+    last = o->value.data + o->value.len;
+    p = ngx_strlchr(o->value.data, last, '/');
+
+    if (p && p + 1 < last) {
+        n = ngx_atoi(o->value.data, p - o->value.data);
+
+        window.data = p + 1;
+        window.len = last - window.data;
+        msec = ngx_parse_time(&window, 0);
+
+        if (n != NGX_ERROR && n > 0 && n <= NGX_HTTP_RECS_CAP_MAX
+            && msec != NGX_ERROR && msec >= NGX_HTTP_RECS_CAP_WINDOW_MIN
+            && msec <= NGX_HTTP_RECS_CAP_WINDOW_MAX)
+        {
+            ex->cap.max = n;
+            ex->cap.window = msec;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return "it must be a number up to 1000000000 and a time from \"1s\" to "
+           "\"1y\", such as \"100/1h\"";
+}
+
+
 static const ngx_http_recs_option_def_t  ngx_http_recs_explore_defs[] = {
     { ngx_string("rate="), ngx_http_recs_explore_rate },
     { ngx_string("slots="), ngx_http_recs_explore_slots },
@@ -137,6 +178,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_explore_defs[] = {
     { ngx_string("salt="), ngx_http_recs_explore_salt },
     { ngx_string("method="), ngx_http_recs_explore_method },
     { ngx_string("panel="), ngx_http_recs_explore_panel },
+    { ngx_string("cap="), ngx_http_recs_explore_cap },
     { ngx_null_string, NULL }
 };
 

@@ -760,6 +760,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_recs_set_t        **rs;
     ngx_http_recs_pool_t       **rp;
     ngx_http_recs_redis_t      **rr;
+    ngx_http_recs_explore_t    **ex;
     ngx_http_recs_main_conf_t   *rmcf;
     ngx_http_recs_snapshots_t  **rn;
 
@@ -803,6 +804,12 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
         ngx_recs_pool_init_zone(&rp[i]->pool, zone);
+    }
+
+    ex = rmcf->explore.elts;
+
+    for (i = 0; i < rmcf->explore.nelts; i++) {
+        ngx_http_recs_cap_init_zone(rmcf, ex[i]);
     }
 
     rr = rmcf->redis.elts;

@@ -1,6 +1,7 @@
 
 /*
- * What happens once a page was delivered: what it showed is recorded in Redis.
+ * What happens once a page was delivered: what it showed is counted, if it has
+ * a cap, and recorded in Redis.
  */
 
 
@@ -24,11 +25,12 @@ ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx)
 
     record = ctx->conf->record;
 
-    if (record == NULL) {
+    if (record == NULL && !ngx_http_recs_has_capped(ctx)) {
         return NGX_OK;
     }
 
-    if (!ngx_http_recs_incomplete(ctx->request, record->key)
+    if (record
+        && !ngx_http_recs_incomplete(ctx->request, record->key)
         && ngx_http_complex_value(ctx->request, record->key, &ctx->record_key)
            != NGX_OK)
     {
@@ -55,6 +57,12 @@ ngx_http_recs_record_cleanup(void *data)
     ngx_http_recs_ctx_t *ctx = data;
 
     if (!ngx_http_recs_delivered(ctx)) {
+        return;
+    }
+
+    ngx_http_recs_cap_count_shown(ctx);
+
+    if (ctx->conf->record == NULL) {
         return;
     }
 

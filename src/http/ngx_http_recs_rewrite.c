@@ -67,7 +67,9 @@ ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 {
     ctx->waited = ngx_current_msec - ctx->asked;
 
-    if (ngx_http_recs_decide(ctx) != NGX_OK) {
+    if (ngx_http_recs_cap_draws(ctx) != NGX_OK
+        || ngx_http_recs_decide(ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -546,6 +548,7 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
         ngx_recs_count(items->explored, d->explored);
         ngx_recs_count(items->skipped_slots, d->skipped);
         ngx_recs_count(items->unfilled_slots, d->unfilled);
+        ngx_http_recs_cap_count_refused(ctx);
     }
 
     if (!ctx->rewritten) {

@@ -62,8 +62,8 @@ ngx_uint_t ngx_http_recs_shown_next(ngx_http_recs_shown_t *shown);
 ngx_int_t ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx);
 
 /*
- * ngx_http_recs_record.c: such a page is recorded once it was delivered, if its
- * location says so.  NGX_OK or NGX_ERROR.
+ * ngx_http_recs_record.c: such a page is counted and recorded once it was
+ * delivered, if its location says so.  NGX_OK or NGX_ERROR.
  */
 
 ngx_int_t ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx);

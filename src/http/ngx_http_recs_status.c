@@ -363,6 +363,9 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         ngx_http_recs_write(w, "refreshes", counters->refreshes);
         ngx_http_recs_write(w, "failures", counters->failures);
         ngx_http_recs_write(w, "shown", counters->shown);
+        ngx_http_recs_write(w, "capped", counters->capped);
+        ngx_http_recs_write(w, "cap_full", counters->cap_full);
+        ngx_http_recs_write(w, "uncounted", counters->uncounted);
         recs_write_object_end(w);
     }
 
