@@ -50,7 +50,7 @@ for my $source (@tests) {
     };
 }
 
-# Strings are read 16 bytes at once, and 8 where there is no SSE2.
+# Strings are looked through with SSE2, and without where there is none.
 
 my @portable = map {
     compile($_, "$out/portable", @memory, '-DRECS_NO_SSE2') // ()

@@ -15,6 +15,14 @@
 
 
 /*
+ * For what is done for each token of a document: left to itself, the compiler
+ * makes calls of it.
+ */
+
+#define recs_inline  inline __attribute__((always_inline))
+
+
+/*
  * A span: len bytes at data, owned by somebody else (the body, a pool, the
  * configuration).  Not terminated; may hold any byte, NUL too.
  */

@@ -3,29 +3,57 @@
 #include "recs_text.h"
 
 
-static int recs_json_string(recs_reader_t *rd, recs_value_t *v);
+/*
+ * What reads here goes on from p and gives what follows, or NULL if the text is
+ * malformed: rd->pos and rd->error then say where and why.  Else rd->pos is set
+ * by the public functions alone: from each token to the next, memory would be
+ * too slow a way.
+ */
+
+static const uint8_t *recs_json_inside(recs_reader_t *rd, const uint8_t *p,
+    recs_value_t *v);
+static uint64_t recs_json_last_marks(const uint8_t *p, size_t n);
+static const uint8_t *recs_json_string_rest(recs_reader_t *rd,
+    const uint8_t *p, recs_value_t *v);
 static const uint8_t *recs_json_escape(recs_reader_t *rd, const uint8_t *p);
-static int recs_json_number(recs_reader_t *rd, recs_value_t *v);
 static const uint8_t *recs_json_unit(const uint8_t *p, uint8_t *out,
     size_t *len);
 static size_t recs_json_encode(uint32_t ch, uint8_t *out);
 
 
-/* The next byte that is no white space; 0, which none may be, at the end. */
+static inline const uint8_t *
+recs_json_fail(recs_reader_t *rd, const uint8_t *p, const char *error)
+{
+    (void) recs_read_fail(rd, p, error);
 
-static inline uint8_t
-recs_json_peek(recs_reader_t *rd)
+    return NULL;
+}
+
+
+/* The byte at p; 0, which means nothing in JSON, at the end. */
+
+static recs_inline uint8_t
+recs_json_at(const recs_reader_t *rd, const uint8_t *p)
+{
+    return p < rd->end ? *p : 0;
+}
+
+
+/* The same, with *p moved to the first byte that is no white space. */
+
+static recs_inline uint8_t
+recs_json_peek(const recs_reader_t *rd, const uint8_t **p)
 {
     uint8_t  c;
 
-    while (rd->pos < rd->end) {
-        c = *rd->pos;
+    while (*p < rd->end) {
+        c = **p;
 
         if (c > ' ' || (c != ' ' && c != '\n' && c != '\r' && c != '\t')) {
             return c;
         }
 
-        rd->pos++;
+        (*p)++;
     }
 
     return 0;
@@ -33,249 +61,136 @@ recs_json_peek(recs_reader_t *rd)
 
 
 static inline int
-recs_json_digit(const uint8_t *p, const uint8_t *end)
+recs_json_is_digit(uint8_t c)
 {
-    return p < end && *p >= '0' && *p <= '9';
+    return c >= '0' && c <= '9';
 }
 
 
 static inline int
 recs_json_is_hex(uint8_t c)
 {
-    return (c >= '0' && c <= '9')
-           || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+    return recs_json_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
 
-static inline int
-recs_json_bracket(recs_reader_t *rd, recs_value_t *v, recs_type_e type)
+/* Marks a block that p is in, which the one that is marked now is not. */
+
+static recs_inline void
+recs_json_mark(recs_reader_t *rd, const uint8_t *p)
 {
-    if (rd->depth == RECS_MAX_DEPTH) {
-        return recs_read_fail(rd, rd->pos, "nested too deep");
+    size_t  left;
+
+    /* mostly the next one, which needs no p to be known */
+
+    if ((uintptr_t) p - (uintptr_t) rd->block < 2 * RECS_TEXT_BLOCK) {
+        rd->block += RECS_TEXT_BLOCK;
+
+    } else {
+        rd->block = p;
     }
 
-    v->type = type;
-    v->span.len = 1;
-    v->left = 1;
+    left = (size_t) (rd->end - rd->block);
 
-    rd->depth++;
-    rd->pos++;
-
-    return 0;
+    rd->marks = left < RECS_TEXT_BLOCK ? recs_json_last_marks(rd->block, left)
+                                       : recs_text_marks(rd->block);
 }
 
 
-static inline int
-recs_json_literal(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
-    const char *name, size_t len)
+/* Of n bytes and an end. */
+
+static uint64_t
+recs_json_last_marks(const uint8_t *p, size_t n)
 {
-    if ((size_t) (rd->end - rd->pos) < len
-        || memcmp(rd->pos, name, len) != 0)
-    {
-        return recs_read_fail(rd, rd->pos, "not a value");
+    uint8_t  block[RECS_TEXT_BLOCK];
+
+    memset(block, 0, RECS_TEXT_BLOCK);
+
+    if (n) {
+        memcpy(block, p, n);
     }
 
-    v->type = type;
-    v->span.len = len;
-
-    rd->pos += len;
-
-    return 0;
+    return recs_text_marks(block);
 }
 
 
-/* 1 if something follows in the container, 0 if it was closed. */
+/*
+ * The first byte of a string from p on that is not plain, or the end.  A block
+ * of the text is looked at once, ahead of the strings in it: to find a string's
+ * end by loading what follows its beginning would make each wait for the one
+ * before.
+ */
 
-static inline int
-recs_json_next(recs_reader_t *rd, uint32_t *first, uint8_t close,
-    const char *error)
+static recs_inline const uint8_t *
+recs_json_past_plain(recs_reader_t *rd, const uint8_t *p)
 {
-    uint8_t   c;
-    uint32_t  was_first;
+    size_t    at;
+    uint64_t  marks;
 
-    was_first = *first;
-    *first = 0;
+    for ( ;; ) {
+        at = (size_t) ((uintptr_t) p - (uintptr_t) rd->block);
 
-    c = recs_json_peek(rd);
+        if (at < RECS_TEXT_BLOCK) {
+            marks = rd->marks >> at;
 
-    if (c == close) {
-        rd->depth--;
-        rd->pos++;
-        return 0;
+            if (marks) {
+                return p + __builtin_ctzll(marks);
+            }
+
+            p = rd->block + RECS_TEXT_BLOCK;
+        }
+
+        recs_json_mark(rd, p);
     }
-
-    if (was_first) {
-        return 1;
-    }
-
-    if (c != ',') {
-        return recs_read_fail(rd, rd->pos, error);
-    }
-
-    rd->pos++;
-
-    return 1;
 }
 
 
-int
-recs_json_open(recs_reader_t *rd, recs_value_t *v)
+/* p is the opening quote. */
+
+static recs_inline const uint8_t *
+recs_json_string(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 {
-    uint8_t  c;
-
-    c = recs_json_peek(rd);
-
-    v->span.data = rd->pos;
+    v->type = RECS_STRING;
+    v->span.data = p;
     v->escaped = 0;
     v->msgpack = 0;
 
-    switch (c) {
+    p = recs_json_past_plain(rd, p + 1);
 
-    case '"':
-        return recs_json_string(rd, v);
+    if (recs_json_at(rd, p) != '"') {
+        p = recs_json_string_rest(rd, p, v);
 
-    case '{':
-        return recs_json_bracket(rd, v, RECS_OBJECT);
-
-    case '[':
-        return recs_json_bracket(rd, v, RECS_ARRAY);
-
-    case 't':
-        return recs_json_literal(rd, v, RECS_BOOLEAN, "true", 4);
-
-    case 'f':
-        return recs_json_literal(rd, v, RECS_BOOLEAN, "false", 5);
-
-    case 'n':
-        return recs_json_literal(rd, v, RECS_NULL, "null", 4);
-
-    default:
-        if (c == '-' || (c >= '0' && c <= '9')) {
-            return recs_json_number(rd, v);
-        }
-
-        return recs_read_fail(rd, rd->pos, "not a value");
-    }
-}
-
-
-int
-recs_json_member(recs_reader_t *rd, recs_value_t *object, recs_value_t *key)
-{
-    int  rc;
-
-    rc = recs_json_next(rd, &object->left, '}', "no \",\" or \"}\"");
-
-    if (rc != 1) {
-        return rc;
-    }
-
-    if (recs_json_peek(rd) != '"') {
-        return recs_read_fail(rd, rd->pos, "no name of a member");
-    }
-
-    key->span.data = rd->pos;
-    key->escaped = 0;
-    key->msgpack = 0;
-
-    rc = recs_json_string(rd, key);
-
-    if (rc < 0) {
-        return rc;
-    }
-
-    if (recs_json_peek(rd) != ':') {
-        return recs_read_fail(rd, rd->pos, "no \":\" after a member's name");
-    }
-
-    rd->pos++;
-
-    return 1;
-}
-
-
-int
-recs_json_element(recs_reader_t *rd, recs_value_t *array)
-{
-    return recs_json_next(rd, &array->left, ']', "no \",\" or \"]\"");
-}
-
-
-int
-recs_json_skip(recs_reader_t *rd, recs_value_t *v)
-{
-    int           rc;
-    uint8_t       types[RECS_MAX_DEPTH + 1];
-    unsigned      outside, depth;
-    recs_value_t  container, inner;
-
-    outside = rd->depth;
-
-    rc = recs_json_open(rd, v);
-
-    if (rc < 0 || rd->depth == outside) {
-        return rc;
-    }
-
-    types[rd->depth] = (uint8_t) v->type;
-    container.left = 1;
-
-    while (rd->depth > outside) {
-        depth = rd->depth;
-
-        if (types[depth] == RECS_OBJECT) {
-            rc = recs_json_member(rd, &container, &inner);
-
-        } else {
-            rc = recs_json_element(rd, &container);
-        }
-
-        if (rc == 1) {
-            rc = recs_json_open(rd, &inner);
-
-            if (rc == 0 && rd->depth > depth) {
-                types[rd->depth] = (uint8_t) inner.type;
-                container.left = 1;
-            }
-        }
-
-        if (rc < 0) {
-            return rc;
+        if (p == NULL) {
+            return NULL;
         }
     }
 
-    v->span.len = (size_t) (rd->pos - v->span.data);
+    p++;
+    v->span.len = (size_t) (p - v->span.data);
 
-    return 0;
+    return p;
 }
 
 
-void
-recs_json_space(recs_reader_t *rd)
+/* Goes on at p, which is not plain; gives the closing quote. */
+
+static const uint8_t *
+recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 {
-    (void) recs_json_peek(rd);
-}
-
-
-/* The reader stands at the opening quote. */
-
-static int
-recs_json_string(recs_reader_t *rd, recs_value_t *v)
-{
-    size_t          len;
-    const uint8_t  *p;
-
-    p = rd->pos + 1;
+    size_t  len;
 
     for ( ;; ) {
-        p = recs_text_plain(p, rd->end);
 
         if (p == rd->end) {
-            return recs_read_fail(rd, p, "a string has no end");
+            return recs_json_fail(rd, p, "a string has no end");
         }
 
         if (*p == '"') {
-            break;
+            return p;
+        }
+
+        if (*p < 0x20) {
+            return recs_json_fail(rd, p, "a control character in a string");
         }
 
         if (*p == '\\') {
@@ -284,38 +199,27 @@ recs_json_string(recs_reader_t *rd, recs_value_t *v)
             p = recs_json_escape(rd, p);
 
             if (p == NULL) {
-                return RECS_MALFORMED;
+                return NULL;
             }
 
-            continue;
-        }
-
-        if (*p < 0x20) {
-            return recs_read_fail(rd, p, "a control character in a string");
-        }
-
-        do {
+        } else {
             len = recs_text_utf8(p, rd->end);
 
             if (len == 0) {
-                return recs_read_fail(rd, p, "not UTF-8");
+                return recs_json_fail(rd, p, "not UTF-8");
             }
 
             p += len;
+        }
 
-        } while (p < rd->end && *p >= 0x80);
+        if (p < rd->end && recs_text_is_plain(*p)) {
+            p = recs_json_past_plain(rd, p);
+        }
     }
-
-    rd->pos = p + 1;
-
-    v->type = RECS_STRING;
-    v->span.len = (size_t) (rd->pos - v->span.data);
-
-    return 0;
 }
 
 
-/* Checks the escape at p; gives what follows it, or NULL. */
+/* Checks the escape at p. */
 
 static const uint8_t *
 recs_json_escape(recs_reader_t *rd, const uint8_t *p)
@@ -338,21 +242,33 @@ recs_json_escape(recs_reader_t *rd, const uint8_t *p)
         }
     }
 
-    (void) recs_read_fail(rd, p, "not an escape");
-
-    return NULL;
+    return recs_json_fail(rd, p, "not an escape");
 }
 
 
-/* The reader stands at the minus or the first digit. */
+/* A digit, and all that follow. */
 
-static int
-recs_json_number(recs_reader_t *rd, recs_value_t *v)
+static recs_inline const uint8_t *
+recs_json_digits(recs_reader_t *rd, const uint8_t *p, const char *error)
 {
-    const uint8_t  *p, *end;
+    if (!recs_json_is_digit(recs_json_at(rd, p))) {
+        return recs_json_fail(rd, p, error);
+    }
 
-    p = rd->pos;
-    end = rd->end;
+    do {
+        p++;
+    } while (recs_json_is_digit(recs_json_at(rd, p)));
+
+    return p;
+}
+
+
+/* p is the minus or the first digit. */
+
+static recs_inline const uint8_t *
+recs_json_number(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
+{
+    uint8_t  c;
 
     v->type = RECS_INTEGER;
 
@@ -360,50 +276,368 @@ recs_json_number(recs_reader_t *rd, recs_value_t *v)
         p++;
     }
 
-    if (!recs_json_digit(p, end)) {
-        return recs_read_fail(rd, p, "no digit after \"-\"");
+    if (recs_json_at(rd, p) == '0') {
+        p++;
+
+    } else {
+        p = recs_json_digits(rd, p, "no digit after \"-\"");
     }
 
-    if (*p++ != '0') {
-        while (recs_json_digit(p, end)) {
-            p++;
-        }
+    if (p && recs_json_at(rd, p) == '.') {
+        v->type = RECS_NUMBER;
+        p = recs_json_digits(rd, p + 1, "no digit after \".\"");
     }
 
-    if (p < end && *p == '.') {
+    if (p && (recs_json_at(rd, p) | 0x20) == 'e') {
         v->type = RECS_NUMBER;
         p++;
 
-        if (!recs_json_digit(p, end)) {
-            return recs_read_fail(rd, p, "no digit after \".\"");
+        c = recs_json_at(rd, p);
+
+        if (c == '+' || c == '-') {
+            p++;
         }
 
-        while (recs_json_digit(p, end)) {
-            p++;
+        p = recs_json_digits(rd, p, "no digit in an exponent");
+    }
+
+    return p;
+}
+
+
+static inline const uint8_t *
+recs_json_literal(recs_reader_t *rd, const uint8_t *p, recs_value_t *v,
+    recs_type_e type, const char *name, size_t len)
+{
+    if ((size_t) (rd->end - p) < len || memcmp(p, name, len) != 0) {
+        return recs_json_fail(rd, p, "not a value");
+    }
+
+    v->type = type;
+
+    return p + len;
+}
+
+
+static inline const uint8_t *
+recs_json_bracket(recs_reader_t *rd, const uint8_t *p, recs_value_t *v,
+    recs_type_e type)
+{
+    if (rd->depth == RECS_MAX_DEPTH) {
+        return recs_json_fail(rd, p, "nested too deep");
+    }
+
+    rd->depth++;
+
+    v->type = type;
+    v->left = 1;
+
+    return p + 1;
+}
+
+
+/* A scalar, or the opening bracket of an object or an array. */
+
+static recs_inline const uint8_t *
+recs_json_value(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
+{
+    uint8_t  c;
+
+    c = recs_json_peek(rd, &p);
+
+    if (c == '"') {
+        return recs_json_string(rd, p, v);
+    }
+
+    v->span.data = p;
+    v->escaped = 0;
+    v->msgpack = 0;
+
+    if (recs_json_is_digit(c) || c == '-') {
+        p = recs_json_number(rd, p, v);
+
+    } else {
+
+        switch (c) {
+
+        case '{':
+            p = recs_json_bracket(rd, p, v, RECS_OBJECT);
+            break;
+
+        case '[':
+            p = recs_json_bracket(rd, p, v, RECS_ARRAY);
+            break;
+
+        case 't':
+            p = recs_json_literal(rd, p, v, RECS_BOOLEAN, "true", 4);
+            break;
+
+        case 'f':
+            p = recs_json_literal(rd, p, v, RECS_BOOLEAN, "false", 5);
+            break;
+
+        case 'n':
+            p = recs_json_literal(rd, p, v, RECS_NULL, "null", 4);
+            break;
+
+        default:
+            return recs_json_fail(rd, p, "not a value");
         }
     }
 
-    if (p < end && (*p | 0x20) == 'e') {
-        v->type = RECS_NUMBER;
-        p++;
+    if (p) {
+        v->span.len = (size_t) (p - v->span.data);
+    }
 
-        if (p < end && (*p == '+' || *p == '-')) {
-            p++;
+    return p;
+}
+
+
+/* The same, but objects and arrays to their end, too. */
+
+static recs_inline const uint8_t *
+recs_json_whole(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
+{
+    p = recs_json_value(rd, p, v);
+
+    if (p && (v->type == RECS_OBJECT || v->type == RECS_ARRAY)) {
+        return recs_json_inside(rd, p, v);
+    }
+
+    return p;
+}
+
+
+/*
+ * Inside a container, which close closes: 1 if something follows, 0 if it was
+ * closed; *p is moved.
+ */
+
+static recs_inline int
+recs_json_next(recs_reader_t *rd, const uint8_t **p, recs_value_t *container,
+    uint8_t close, const char *error)
+{
+    uint8_t   c;
+    uint32_t  first;
+
+    first = container->left;
+    container->left = 0;
+
+    c = recs_json_peek(rd, p);
+
+    if (c == close) {
+        rd->depth--;
+        (*p)++;
+        return 0;
+    }
+
+    if (first) {
+        return 1;
+    }
+
+    if (c != ',') {
+        return recs_read_fail(rd, *p, error);
+    }
+
+    (*p)++;
+
+    return 1;
+}
+
+
+static recs_inline int
+recs_json_next_element(recs_reader_t *rd, const uint8_t **p,
+    recs_value_t *array)
+{
+    return recs_json_next(rd, p, array, ']', "no \",\" or \"]\"");
+}
+
+
+static recs_inline int
+recs_json_next_member(recs_reader_t *rd, const uint8_t **p,
+    recs_value_t *object, recs_value_t *key)
+{
+    int  rc;
+
+    rc = recs_json_next(rd, p, object, '}', "no \",\" or \"}\"");
+
+    if (rc != 1) {
+        return rc;
+    }
+
+    if (recs_json_peek(rd, p) != '"') {
+        return recs_read_fail(rd, *p, "no name of a member");
+    }
+
+    *p = recs_json_string(rd, *p, key);
+
+    if (*p == NULL) {
+        return RECS_MALFORMED;
+    }
+
+    if (recs_json_peek(rd, p) != ':') {
+        return recs_read_fail(rd, *p, "no \":\" after a member's name");
+    }
+
+    (*p)++;
+
+    return 1;
+}
+
+
+/* The object or array v was opened: reads on to its end. */
+
+static const uint8_t *
+recs_json_inside(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
+{
+    int           rc;
+    uint8_t       types[RECS_MAX_DEPTH + 1];
+    unsigned      outside, depth;
+    recs_value_t  container, inner;
+
+    outside = rd->depth - 1;
+    types[rd->depth] = (uint8_t) v->type;
+    container.left = 1;
+
+    while (rd->depth > outside) {
+        depth = rd->depth;
+
+        if (types[depth] == RECS_OBJECT) {
+            rc = recs_json_next_member(rd, &p, &container, &inner);
+
+        } else {
+            rc = recs_json_next_element(rd, &p, &container);
         }
 
-        if (!recs_json_digit(p, end)) {
-            return recs_read_fail(rd, p, "no digit in an exponent");
+        if (rc == 1) {
+            p = recs_json_value(rd, p, &inner);
+
+            if (p && rd->depth > depth) {
+                types[rd->depth] = (uint8_t) inner.type;
+                container.left = 1;
+            }
         }
 
-        while (recs_json_digit(p, end)) {
-            p++;
+        if (rc < 0 || p == NULL) {
+            return NULL;
         }
+    }
+
+    v->span.len = (size_t) (p - v->span.data);
+
+    return p;
+}
+
+
+int
+recs_json_open(recs_reader_t *rd, recs_value_t *v)
+{
+    const uint8_t  *p;
+
+    p = recs_json_value(rd, rd->pos, v);
+
+    if (p == NULL) {
+        return RECS_MALFORMED;
     }
 
     rd->pos = p;
-    v->span.len = (size_t) (p - v->span.data);
 
     return 0;
+}
+
+
+int
+recs_json_skip(recs_reader_t *rd, recs_value_t *v)
+{
+    const uint8_t  *p;
+
+    p = recs_json_whole(rd, rd->pos, v);
+
+    if (p == NULL) {
+        return RECS_MALFORMED;
+    }
+
+    rd->pos = p;
+
+    return 0;
+}
+
+
+int
+recs_json_member(recs_reader_t *rd, recs_value_t *object, recs_value_t *key)
+{
+    int             rc;
+    const uint8_t  *p;
+
+    p = rd->pos;
+
+    rc = recs_json_next_member(rd, &p, object, key);
+
+    if (rc >= 0) {
+        rd->pos = p;
+    }
+
+    return rc;
+}
+
+
+int
+recs_json_find(recs_reader_t *rd, recs_value_t *object,
+    const recs_str_t *names, size_t n, recs_value_t *key)
+{
+    int             rc;
+    size_t          i;
+    recs_value_t    v;
+    const uint8_t  *p;
+
+    p = rd->pos;
+
+    while ((rc = recs_json_next_member(rd, &p, object, key)) == 1) {
+
+        for (i = 0; i < n; i++) {
+            if (recs_json_text_is(key, &names[i])) {
+                rd->pos = p;
+                return 1;
+            }
+        }
+
+        p = recs_json_whole(rd, p, &v);
+
+        if (p == NULL) {
+            return RECS_MALFORMED;
+        }
+    }
+
+    if (rc == 0) {
+        rd->pos = p;
+    }
+
+    return rc;
+}
+
+
+int
+recs_json_element(recs_reader_t *rd, recs_value_t *array)
+{
+    int             rc;
+    const uint8_t  *p;
+
+    p = rd->pos;
+
+    rc = recs_json_next_element(rd, &p, array);
+
+    if (rc >= 0) {
+        rd->pos = p;
+    }
+
+    return rc;
+}
+
+
+void
+recs_json_space(recs_reader_t *rd)
+{
+    (void) recs_json_peek(rd, &rd->pos);
 }
 
 
@@ -447,22 +681,14 @@ recs_json_decode(const recs_mem_t *mem, const recs_value_t *v,
 
 
 int
-recs_json_text_is(const recs_value_t *v, const recs_str_t *text)
+recs_json_escaped_is(const recs_value_t *v, const recs_str_t *text)
 {
     size_t          len, left;
     uint8_t         unit[4];
-    recs_str_t      raw;
     const uint8_t  *p, *end, *expected;
 
     p = v->span.data + 1;
     end = v->span.data + v->span.len - 1;
-
-    if (!v->escaped) {
-        raw.data = p;
-        raw.len = (size_t) (end - p);
-
-        return recs_str_eq(&raw, text);
-    }
 
     expected = text->data;
     left = text->len;

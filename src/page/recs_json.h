@@ -18,6 +18,8 @@ int recs_json_open(recs_reader_t *rd, recs_value_t *v);
 int recs_json_skip(recs_reader_t *rd, recs_value_t *v);
 int recs_json_member(recs_reader_t *rd, recs_value_t *object,
     recs_value_t *key);
+int recs_json_find(recs_reader_t *rd, recs_value_t *object,
+    const recs_str_t *names, size_t n, recs_value_t *key);
 int recs_json_element(recs_reader_t *rd, recs_value_t *array);
 
 /* Passes over white space. */
@@ -37,9 +39,27 @@ void recs_json_space(recs_reader_t *rd);
 recs_rc_e recs_json_decode(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *text);
 
-/* True if the decoded text of the string v is text.  Allocates nothing. */
+/* True if the decoded text of v, a string with escapes, is text. */
 
-int recs_json_text_is(const recs_value_t *v, const recs_str_t *text);
+int recs_json_escaped_is(const recs_value_t *v, const recs_str_t *text);
+
+
+/* The same of any string.  Allocates nothing. */
+
+static inline int
+recs_json_text_is(const recs_value_t *v, const recs_str_t *text)
+{
+    recs_str_t  plain;
+
+    if (v->escaped) {
+        return recs_json_escaped_is(v, text);
+    }
+
+    plain.data = v->span.data + 1;
+    plain.len = v->span.len - 2;
+
+    return recs_str_eq(&plain, text);
+}
 
 
 #endif /* RECS_JSON_H */

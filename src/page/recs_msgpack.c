@@ -285,6 +285,31 @@ recs_msgpack_member(recs_reader_t *rd, recs_value_t *object, recs_value_t *key)
 
 
 int
+recs_msgpack_find(recs_reader_t *rd, recs_value_t *object,
+    const recs_str_t *names, size_t n, recs_value_t *key)
+{
+    int           rc;
+    size_t        i;
+    recs_value_t  v;
+
+    while ((rc = recs_msgpack_member(rd, object, key)) == 1) {
+
+        for (i = 0; i < n; i++) {
+            if (recs_msgpack_text_is(key, &names[i])) {
+                return 1;
+            }
+        }
+
+        if (recs_msgpack_skip(rd, &v) < 0) {
+            return RECS_MALFORMED;
+        }
+    }
+
+    return rc;
+}
+
+
+int
 recs_msgpack_element(recs_reader_t *rd, recs_value_t *array)
 {
     if (array->left == 0) {

@@ -18,6 +18,8 @@ int recs_msgpack_open(recs_reader_t *rd, recs_value_t *v);
 int recs_msgpack_skip(recs_reader_t *rd, recs_value_t *v);
 int recs_msgpack_member(recs_reader_t *rd, recs_value_t *object,
     recs_value_t *key);
+int recs_msgpack_find(recs_reader_t *rd, recs_value_t *object,
+    const recs_str_t *names, size_t n, recs_value_t *key);
 int recs_msgpack_element(recs_reader_t *rd, recs_value_t *array);
 
 

@@ -203,6 +203,27 @@ recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth, recs_value_t *v)
 }
 
 
+/* The names of members through which the pointers of mask go on. */
+
+static size_t
+recs_walk_names(recs_walk_t *w, uint64_t mask, unsigned depth,
+    recs_str_t *names)
+{
+    size_t    n;
+    unsigned  k;
+    uint64_t  m;
+
+    n = 0;
+
+    for (m = mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+        names[n++] = w->pointers[k]->tokens[depth - w->base[k]].text;
+    }
+
+    return n;
+}
+
+
 /* The pointers of mask that go on through the member named key. */
 
 static uint64_t
@@ -294,12 +315,14 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *object)
 {
     int             rc;
-    size_t          marks[RECS_PAGE_POINTERS_MAX];
+    size_t          n, marks[RECS_PAGE_POINTERS_MAX];
     uint64_t        m, next;
+    recs_str_t      names[RECS_PAGE_POINTERS_MAX];
     recs_value_t    key, v;
     const uint8_t  *lead;
 
     lead = NULL;
+    n = recs_walk_names(w, mask, depth, names);
 
     for (m = mask & w->shelf_mask; m; m &= m - 1) {
         marks[recs_lowest(m)] = w->found[recs_lowest(m)].n;
@@ -312,7 +335,16 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
         w->page->empty = 1;
     }
 
-    while ((rc = recs_read_member(&w->rd, object, &key)) == 1) {
+    for ( ;; ) {
+
+        /* of the root all members matter: reserved ones are among them */
+
+        rc = depth == 0 ? recs_read_member(&w->rd, object, &key)
+                        : recs_read_find(&w->rd, object, names, n, &key);
+
+        if (rc != 1) {
+            return rc;
+        }
 
         next = recs_walk_member(w, mask, depth, &key);
 
@@ -329,8 +361,6 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
             return -1;
         }
     }
-
-    return rc;
 }
 
 

@@ -33,6 +33,7 @@ recs_read_init(recs_reader_t *rd, recs_format_e format, const uint8_t *text,
     rd->end = len ? text + len : text;    /* an empty text may be NULL */
     rd->format = format;
     rd->depth = 0;
+    rd->block = NULL;
     rd->error = NULL;
 }
 
@@ -82,6 +83,21 @@ recs_read_member(recs_reader_t *rd, recs_value_t *object, recs_value_t *key)
 
 
 /*
+ * Like recs_read_member(), but members whose name is none of the n names are
+ * read past.
+ */
+
+static inline int
+recs_read_find(recs_reader_t *rd, recs_value_t *object,
+    const recs_str_t *names, size_t n, recs_value_t *key)
+{
+    return rd->format == RECS_JSON
+           ? recs_json_find(rd, object, names, n, key)
+           : recs_msgpack_find(rd, object, names, n, key);
+}
+
+
+/*
  * Inside an array that was opened: 1 if another element follows (the reader
  * stands before it), 0 if the array has ended.
  */
@@ -126,20 +142,8 @@ recs_rc_e recs_value_double(const recs_mem_t *mem, const recs_value_t *v,
 static inline int
 recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
 {
-    recs_str_t  plain;
-
-    if (v->msgpack) {
-        return recs_msgpack_text_is(v, text);
-    }
-
-    if (v->escaped) {
-        return recs_json_text_is(v, text);
-    }
-
-    plain.data = v->span.data + 1;
-    plain.len = v->span.len - 2;
-
-    return recs_str_eq(&plain, text);
+    return v->msgpack ? recs_msgpack_text_is(v, text)
+                      : recs_json_text_is(v, text);
 }
 
 

@@ -30,31 +30,100 @@ recs_text_is_plain(uint8_t c)
 
 
 /*
- * The first byte from p on that is not plain (a quote, a backslash, a control
- * character or part of a non-ASCII one), or end.
+ * Marks of 16 bytes at p: a bit for each, the lowest for the first, which
+ * is set if the byte is not plain (a quote, a backslash, a control character
+ * or part of a non-ASCII one).
  */
 
 #ifdef RECS_SSE2
 
+static inline uint64_t
+recs_text_marks_16(const uint8_t *p)
+{
+    __m128i  chunk, other;
+
+    chunk = _mm_loadu_si128((const __m128i *) p);
+
+    /* signed, and only the sign is asked for: one from 0x80 on has it, too */
+
+    other = _mm_subs_epi8(chunk, _mm_set1_epi8(0x20));
+
+    other = _mm_or_si128(other, _mm_cmpeq_epi8(chunk, _mm_set1_epi8('"')));
+    other = _mm_or_si128(other, _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\\')));
+
+    return (uint64_t) _mm_movemask_epi8(other);
+}
+
+#else
+
+#define RECS_TEXT_EACH(c)  (UINT64_C(0x0101010101010101) * (c))
+
+
+static inline uint64_t
+recs_text_marks_8(const uint8_t *p)
+{
+    uint64_t  word, ascii, plain;
+
+    memcpy(&word, p, 8);
+
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    word = __builtin_bswap64(word);
+#endif
+
+    /*
+     * No sum is more than a byte.  Its high bit is set if the byte, without
+     * that bit, is no control character; if it is no quote; no backslash.
+     */
+
+    ascii = word & RECS_TEXT_EACH(0x7f);
+
+    plain = (ascii + RECS_TEXT_EACH(0x80 - 0x20))
+            & ((ascii ^ RECS_TEXT_EACH('"')) + RECS_TEXT_EACH(0x7f))
+            & ((ascii ^ RECS_TEXT_EACH('\\')) + RECS_TEXT_EACH(0x7f))
+            & ~word & RECS_TEXT_EACH(0x80);
+
+    /* the high bit of byte i becomes bit 56 + i */
+
+    return ~((plain >> 7) * UINT64_C(0x0102040810204080) >> 56) & 0xff;
+}
+
+
+static inline uint64_t
+recs_text_marks_16(const uint8_t *p)
+{
+    return recs_text_marks_8(p) | recs_text_marks_8(p + 8) << 8;
+}
+
+#endif
+
+
+/* The same of so many. */
+
+#define RECS_TEXT_BLOCK  64
+
+
+static inline uint64_t
+recs_text_marks(const uint8_t *p)
+{
+    return recs_text_marks_16(p)
+           | recs_text_marks_16(p + 16) << 16
+           | recs_text_marks_16(p + 32) << 32
+           | recs_text_marks_16(p + 48) << 48;
+}
+
+
+/* The first byte from p on that is not plain, or end. */
+
 static inline const uint8_t *
 recs_text_plain(const uint8_t *p, const uint8_t *end)
 {
-    int      mask;
-    __m128i  chunk, other;
+    uint64_t  marks;
 
     while (end - p >= 16) {
-        chunk = _mm_loadu_si128((const __m128i *) p);
+        marks = recs_text_marks_16(p);
 
-        /* signed: a byte from 0x80 on is less than 0x20, too */
-
-        other = _mm_cmplt_epi8(chunk, _mm_set1_epi8(0x20));
-        other = _mm_or_si128(other, _mm_cmpeq_epi8(chunk, _mm_set1_epi8('"')));
-        other = _mm_or_si128(other, _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\\')));
-
-        mask = _mm_movemask_epi8(other);
-
-        if (mask != 0) {
-            return p + __builtin_ctz((unsigned) mask);
+        if (marks) {
+            return p + __builtin_ctzll(marks);
         }
 
         p += 16;
@@ -66,49 +135,6 @@ recs_text_plain(const uint8_t *p, const uint8_t *end)
 
     return p;
 }
-
-#else
-
-#define RECS_TEXT_EACH(c)  (UINT64_C(0x0101010101010101) * (c))
-
-
-static inline const uint8_t *
-recs_text_plain(const uint8_t *p, const uint8_t *end)
-{
-    uint64_t  word, quote, slash, other;
-
-    while (end - p >= 8) {
-        memcpy(&word, p, 8);
-
-        quote = word ^ RECS_TEXT_EACH('"');
-        slash = word ^ RECS_TEXT_EACH('\\');
-
-        /*
-         * The high bit of a byte marks it.  A non-ASCII byte has it already;
-         * a subtraction that goes below zero sets it: 0x20 from a control
-         * character, 1 from the zero that xor made of a quote or a backslash.
-         */
-
-        other = word
-                | (word - RECS_TEXT_EACH(0x20))
-                | (quote - RECS_TEXT_EACH(1))
-                | (slash - RECS_TEXT_EACH(1));
-
-        if (other & RECS_TEXT_EACH(0x80)) {
-            break;
-        }
-
-        p += 8;
-    }
-
-    while (p < end && recs_text_is_plain(*p)) {
-        p++;
-    }
-
-    return p;
-}
-
-#endif
 
 
 static inline int

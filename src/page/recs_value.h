@@ -46,6 +46,9 @@ typedef struct {
     const uint8_t    *end;
     recs_format_e     format;
     unsigned          depth;    /* containers open now */
+    const uint8_t    *block;    /* JSON: the bytes whose marks (recs_text.h)
+                                   are known; NULL: none */
+    uint64_t          marks;
     const char       *error;    /* what is wrong at pos; NULL: nothing */
 } recs_reader_t;
 

@@ -99,6 +99,40 @@ check_within(const recs_str_t *inner, const uint8_t *start,
 static int pull(recs_reader_t *rd, recs_value_t *v);
 
 
+/* From before a member on, recs_read_find() finds it, or what is named so. */
+
+static void
+check_find(recs_reader_t before, recs_value_t object, const recs_reader_t *rd,
+    const recs_value_t *key)
+{
+    recs_str_t     name;
+    recs_mem_t     mem;
+    recs_value_t   found;
+    fuzz_piece_t  *pieces;
+
+    mem = fuzz_mem(&pieces);
+
+    check(recs_json_decode(&mem, key, &name) == RECS_OK);
+    check(recs_read_find(&before, &object, &name, 1, &found) == 1);
+    check(recs_str_eq(&found.span, &key->span));
+    check(found.escaped == key->escaped);
+    check(before.pos == rd->pos);
+
+    fuzz_free(pieces);
+}
+
+
+/* recs_read_find() of no name goes to the end of the object, checked. */
+
+static int
+pass_members(recs_reader_t *rd, recs_value_t object)
+{
+    recs_value_t  key;
+
+    return recs_read_find(rd, &object, NULL, 0, &key);
+}
+
+
 /* What follows the opening bracket, up to the closing one. */
 
 static int
@@ -106,11 +140,15 @@ pull_inside(recs_reader_t *rd, recs_value_t *container)
 {
     int             rc;
     const uint8_t  *last;
-    recs_value_t    key, v;
+    recs_value_t    key, v, object;
+    recs_reader_t   before;
 
     last = rd->pos;
 
     for ( ;; ) {
+        before = *rd;
+        object = *container;
+
         if (container->type == RECS_OBJECT) {
             rc = recs_read_member(rd, container, &key);
 
@@ -125,6 +163,7 @@ pull_inside(recs_reader_t *rd, recs_value_t *container)
         if (container->type == RECS_OBJECT) {
             check_within(&key.span, last, rd->pos);
             check_string(&key);
+            check_find(before, object, rd, &key);
             last = key.span.data + key.span.len;
         }
 
@@ -145,10 +184,10 @@ pull_inside(recs_reader_t *rd, recs_value_t *container)
 static int
 pull(recs_reader_t *rd, recs_value_t *v)
 {
-    int            rc, skipped;
+    int            rc, skipped, passed;
     unsigned       depth;
     recs_value_t   same;
-    recs_reader_t  ahead;
+    recs_reader_t  ahead, within;
 
     depth = rd->depth;
     ahead = *rd;
@@ -168,7 +207,18 @@ pull(recs_reader_t *rd, recs_value_t *v)
         check(v->span.len == 1);
         check(rd->depth == depth + 1 && rd->depth <= RECS_MAX_DEPTH);
 
+        within = *rd;
+        passed = v->type == RECS_OBJECT && depth < COMPARE_DEPTH
+                 ? pass_members(&within, *v) : 0;
+
         rc = pull_inside(rd, v);
+
+        if (v->type == RECS_OBJECT && depth < COMPARE_DEPTH) {
+            check((rc < 0) == (passed < 0));
+            check(rd->pos == within.pos);
+            check(rd->error == within.error);
+        }
+
         v->span.len = (size_t) (rd->pos - v->span.data);
     }
 

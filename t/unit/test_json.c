@@ -460,6 +460,24 @@ a_truncated_page_is_refused(void **state)
 }
 
 
+/* What may stand in a string, and what may not. */
+
+static const struct {
+    recs_str_t  bytes;
+    int         allowed;
+} inside[] = {
+    { recs_string("\xc3\xa9"), 1 },
+    { recs_string("\xf0\x9f\x98\x80"), 1 },
+    { recs_string("\\n"), 1 },
+    { recs_string("\\u00e9"), 1 },
+    { recs_string(" !#[]^\x7f"), 1 },
+    { recs_string("\x1f"), 0 },
+    { recs_string("\x80"), 0 },
+    { recs_string("\xff"), 0 },
+    { recs_string("\0"), 0 },
+};
+
+
 /* Whatever bytes are looked at together, each is seen where it stands. */
 
 static void
@@ -468,21 +486,6 @@ a_string_is_scanned_alike_at_every_length(void **state)
     size_t         i, len, at;
     uint8_t        text[72];
     recs_str_t     str, piece;
-
-    static const struct {
-        recs_str_t  bytes;
-        int         allowed;
-    } inside[] = {
-        { recs_string("\xc3\xa9"), 1 },
-        { recs_string("\xf0\x9f\x98\x80"), 1 },
-        { recs_string("\\n"), 1 },
-        { recs_string("\\u00e9"), 1 },
-        { recs_string(" !#[]^\x7f"), 1 },
-        { recs_string("\x1f"), 0 },
-        { recs_string("\x80"), 0 },
-        { recs_string("\xff"), 0 },
-        { recs_string("\0"), 0 },
-    };
 
     (void) state;
 
@@ -504,6 +507,63 @@ a_string_is_scanned_alike_at_every_length(void **state)
 
                 } else {
                     check_refused(&str, 1 + at);
+                }
+            }
+        }
+    }
+}
+
+
+/* A string of len bytes x, with piece after the first at, and its quotes. */
+
+static size_t
+put_string(uint8_t *text, size_t len, size_t at, const recs_str_t *piece)
+{
+    text[0] = '"';
+    memset(text + 1, 'x', len + piece->len);
+    memcpy(text + 1 + at, piece->data, piece->len);
+    text[1 + len + piece->len] = '"';
+
+    return len + piece->len + 2;
+}
+
+
+/* Bytes are looked at together across tokens, too. */
+
+static void
+a_string_is_scanned_alike_after_another(void **state)
+{
+    size_t      i, first, gap, at, n;
+    uint8_t     text[512];
+    recs_str_t  str;
+
+    static const recs_str_t  none = recs_string("");
+    static const size_t      gaps[] = { 0, 1, 63, 64, 140 };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(inside); i++) {
+        for (gap = 0; gap < unit_nelts(gaps); gap++) {
+            for (first = 0; first <= 66; first++) {
+                for (at = first % 3; at <= 66; at += 3) {
+                    n = 0;
+                    text[n++] = '[';
+                    n += put_string(text + n, first, 0, &none);
+                    text[n++] = ',';
+                    memset(text + n, ' ', gaps[gap]);
+                    n += gaps[gap];
+
+                    str.data = text;
+                    str.len = n + put_string(text + n, at, at,
+                                             &inside[i].bytes);
+                    text[str.len++] = ']';
+
+                    if (inside[i].allowed) {
+                        check_accepted(&str, RECS_ARRAY);
+
+                    } else {
+                        check_refused(&str, n + 1 + at);
+                    }
                 }
             }
         }
@@ -591,6 +651,98 @@ a_value_is_its_bytes_without_the_white_space_around(void **state)
     assert_ptr_equal(rd.pos, text.data + text.len - 1);
     assert_int_equal(rd.depth, 0);
     assert_int_equal(recs_read_finish(&rd), 0);
+}
+
+
+static void
+members_are_found_by_name(void **state)
+{
+    size_t         i;
+    recs_str_t     text;
+    recs_value_t   object, key, v;
+    recs_reader_t  rd;
+
+    static const recs_str_t  names[] = {
+        recs_string("id"), recs_string("a/b"), recs_string("")
+    };
+
+    static const struct {
+        const char  *name;
+        const char  *value;
+    } found[] = {
+        { "\"id\"", "1" },
+        { "\"a\\/b\"", "[2]" },
+        { "\"\"", "3" },
+        { "\"\\u0069d\"", "\"4\"" },
+        { "\"id\"", "5" },
+    };
+
+    (void) state;
+
+    text = unit_str("{\"i\":0, \"id\":1,\"idx\":{\"id\":[{\"id\":0}]},"
+                    "\"I\\u0064\" : true,\"a\\/b\":[2],\"x\":\"id\",\"\":3 ,"
+                    "\"\\u0069d\":\"4\",\"\\u0000\":-1e5,\"id\":5,"
+                    "\"last\":[]} ");
+
+    recs_read_init(&rd, RECS_JSON, text.data, text.len);
+    assert_int_equal(recs_read_open(&rd, &object), 0);
+
+    for (i = 0; i < unit_nelts(found); i++) {
+        assert_int_equal(recs_read_find(&rd, &object, names, 3, &key), 1);
+        assert_int_equal(key.type, RECS_STRING);
+        unit_assert_cstr(&key.span, found[i].name);
+        assert_int_equal(recs_read_skip(&rd, &v), 0);
+        unit_assert_cstr(&v.span, found[i].value);
+    }
+
+    assert_int_equal(recs_read_find(&rd, &object, names, 3, &key), 0);
+    assert_int_equal(rd.depth, 0);
+    assert_ptr_equal(rd.pos, text.data + text.len - 1);
+    assert_int_equal(recs_read_finish(&rd), 0);
+}
+
+
+/* What is read past is checked as what is read. */
+
+static void
+malformed_members_are_not_passed_over(void **state)
+{
+    size_t         i;
+    recs_str_t     text;
+    recs_value_t   object, key;
+    recs_reader_t  rd;
+
+    static const recs_str_t  name = recs_string("id");
+
+    static const struct {
+        const char  *text;
+        size_t       at;
+    } texts[] = {
+        { "{\"a\":01,\"id\":1}", 6 },
+        { "{\"a\":\"\\x\",\"id\":1}", 6 },
+        { "{\"a\":[1,],\"id\":1}", 8 },
+        { "{\"a\":1 \"id\":1}", 7 },
+        { "{\"a\" 1,\"id\":1}", 5 },
+        { "{\"a\":1,id:1}", 7 },
+        { "{\"a\":1,}", 7 },
+        { "{\"a\":1", 6 },
+        { "{\"a\":", 5 },
+        { "{\"a", 3 },
+        { "{", 1 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(texts); i++) {
+        text = unit_str(texts[i].text);
+
+        recs_read_init(&rd, RECS_JSON, text.data, text.len);
+        assert_int_equal(recs_read_open(&rd, &object), 0);
+        assert_int_equal(recs_read_find(&rd, &object, &name, 1, &key),
+                         RECS_MALFORMED);
+        assert_non_null(rd.error);
+        assert_int_equal(rd.pos - text.data, texts[i].at);
+    }
 }
 
 
@@ -776,8 +928,11 @@ main(void)
         cmocka_unit_test(other_texts_are_refused_where_they_err),
         cmocka_unit_test(a_truncated_page_is_refused),
         cmocka_unit_test(a_string_is_scanned_alike_at_every_length),
+        cmocka_unit_test(a_string_is_scanned_alike_after_another),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(a_value_is_its_bytes_without_the_white_space_around),
+        cmocka_unit_test(members_are_found_by_name),
+        cmocka_unit_test(malformed_members_are_not_passed_over),
         cmocka_unit_test(members_are_read_and_skipped_by_turns),
         cmocka_unit_test(strings_are_decoded),
         cmocka_unit_test(decoding_asks_for_memory_only_for_an_escape),

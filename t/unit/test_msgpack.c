@@ -606,6 +606,52 @@ only_a_str_is_the_name_of_a_member(void **state)
 
 
 static void
+members_are_found_by_name(void **state)
+{
+    recs_str_t     text;
+    recs_value_t   map, key, v;
+    recs_reader_t  rd;
+
+    static const recs_str_t  names[] = { recs_string("id"), recs_string("x") };
+
+    /* {"i": 0, "id": 1, bin "id": 2, "o": {"id": 3}, "x": [4], 5: 5} */
+
+    static const recs_str_t  bytes = recs_string(
+        "\x86\xa1i\x00\xa2id\x01\xc4\x02id\x02\xa1o\x81\xa2id\x03"
+        "\xa1x\x91\x04\x05\x05");
+
+    (void) state;
+
+    text = bytes;
+
+    recs_read_init(&rd, RECS_MSGPACK, text.data, text.len);
+    assert_int_equal(recs_read_open(&rd, &map), 0);
+
+    assert_int_equal(recs_read_find(&rd, &map, names, 2, &key), 1);
+    unit_assert_cstr(&key.span, "\xa2id");
+    assert_int_equal(recs_read_skip(&rd, &v), 0);
+    unit_assert_cstr(&v.span, "\x01");
+
+    assert_int_equal(recs_read_find(&rd, &map, names, 2, &key), 1);
+    unit_assert_cstr(&key.span, "\xa1x");
+    assert_int_equal(recs_read_skip(&rd, &v), 0);
+    unit_assert_cstr(&v.span, "\x91\x04");
+
+    assert_int_equal(recs_read_find(&rd, &map, names, 2, &key), 0);
+    assert_int_equal(recs_read_finish(&rd), 0);
+
+    /* what is read past is checked */
+
+    text.len--;
+
+    recs_read_init(&rd, RECS_MSGPACK, text.data, text.len);
+    assert_int_equal(recs_read_open(&rd, &map), 0);
+    assert_int_equal(recs_read_find(&rd, &map, NULL, 0, &key),
+                     RECS_MALFORMED);
+}
+
+
+static void
 headers_are_of_the_least_width(void **state)
 {
     size_t    i, len;
@@ -723,6 +769,7 @@ main(void)
         cmocka_unit_test(what_is_not_well_formed_is_refused),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(only_a_str_is_the_name_of_a_member),
+        cmocka_unit_test(members_are_found_by_name),
         cmocka_unit_test(headers_are_of_the_least_width),
         cmocka_unit_test(the_first_byte_tells_the_formats_apart),
         cmocka_unit_test(want_of_memory_is_an_error),
