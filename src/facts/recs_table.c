@@ -11,7 +11,7 @@
 #endif
 
 
-#define RECS_TABLE_MAGIC     0x3172656c62617472    /* of this layout */
+#define RECS_TABLE_MAGIC     0x3272656c62617472    /* of this layout */
 
 #define RECS_TABLE_EMPTY     0      /* what a slot holds beside fingerprints */
 #define RECS_TABLE_MARK      1
@@ -24,6 +24,14 @@
 #define RECS_TABLE_LINES     ((uint64_t) 1 << 48)   /* more are not counted */
 
 #define RECS_TABLE_AHEAD     16     /* lines asked of memory in advance */
+
+/*
+ * A slot whose id went, was another's, and is the first one's again has seen four
+ * changes.  A reader that saw the id before and after may have counted the first
+ * one already, before it looked.
+ */
+
+#define RECS_TABLE_TURNS     3
 
 
 /*
@@ -67,6 +75,7 @@ struct recs_table_s {
 
     uint64_t               published recs_table_aligned;
     uint64_t               begun;       /* in whose place nobody may read */
+    uint64_t               changes[2];  /* of slots, if there are scores */
 
     uint64_t               writer recs_table_aligned;   /* its epoch */
     recs_table_count_t     counts[2];
@@ -91,7 +100,10 @@ static uint64_t *recs_table_of(const recs_table_t *t, uint64_t generation);
 static uint64_t recs_table_home(const recs_table_t *t, uint64_t print);
 static uint64_t recs_table_after(const recs_table_t *t, uint64_t line);
 static int recs_table_find_one(const recs_table_view_t *view, uint64_t print,
-    double *score);
+    double *score, uint64_t *changes);
+static uint64_t recs_table_changes(const recs_table_view_t *view);
+static int recs_table_score_of(const recs_table_view_t *view,
+    const uint64_t *slot, uint64_t print, double *score, uint64_t *changes);
 static uint64_t *recs_table_seek(const uint64_t *line, uint64_t print,
     int *open);
 static int recs_table_known(const recs_table_writer_t *w,
@@ -105,6 +117,7 @@ static int recs_table_drop(recs_table_t *t, uint64_t generation,
     uint64_t print);
 static void recs_table_change(recs_table_t *t, uint64_t generation,
     uint64_t *slot, uint64_t value, int ids, int used);
+static void recs_table_turn(recs_table_t *t, uint64_t which, uint64_t n);
 static void recs_table_redo(recs_table_t *t);
 static int recs_table_copying(const recs_table_writer_t *w,
     recs_table_which_e which);
@@ -316,11 +329,13 @@ recs_table_find(const recs_table_view_t *view, const uint64_t *prints,
     size_t n, uint8_t *found, double *scores)
 {
     size_t               i, ahead;
+    uint64_t             changes;
     const uint64_t      *line;
     const recs_table_t  *t;
 
     t = view->table;
     ahead = 0;
+    changes = recs_table_changes(view);
 
     for (i = 0; i < n; i++) {
 
@@ -336,21 +351,24 @@ recs_table_find(const recs_table_view_t *view, const uint64_t *prints,
         }
 
         found[i] = recs_table_find_one(view, prints[i],
-                                       scores ? &scores[i] : NULL);
+                                       scores ? &scores[i] : NULL, &changes);
     }
 }
 
 
 static int
 recs_table_find_one(const recs_table_view_t *view, uint64_t print,
-    double *score)
+    double *score, uint64_t *changes)
 {
-    int                  open;
-    uint64_t             line, left, bits;
+    int                  rc, open;
+    uint64_t             line, left;
     const uint64_t      *slot;
     const recs_table_t  *t;
 
     t = view->table;
+
+again:
+
     line = recs_table_home(t, print);
 
     for (left = t->nlines; left != 0; left--) {
@@ -362,16 +380,13 @@ recs_table_find_one(const recs_table_view_t *view, uint64_t print,
                 return 1;
             }
 
-            bits = recs_table_load(slot + RECS_TABLE_LINE);
-            memcpy(score, &bits, sizeof(double));
+            rc = recs_table_score_of(view, slot, print, score, changes);
 
-            /*
-             * If it was removed meanwhile, the score may be of the next id in
-             * this slot.  (That the slot was given back to it in between, too,
-             * in the time of two loads, is not looked for.)
-             */
+            if (rc < 0) {
+                goto again;
+            }
 
-            return recs_table_load(slot) == print;
+            return rc;
         }
 
         if (open) {
@@ -382,6 +397,46 @@ recs_table_find_one(const recs_table_view_t *view, uint64_t print,
     }
 
     return 0;
+}
+
+
+/* How often slots of the view's table were changed. */
+
+static uint64_t
+recs_table_changes(const recs_table_view_t *view)
+{
+    return recs_table_load(&view->table->changes[view->generation % 2]);
+}
+
+
+/*
+ * The score of the id that was seen in a slot after changes was counted.  1; 0:
+ * the id isn't in it any more; -1: it might have been gone, and another's score
+ * have been there, so look again: changes is counted anew.
+ */
+
+static int
+recs_table_score_of(const recs_table_view_t *view, const uint64_t *slot,
+    uint64_t print, double *score, uint64_t *changes)
+{
+    uint64_t  bits, now;
+
+    bits = recs_table_load(slot + RECS_TABLE_LINE);
+    memcpy(score, &bits, sizeof(double));
+
+    if (recs_table_load(slot) != print) {
+        return 0;
+    }
+
+    now = recs_table_changes(view);
+
+    if (now - *changes < RECS_TABLE_TURNS) {
+        return 1;
+    }
+
+    *changes = now;
+
+    return -1;
 }
 
 
@@ -416,35 +471,34 @@ size_t
 recs_table_dump(const recs_table_view_t *view, uint64_t from, size_t n,
     uint64_t *prints, double *scores)
 {
+    int                  rc;
     size_t               got;
-    uint64_t             value, bits;
+    uint64_t             value, changes;
     const uint64_t      *slot;
     const recs_table_t  *t;
 
     t = view->table;
     got = 0;
+    changes = recs_table_changes(view);
 
     for ( /* void */ ; n != 0 && from < t->nlines * RECS_TABLE_LINE; n--) {
         slot = recs_table_line(t, view->lines, from / RECS_TABLE_LINE)
                + from % RECS_TABLE_LINE;
         from++;
 
-        value = recs_table_load(slot);
+        do {
+            value = recs_table_load(slot);
+            rc = value > RECS_TABLE_MARK;
 
-        if (value <= RECS_TABLE_MARK) {
-            continue;
-        }
-
-        if (scores != NULL) {
-            bits = recs_table_load(slot + RECS_TABLE_LINE);
-            memcpy(&scores[got], &bits, sizeof(double));
-
-            if (recs_table_load(slot) != value) {
-                continue;
+            if (rc && scores != NULL) {
+                rc = recs_table_score_of(view, slot, value, &scores[got],
+                                         &changes);
             }
-        }
+        } while (rc < 0);
 
-        prints[got++] = value;
+        if (rc) {
+            prints[got++] = value;
+        }
     }
 
     return got;
@@ -459,6 +513,11 @@ recs_table_take(recs_table_writer_t *w, recs_table_t *t)
     w->line = 0;
     w->begin = RECS_TABLE_FRESH;
     w->state = RECS_TABLE_IDLE;
+
+    /* a killed one may have left another's score beside an id */
+
+    recs_table_turn(t, 0, RECS_TABLE_TURNS);
+    recs_table_turn(t, 1, RECS_TABLE_TURNS);
 
     recs_table_redo(t);
 }
@@ -690,7 +749,19 @@ recs_table_change(recs_table_t *t, uint64_t generation, uint64_t *slot,
     recs_table_store(&change->slot,
                      (uint64_t) ((uint8_t *) slot - (uint8_t *) t));
 
+    recs_table_turn(t, generation % 2, 1);
     recs_table_redo(t);
+}
+
+
+/* Counted before it is done: who sees what was done sees the count. */
+
+static void
+recs_table_turn(recs_table_t *t, uint64_t which, uint64_t n)
+{
+    if (t->words > RECS_TABLE_LINE) {
+        recs_table_store(&t->changes[which], t->changes[which] + n);
+    }
 }
 
 
@@ -853,6 +924,34 @@ recs_table_publish(recs_table_writer_t *w)
 
     w->state = RECS_TABLE_IDLE;
     recs_table_store(&w->table->published, w->table->begun);
+
+    return 0;
+}
+
+
+/* No view of the table before the active one stands any more. */
+
+int
+recs_table_idle(recs_table_writer_t *w, uint8_t **memory, size_t *size)
+{
+    uint64_t       published;
+    recs_table_t  *t;
+
+    if (recs_table_lost(w)) {
+        return RECS_TABLE_LOST;
+    }
+
+    t = w->table;
+    published = recs_table_load(&t->published);
+
+    if (published == 0 || w->state != RECS_TABLE_IDLE) {
+        return RECS_TABLE_NONE;
+    }
+
+    recs_table_store(&t->begun, published + 1);
+
+    *memory = (uint8_t *) recs_table_of(t, published + 1);
+    *size = t->nlines * t->words * sizeof(uint64_t);
 
     return 0;
 }

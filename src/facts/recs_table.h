@@ -28,6 +28,9 @@
  * The writer may be killed at any instant.  Each change is one store to a slot
  * and two to the counts; it is noted before, and the next writer does it once
  * more.  What a killed one had of the next table is not used.
+ *
+ * While no next table is made, its memory holds nothing that anybody needs, and
+ * may be given back to the system (recs_table_idle()).
  */
 
 
@@ -150,10 +153,10 @@ int recs_table_worn(const recs_table_t *t);
  *
  *     } while (!recs_table_stood(&view));
  *
- * A view falls when the table after it has been published and the one after
- * that is begun, since that one takes its place in memory.  A second try falls
- * only if yet another table was filled and published, and one begun, since the
- * first did: none falls that is shorter than it takes to make a table.
+ * A view falls when the table after it has been published and its memory is
+ * needed for the one after that, or is said to be idle.  A second try falls only
+ * if yet another table was filled and published since the first did: none falls
+ * that is shorter than it takes to make a table.
  */
 
 /* 1, or 0: no table was published yet. */
@@ -166,7 +169,9 @@ int recs_table_stood(const recs_table_view_t *view);
 
 /*
  * Looks up n fingerprints: found[i] becomes 1 or 0, scores[i] the score where
- * that is 1.  scores may be NULL, and must be if the table keeps none.
+ * that is 1: one that the id had meanwhile.  scores may be NULL, and must be if
+ * the table keeps none.  With scores, an id is looked up again if several others
+ * were changed meanwhile.
  */
 
 void recs_table_find(const recs_table_view_t *view, const uint64_t *prints,
@@ -239,6 +244,19 @@ int recs_table_step(recs_table_writer_t *w, uint64_t slots);
  * ready, RECS_TABLE_LOST. */
 
 int recs_table_publish(recs_table_writer_t *w);
+
+/*
+ * The memory of the table that is not active.  0: until the next one is begun
+ * nobody needs what is in it, and its pages may be taken away, as long as others
+ * come in their place that hold zeros or anything else.  Who still reads there
+ * finds that its view fell.  RECS_TABLE_NONE: nothing was published, or the next
+ * table is being made; RECS_TABLE_LOST.
+ *
+ * It is for the caller to see that no other writer takes over before the pages
+ * are gone.
+ */
+
+int recs_table_idle(recs_table_writer_t *w, uint8_t **memory, size_t *size);
 
 
 #endif /* RECS_TABLE_H */

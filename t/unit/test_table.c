@@ -71,6 +71,27 @@ region_free(region_t *r)
 }
 
 
+/* What is idle becomes anything, and then zeros. */
+
+static void
+scribble(recs_table_writer_t *w)
+{
+    size_t    i, size;
+    uint8_t  *memory;
+
+    assert_int_equal(recs_table_idle(w, &memory, &size), 0);
+    assert_int_equal((size_t) memory % RECS_TABLE_ALIGN, 0);
+
+    for (i = 0; i < size / sizeof(uint64_t); i++) {
+        __atomic_store_n((uint64_t *) memory + i, 0xa5a5a5a5, __ATOMIC_RELAXED);
+    }
+
+    for (i = 0; i < size / sizeof(uint64_t); i++) {
+        __atomic_store_n((uint64_t *) memory + i, 0, __ATOMIC_RELAXED);
+    }
+}
+
+
 static int
 add(region_t *r, uint64_t print)
 {
@@ -574,6 +595,68 @@ a_view_stands_until_its_place_is_taken(void **state)
 
 
 static void
+what_is_idle_is_needed_by_nobody(void **state)
+{
+    size_t               size;
+    uint8_t             *memory, *first;
+    unsigned             round;
+    region_t             r;
+    recs_table_view_t    old, now;
+    recs_table_writer_t  lost;
+
+    (void) state;
+
+    region_init(&r, 10, 1);
+    assert_int_equal(recs_table_idle(&r.w, &first, &size), RECS_TABLE_NONE);
+    make_next(&r, RECS_TABLE_FRESH);
+    assert_int_equal(recs_table_idle(&r.w, &first, &size), RECS_TABLE_NONE);
+    assert_int_equal(recs_table_publish(&r.w), 0);
+
+    assert_int_equal(add(&r, 4), 1);
+    assert_int_equal(recs_table_idle(&r.w, &first, &size), 0);
+    assert_int_equal(size, 2 * stat_of(r.table).slots * sizeof(uint64_t));
+
+    for (round = 0; round < 4; round++) {
+        assert_int_equal(recs_table_read(&old, r.table), 1);
+
+        assert_int_equal(recs_table_begin(&r.w, RECS_TABLE_COPY), 0);
+        assert_int_equal(recs_table_idle(&r.w, &memory, &size),
+                         RECS_TABLE_NONE);
+        make_next(&r, RECS_TABLE_COPY);
+        assert_int_equal(recs_table_idle(&r.w, &memory, &size),
+                         RECS_TABLE_NONE);
+        assert_int_equal(recs_table_publish(&r.w), 0);
+
+        assert_int_equal(recs_table_read(&now, r.table), 1);
+        assert_true(recs_table_stood(&old));
+
+        scribble(&r.w);
+        scribble(&r.w);
+
+        assert_false(recs_table_stood(&old));
+        assert_true(recs_table_stood(&now));
+        assert_int_equal(has(r.table, 4), 1);
+        assert_int_equal(add(&r, 5 + round), 1);
+        assert_int_equal(drop(&r, 5 + round), 1);
+
+        assert_int_equal(recs_table_idle(&r.w, &memory, &size), 0);
+        assert_true(memory == first || round % 2 == 0);
+    }
+
+    /* one that was begun and given up is idle for the next writer */
+
+    assert_int_equal(recs_table_begin(&r.w, RECS_TABLE_FRESH), 0);
+    lost = r.w;
+    recs_table_take(&r.w, r.table);
+    assert_int_equal(recs_table_idle(&lost, &memory, &size), RECS_TABLE_LOST);
+    scribble(&r.w);
+    assert_int_equal(has(r.table, 4), 1);
+
+    region_free(&r);
+}
+
+
+static void
 a_fresh_table_has_only_what_was_added_to_it(void **state)
 {
     region_t  r;
@@ -820,6 +903,9 @@ play(uint64_t seed, uint64_t nids, uint64_t capacity, int scores, int crowded)
             }
 
             copying = rc == 1;
+
+        } else if (!copying && x % 11 == 0) {
+            scribble(&r.w);
         }
 
         assert_true(stat_of(r.table).used >= stat_of(r.table).ids);
@@ -1094,6 +1180,10 @@ race_step(race_t *race, uint64_t turn)
 
         assert_int_equal(recs_table_publish(w), 0);
         __atomic_add_fetch(&race->tables, 1, __ATOMIC_RELAXED);
+
+        if (turn % 2) {
+            scribble(w);
+        }
     }
 }
 
@@ -1151,7 +1241,9 @@ readers_are_right_while_the_writer_writes(void **state)
 
 typedef struct {
     region_t   r;
+    uint64_t   ids;             /* of which one is there at a time, from 2 */
     uint64_t   id;              /* that is in the slot, or the one after it */
+    uint64_t   over;
 } turns_t;
 
 
@@ -1159,34 +1251,39 @@ static void *
 take_turns(void *data)
 {
     turns_t   *turns;
-    uint64_t   id;
+    uint64_t   i, id, next;
 
     turns = data;
 
-    for (id = 2; id < TURNS; id++) {
+    for (i = 0, id = 2; i < TURNS; i++, id = next) {
+        next = 2 + (id - 1) % turns->ids;
+
         (void) drop(&turns->r, id);
-        (void) add(&turns->r, id + 1);
+        (void) add(&turns->r, next);
         __atomic_store_n(&turns->id, id, __ATOMIC_RELAXED);
     }
+
+    __atomic_store_n(&turns->over, 1, __ATOMIC_RELAXED);
 
     return NULL;
 }
 
 
 static void
-a_score_is_of_the_id_that_was_found(void **state)
+scores_while_turns_are_taken(uint64_t ids)
 {
-    double              scores[3];
+    size_t              n;
+    double              scores[8];
     turns_t             turns;
     uint8_t             found[3];
-    uint64_t            i, prints[3], wrong;
+    uint64_t            i, prints[8], wrong;
     pthread_t           writer;
     recs_table_view_t   view;
 
-    (void) state;
-
     region_init_published(&turns.r, 1, 1);
+    turns.ids = ids;
     turns.id = 2;
+    turns.over = 0;
     wrong = 0;
 
     assert_int_equal(add(&turns.r, 2), 1);
@@ -1204,12 +1301,146 @@ a_score_is_of_the_id_that_was_found(void **state)
             wrong += found[i] && scores[i] != (double) prints[i];
         }
 
-    } while (prints[1] < TURNS);
+        n = recs_table_dump(&view, 0, 8, prints, scores);
+
+        for (i = 0; i < n; i++) {
+            wrong += scores[i] != (double) prints[i];
+        }
+
+    } while (!__atomic_load_n(&turns.over, __ATOMIC_RELAXED));
 
     assert_int_equal(pthread_join(writer, NULL), 0);
     assert_int_equal(wrong, 0);
 
     region_free(&turns.r);
+}
+
+
+static void
+a_score_is_of_the_id_that_was_found(void **state)
+{
+    (void) state;
+
+    scores_while_turns_are_taken(TURNS);
+}
+
+
+static void
+also_if_the_id_went_and_came_back_meanwhile(void **state)
+{
+    (void) state;
+
+    scores_while_turns_are_taken(2);
+}
+
+
+/*
+ * A line whose slots end a page, and whose scores begin the next one.  Who reads
+ * its first score gets a signal, and the slot's id goes and another comes before
+ * it is read; then, before the slot is looked at again, the first one is back.
+ */
+
+#define PAGE       4096
+#define LINE       (2 * RECS_TABLE_LINE * sizeof(uint64_t))
+
+
+static struct {
+    region_t   r;
+    uint8_t   *page;            /* of the scores */
+    uint64_t   first, second;
+    unsigned   times;           /* that it came */
+} between;
+
+
+static void
+come_between(int sig)
+{
+    (void) sig;
+
+    if (between.times++ == 0) {
+        (void) mprotect(between.page, PAGE, PROT_READ|PROT_WRITE);
+        (void) drop(&between.r, between.first);
+        (void) recs_table_add(&between.r.w, RECS_TABLE_ACTIVE, between.second,
+                              2);
+        (void) mprotect(between.page - PAGE, PAGE, PROT_NONE);
+        return;
+    }
+
+    (void) mprotect(between.page - PAGE, PAGE, PROT_READ|PROT_WRITE);
+    (void) drop(&between.r, between.second);
+    (void) recs_table_add(&between.r.w, RECS_TABLE_ACTIVE, between.first, 1);
+}
+
+
+static void
+begin_to_come_between(recs_table_view_t *view)
+{
+    between.times = 0;
+    assert_int_equal(recs_table_read(view, between.r.table), 1);
+    assert_int_equal(mprotect(between.page, PAGE, PROT_NONE), 0);
+}
+
+
+static void
+a_score_is_not_that_of_one_who_came_between(void **state)
+{
+    double             score;
+    uint8_t           *pages, found;
+    uint64_t           n, line, print;
+    struct sigaction   sa, was;
+    recs_table_view_t  view;
+
+    (void) state;
+
+    /* the table of generation 1 ends with the region */
+
+    n = 3 * PAGE / LINE;
+    line = n / 2;
+
+    between.r.size = recs_table_size(n * 32 / 5, 1);
+    between.r.scores = 1;
+
+    pages = mmap(NULL, 16 * PAGE, PROT_READ|PROT_WRITE,
+                 MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED);
+
+    between.page = pages + 14 * PAGE;
+    between.r.table = recs_table_create(between.page + (n - line) * LINE
+                                        - LINE / 2 - between.r.size,
+                                        between.r.size, 1, secret);
+    assert_non_null(between.r.table);
+
+    recs_table_take(&between.r.w, between.r.table);
+    make_next(&between.r, RECS_TABLE_FRESH);
+    assert_int_equal(recs_table_publish(&between.r.w), 0);
+    assert_int_equal(stat_of(between.r.table).slots, n * RECS_TABLE_LINE);
+
+    between.first = UINT64_MAX / n * line + UINT64_MAX / n / 2;
+    between.second = between.first + 1;
+    assert_int_equal(recs_table_add(&between.r.w, RECS_TABLE_ACTIVE,
+                                    between.first, 1),
+                     1);
+
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = come_between;
+    assert_int_equal(sigaction(SIGSEGV, &sa, &was), 0);
+
+    begin_to_come_between(&view);
+    recs_table_find(&view, &between.first, 1, &found, &score);
+    assert_int_equal(between.times, 2);
+    assert_int_equal(found, 1);
+    assert_true(score == 1);
+
+    begin_to_come_between(&view);
+    assert_int_equal(recs_table_dump(&view, line * RECS_TABLE_LINE, 1, &print,
+                                     &score),
+                     1);
+    assert_int_equal(between.times, 2);
+    assert_int_equal(print, between.first);
+    assert_true(score == 1);
+
+    assert_int_equal(sigaction(SIGSEGV, &was, NULL), 0);
+    assert_int_equal(munmap(pages, 16 * PAGE), 0);
 }
 
 
@@ -1407,6 +1638,7 @@ main(void)
         cmocka_unit_test(a_copy_rids_a_worn_table_of_its_marks),
         cmocka_unit_test(nothing_is_done_to_a_table_that_is_not_there),
         cmocka_unit_test(a_view_stands_until_its_place_is_taken),
+        cmocka_unit_test(what_is_idle_is_needed_by_nobody),
         cmocka_unit_test(a_fresh_table_has_only_what_was_added_to_it),
         cmocka_unit_test(a_writer_who_was_overtaken_is_refused),
         cmocka_unit_test(a_table_does_what_a_model_does),
@@ -1414,6 +1646,8 @@ main(void)
         cmocka_unit_test(a_dump_in_pieces_has_what_stayed_once),
         cmocka_unit_test(readers_are_right_while_the_writer_writes),
         cmocka_unit_test(a_score_is_of_the_id_that_was_found),
+        cmocka_unit_test(also_if_the_id_went_and_came_back_meanwhile),
+        cmocka_unit_test(a_score_is_not_that_of_one_who_came_between),
         cmocka_unit_test(a_killed_writer_leaves_a_table_that_is_right),
     };
 
