@@ -16,7 +16,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 my $t = Recs::Test->new;
 
-my $short = int Recs::Mode::patience(4);        # s
+my $short = int Recs::Mode::patience(6);        # s
 my $many = 1500;
 
 $t->write('three.ndjson', join '', map { "{\"id\":\"$_\"}\n" } qw(x y z));

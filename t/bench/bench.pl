@@ -146,6 +146,11 @@ END
 
 my $WEIGHTED = $TENTH =~ s/rate/method=weighted rate/r;
 my $DIVERSE = $TENTH =~ s/rate/method=diverse rate/r;
+my $CAPPED = $TENTH =~ s{rate}{cap=1000000000/1h rate}r;
+
+my $RECORDED = $LIMIT . <<'END';
+            recs_record_shown redis=main key=shown:$arg_user within=7d max=1000;
+END
 
 # What can be measured, in the order of the table.  define is for the server,
 # use for the location; from is where pages come from, if not from the API.
@@ -181,6 +186,10 @@ END
       title => 'a tenth explores, weighted' },
     { name => 'diverse', define => $SETS . $POOL, use => $DIVERSE,
       title => 'a tenth explores, diverse' },
+    { name => 'capped', define => $SETS . $POOL, use => $CAPPED,
+      title => 'a tenth explores, capped' },
+    { name => 'recorded', define => $SETS, use => $RECORDED,
+      title => 'two Redis sets, limit 20, recorded' },
     { name => 'pass-off', title => '`recs_pass`, `recs off`',
       define => $REDIS . $ROWS, from => 'recs_pass home;' },
     { name => 'pass-unset', title => '`recs_pass`, no set',
@@ -218,6 +227,8 @@ usage: sh t/bench/run.sh [OPTION...]
   --beside=limit --with=tenth,weighted,diverse
                         what exploration costs where a tenth of the requests
                         explore
+  --beside=limit --with=tenth,capped,recorded
+                        what a cap costs, and to record what was shown
   --with=one,prefetch   and these: only what a user has watched is in Redis,
                         asked about by id or prefetched
   --with=replica        and these: stock in a replica; alone, and with what a
