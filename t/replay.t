@@ -181,7 +181,9 @@ sub file_of {
 sub counts {
     my ($output) = @_;
 
-    return $output =~ /^records (\d+), draws (\d+), disagreements (\d+), not replayed (\d+)\n\z/m;
+    return $output =~ /^records[ ](\d+),[ ]draws[ ](\d+),
+                        [ ]disagreements[ ](\d+),[ ]not[ ]replayed[ ](\d+)\n
+                        \z/mx;
 }
 
 
