@@ -2,6 +2,7 @@
 /* A worker's part of a pool: its items, and what all share. */
 
 
+#include "ngx_recs_pool_image.h"
 #include "ngx_recs_pool_read.h"
 #include "ngx_recs_mem.h"
 #include "recs_hash.h"
@@ -101,7 +102,7 @@ ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
 }
 
 
-void
+ngx_int_t
 ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_recs_leader_t *leader,
     ngx_cycle_t *cycle)
 {
@@ -132,6 +133,24 @@ ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_recs_leader_t *leader,
     ngx_add_timer(&pool->watch, NGX_RECS_POOL_WATCH);
 
     ngx_recs_pool_read_init(pool, cycle);
+
+    if (pool->image_path.len) {
+        pool->image = ngx_recs_pool_image_init(pool, cycle);
+        if (pool->image == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_pool_exit_worker(ngx_recs_pool_t *pool)
+{
+    if (pool->image) {
+        ngx_recs_image_exit(&pool->image->image);
+    }
 }
 
 

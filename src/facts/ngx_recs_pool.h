@@ -14,6 +14,7 @@
 #include <ngx_core.h>
 
 #include "ngx_recs_file.h"
+#include "ngx_recs_image.h"
 #include "ngx_recs_latest.h"
 #include "ngx_recs_leader.h"
 #include "ngx_recs_redis.h"
@@ -29,6 +30,7 @@
 
 typedef struct ngx_recs_pool_build_s  ngx_recs_pool_build_t;
 typedef struct ngx_recs_pool_draft_s  ngx_recs_pool_draft_t;
+typedef struct ngx_recs_pool_image_s  ngx_recs_pool_image_t;
 
 
 /* Counters of all workers, in shared memory. */
@@ -71,6 +73,7 @@ typedef struct {
                                                last read, 0: it wasn't yet */
     ngx_atomic_t              failed;       /* the last try to read it failed,
                                                and was logged */
+    ngx_recs_image_shared_t   image;
 } ngx_recs_pool_shared_t;
 
 
@@ -99,6 +102,7 @@ typedef struct {
     ngx_str_t                 file;         /* its path; empty: from Redis */
     ngx_recs_redis_t         *redis;
     ngx_str_t                 key;          /* a hash, id -> object */
+    ngx_str_t                 image_path;   /* empty: there is no image */
 
     ngx_recs_pool_shared_t   *shared;       /* NULL: no zone yet */
     ngx_recs_pool_counters_t  *counters;
@@ -116,6 +120,7 @@ typedef struct {
     ngx_recs_leader_t        *leader;
     ngx_recs_leader_user_t    user;
     ngx_event_t               timer;
+    ngx_recs_pool_image_t    *image;        /* NULL: there is none */
     ngx_recs_redis_query_t    query;
     ngx_recs_pool_draft_t    *draft;        /* being read */
     u_char                    why[64];      /* it came to nothing, if that is no
@@ -138,11 +143,15 @@ void ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone);
 
 /*
  * In init_process, before the leader starts: what is in shared memory becomes
- * this worker's, and goes on doing so.
+ * this worker's, and goes on doing so.  NGX_OK or NGX_ERROR (out of memory).
  */
 
-void ngx_recs_pool_init_worker(ngx_recs_pool_t *pool,
+ngx_int_t ngx_recs_pool_init_worker(ngx_recs_pool_t *pool,
     ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
+
+/* In exit_process, before the leader's exit. */
+
+void ngx_recs_pool_exit_worker(ngx_recs_pool_t *pool);
 
 /*
  * The contents now, or NULL; they stay until they are released, whatever comes

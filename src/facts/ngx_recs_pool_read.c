@@ -1,4 +1,5 @@
 
+#include "ngx_recs_pool_image.h"
 #include "ngx_recs_pool_read.h"
 #include "ngx_recs_mem.h"
 #include "recs_idset.h"
@@ -419,6 +420,14 @@ ngx_recs_pool_gained(void *data)
 {
     ngx_recs_pool_t *pool = data;
 
+    if (pool->image) {
+        ngx_recs_image_start(&pool->image->image);
+
+        if (ngx_recs_pool_image_read(pool->image)) {
+            return;
+        }
+    }
+
     ngx_recs_pool_refresh(&pool->timer);
 }
 
@@ -434,6 +443,10 @@ ngx_recs_pool_lost(void *data)
 
     if (pool->timer.posted) {
         ngx_delete_posted_event(&pool->timer);
+    }
+
+    if (pool->image) {
+        ngx_recs_pool_image_lost(pool->image);
     }
 
     ngx_recs_redis_forget(&pool->query);
@@ -458,8 +471,8 @@ ngx_recs_pool_refresh(ngx_event_t *ev)
 
 
 /*
- * Soon, if there is nothing yet, or rc says that it could not be published; up
- * to a tenth sooner, so that many nginxes do not all ask at once.
+ * Soon, if nothing came of it yet, or rc says that it could not be published;
+ * up to a tenth sooner, so that many nginxes do not all ask at once.
  */
 
 static void
@@ -469,7 +482,8 @@ ngx_recs_pool_schedule(ngx_recs_pool_t *pool, ngx_int_t rc)
 
     next = pool->refresh;
 
-    if ((rc == NGX_BUSY || pool->shared->generation == 0)
+    if ((rc == NGX_BUSY || pool->shared->generation == 0
+         || pool->shared->image.used)
         && next > NGX_RECS_POOL_RETRY)
     {
         next = NGX_RECS_POOL_RETRY;
@@ -530,6 +544,7 @@ ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
         ngx_recs_pool_log_change(pool, draft, known ? &before : NULL,
                                  pool->timer.log);
         pool->shared->failed = 0;
+        pool->shared->image.used = 0;
     }
 
     ngx_recs_pool_read_free(pool);

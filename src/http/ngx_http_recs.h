@@ -146,12 +146,19 @@ typedef struct {
     ngx_recs_snapshots_t        snapshots;
 } ngx_http_recs_snapshots_t;
 
+typedef struct {
+    ngx_str_t                   path;
+    ngx_str_t                   directive;  /* whose image it is */
+    ngx_str_t                   name;
+} ngx_http_recs_image_t;
+
 
 typedef struct {
     ngx_array_t                 redis;      /* ngx_http_recs_redis_t * */
     ngx_array_t                 sets;       /* ngx_http_recs_set_t * */
     ngx_array_t                 pools;      /* ngx_http_recs_pool_t * */
     ngx_array_t                 snapshots;  /* ngx_http_recs_snapshots_t * */
+    ngx_array_t                 images;     /* ngx_http_recs_image_t */
     ngx_array_t                 explore;    /* ngx_http_recs_explore_t *, of
                                                all locations */
 

@@ -252,6 +252,48 @@ ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source, recs_pointer_t *ptr)
 }
 
 
+char *
+ngx_http_recs_image(ngx_http_recs_option_t *o, ngx_str_t *path)
+{
+    ngx_uint_t                  i;
+    ngx_http_recs_image_t      *image;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    *path = o->value;
+
+    if (ngx_conf_full_name(o->cf->cycle, path, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(o->cf, ngx_http_recs_module);
+    image = rmcf->images.elts;
+
+    for (i = 0; i < rmcf->images.nelts; i++) {
+
+        if (image[i].path.len == path->len
+            && ngx_strncmp(image[i].path.data, path->data, path->len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, o->cf, 0,
+                               "%V \"%V\" and %V \"%V\" can't have the same "
+                               "\"image=\"", &image[i].directive,
+                               &image[i].name, &o->what, &o->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    image = ngx_array_push(&rmcf->images);
+    if (image == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    image->path = *path;
+    image->directive = o->what;
+    image->name = o->name;
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_recs_redis_t *
 ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name)
 {

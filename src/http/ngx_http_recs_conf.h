@@ -64,6 +64,13 @@ void *ngx_http_recs_named(ngx_conf_t *cf, ngx_array_t *names, ngx_str_t *name,
 void *ngx_http_recs_define(ngx_conf_t *cf, ngx_array_t *names,
     ngx_str_t *name, size_t size);
 
+/*
+ * The option's value is the path of an image, which nobody else has; relative
+ * to the prefix, as is all that nginx writes.  NGX_CONF_OK or NGX_CONF_ERROR.
+ */
+
+char *ngx_http_recs_image(ngx_http_recs_option_t *o, ngx_str_t *path);
+
 /* The Redis called name, for "redis=".  NULL after an error was logged. */
 
 ngx_recs_redis_t *ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name);

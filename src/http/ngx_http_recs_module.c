@@ -410,6 +410,9 @@ ngx_http_recs_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&rmcf->explore, cf->pool, 4, sizeof(void *))
            != NGX_OK
         || ngx_array_init(&rmcf->snapshots, cf->pool, 2, sizeof(void *))
+           != NGX_OK
+        || ngx_array_init(&rmcf->images, cf->pool, 2,
+                          sizeof(ngx_http_recs_image_t))
            != NGX_OK)
     {
         return NULL;
@@ -888,7 +891,11 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
-        ngx_recs_pool_init_worker(&rp[i]->pool, &rmcf->leader, cycle);
+        if (ngx_recs_pool_init_worker(&rp[i]->pool, &rmcf->leader, cycle)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     rn = rmcf->snapshots.elts;
@@ -913,6 +920,7 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                   i;
     ngx_http_recs_set_t        **rs;
+    ngx_http_recs_pool_t       **rp;
     ngx_http_recs_redis_t      **rr;
     ngx_http_recs_main_conf_t   *rmcf;
 
@@ -932,6 +940,12 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
         if (rs[i]->set.replica) {
             ngx_recs_replica_exit_worker(rs[i]->set.replica);
         }
+    }
+
+    rp = rmcf->pools.elts;
+
+    for (i = 0; i < rmcf->pools.nelts; i++) {
+        ngx_recs_pool_exit_worker(&rp[i]->pool);
     }
 
     ngx_recs_leader_exit(&rmcf->leader);

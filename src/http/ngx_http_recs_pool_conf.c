@@ -143,6 +143,15 @@ ngx_http_recs_pool_category(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+static char *
+ngx_http_recs_pool_image(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    return ngx_http_recs_image(o, &po->pool->image_path);
+}
+
+
 static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
     { ngx_string("redis="), ngx_http_recs_pool_redis },
     { ngx_string("key="), ngx_http_recs_pool_key },
@@ -152,6 +161,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
     { ngx_string("id="), ngx_http_recs_pool_id },
     { ngx_string("weight="), ngx_http_recs_pool_weight },
     { ngx_string("category="), ngx_http_recs_pool_category },
+    { ngx_string("image="), ngx_http_recs_pool_image },
     { ngx_null_string, NULL }
 };
 
@@ -231,6 +241,11 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (rp->pool.key.len) {
         return ngx_http_recs_wrong(&o, "can have \"key=\" only with "
                                        "\"redis=\"");
+    }
+
+    if (rp->pool.image_path.len) {
+        return ngx_http_recs_wrong(&o, "can have \"image=\" only with "
+                                       "\"redis=\", a file is there anyway");
     }
 
     if (ngx_recs_pool_load(&rp->pool, cf->log, &error) != NGX_OK) {

@@ -256,18 +256,14 @@ ngx_http_recs_set_msec(ngx_http_recs_option_t *o,
 }
 
 
-/* Relative to the prefix, as nginx does with what it writes. */
-
 static char *
 ngx_http_recs_set_image(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
     so->of_replica = 1;
-    so->replica.image = o->value;
 
-    return ngx_conf_full_name(o->cf->cycle, &so->replica.image, 0) == NGX_OK
-           ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return ngx_http_recs_image(o, &so->replica.image);
 }
 
 
@@ -395,55 +391,15 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 }
 
 
-/* NULL, or another set whose replica has that image. */
-
-static ngx_http_recs_set_t *
-ngx_http_recs_set_same_image(ngx_conf_t *cf, const ngx_str_t *path)
-{
-    ngx_uint_t                  i;
-    ngx_http_recs_set_t       **rs;
-    ngx_recs_replica_t         *replica;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
-    rs = rmcf->sets.elts;
-
-    for (i = 0; i < rmcf->sets.nelts; i++) {
-        replica = rs[i]->set.replica;
-
-        if (replica && replica->image.len == path->len
-            && ngx_strncmp(replica->image.data, path->data, path->len) == 0)
-        {
-            return rs[i];
-        }
-    }
-
-    return NULL;
-}
-
-
 static char *
 ngx_http_recs_set_make_replica(ngx_conf_t *cf, ngx_http_recs_set_options_t *so)
 {
-    ngx_recs_set_t       *set;
-    ngx_recs_replica_t   *replica;
-    ngx_http_recs_set_t  *other;
+    ngx_recs_set_t      *set;
+    ngx_recs_replica_t  *replica;
 
     replica = ngx_palloc(cf->pool, sizeof(ngx_recs_replica_t));
     if (replica == NULL) {
         return NGX_CONF_ERROR;
-    }
-
-    if (so->replica.image.len) {
-        other = ngx_http_recs_set_same_image(cf, &so->replica.image);
-
-        if (other) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "recs_set \"%V\" and \"%V\" can't have the same "
-                               "\"image=\"", &other->set.name,
-                               &so->set->set.name);
-            return NGX_CONF_ERROR;
-        }
     }
 
     set = &so->set->set;

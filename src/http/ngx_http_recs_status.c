@@ -366,6 +366,11 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         ngx_http_recs_write(w, "capped", counters->capped);
         ngx_http_recs_write(w, "cap_full", counters->cap_full);
         ngx_http_recs_write(w, "uncounted", counters->uncounted);
+
+        if (pool->image_path.len) {
+            ngx_http_recs_status_image(&pool->shared->image, w);
+        }
+
         recs_write_object_end(w);
     }
 
