@@ -133,6 +133,7 @@ ngx_recs_follow_lost(void *data)
 
     ngx_recs_follow_forget(f);
     ngx_recs_feed_stop(f);
+    ngx_recs_idle_stop(f);
 
     if (f->timer.timer_set) {
         ngx_del_timer(&f->timer);
@@ -209,6 +210,8 @@ ngx_recs_follow_resume(ngx_recs_follow_t *f)
     recs_table_stat(replica->table, &stat);
 
     f->step = NGX_RECS_STEP_IDLE;
+
+    ngx_recs_idle_start(f);
 
     if (replica->shared->state != NGX_RECS_REPLICA_FOLLOWING) {
         ngx_recs_load(f, 0);

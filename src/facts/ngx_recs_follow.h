@@ -9,6 +9,7 @@
  *   ngx_recs_entry.c        one of the feed's entries
  *   ngx_recs_replica_image.c        writes the replica to a file
  *   ngx_recs_replica_image_read.c   fills that of a new zone from it
+ *   ngx_recs_idle.c         gives back the memory of the table that nobody reads
  *
  * Loading: the feed's end is noted, the set is scanned in pieces into the next
  * table, which replaces the one before; then the feed is followed from that end
@@ -124,6 +125,9 @@ struct ngx_recs_follow_s {
     uint64_t                  print;        /* whose score comes next */
     ngx_msec_t                started;
     ngx_msec_t                resynced;     /* when the last resync began */
+
+    ngx_event_t               idle;         /* gives back memory */
+    size_t                    idle_offset;  /* how far it has come */
 
     /* the feed */
 
@@ -277,6 +281,19 @@ void ngx_recs_feed_applied(ngx_recs_follow_t *f);
 /* The queries about the counts are answered. */
 
 void ngx_recs_feed_counted(ngx_recs_follow_t *f);
+
+
+
+/* ngx_recs_idle.c */
+
+/*
+ * Gives back the memory of the table that isn't active, in turns of the event
+ * loop, until all is done or the next one is begun.  After each publishing, and
+ * by each new leader: the one before may have been killed in between.
+ */
+
+void ngx_recs_idle_start(ngx_recs_follow_t *f);
+void ngx_recs_idle_stop(ngx_recs_follow_t *f);
 
 
 #endif /* NGX_RECS_FOLLOW_H */

@@ -280,6 +280,8 @@ ngx_recs_load_copied(ngx_recs_follow_t *f)
     }
 
     ngx_recs_follow_unlock(f);
+
+    ngx_recs_idle_start(f);
 }
 
 
@@ -467,6 +469,7 @@ ngx_recs_load_publish(ngx_recs_follow_t *f)
 
     f->step = NGX_RECS_STEP_IDLE;
 
+    ngx_recs_idle_start(f);
     ngx_recs_feed_start(f);
 }
 

@@ -74,8 +74,11 @@ ngx_recs_replica_init_zone(ngx_recs_replica_t *replica, ngx_recs_zone_t *zone,
     replica->counters = (ngx_recs_replica_counters_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REPLICA, &set->name);
 
-    block = ngx_recs_zone_block(zone, NGX_RECS_ZONE_REPLICA, &name,
-                                header + size);
+    /* with the table's begin, which says if it was created */
+
+    block = ngx_recs_zone_large_block(zone, NGX_RECS_ZONE_REPLICA, &name,
+                                      header + size,
+                                      header + RECS_TABLE_ALIGN);
     if (block == NULL) {
         return NGX_OK;
     }

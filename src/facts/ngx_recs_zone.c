@@ -72,6 +72,14 @@ void *
 ngx_recs_zone_block(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
     const ngx_str_t *name, size_t size)
 {
+    return ngx_recs_zone_large_block(zone, kind, name, size, size);
+}
+
+
+void *
+ngx_recs_zone_large_block(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
+    const ngx_str_t *name, size_t size, size_t head)
+{
     ngx_uint_t              i;
     ngx_recs_zone_block_t  *block;
 
@@ -95,11 +103,13 @@ ngx_recs_zone_block(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
 
     block = &zone->blocks[zone->nblocks];
 
-    block->data = ngx_slab_calloc(zone->shpool, size);
+    block->data = ngx_slab_alloc(zone->shpool, size);
     if (block->data == NULL) {
         zone->missing += ngx_align(size, ngx_pagesize);
         return NULL;
     }
+
+    ngx_memzero(block->data, head);
 
     block->kind = kind;
     block->size = size;

@@ -93,6 +93,14 @@ void *ngx_recs_zone_block(ngx_recs_zone_t *zone, ngx_recs_zone_kind_e kind,
     const ngx_str_t *name, size_t size);
 
 /*
+ * The same, but only its first head bytes are zero if it is new.  What follows
+ * may hold anything, and takes no memory before it is written to.
+ */
+
+void *ngx_recs_zone_large_block(ngx_recs_zone_t *zone,
+    ngx_recs_zone_kind_e kind, const ngx_str_t *name, size_t size, size_t head);
+
+/*
  * Was all that was asked for there?  NGX_OK; or NGX_ERROR, and an [emerg] says
  * what is needed.
  */
