@@ -97,15 +97,17 @@ subtest 'conf/edge.conf' => sub {
     ok scalar @new, 'some explore';
     cmp_ok $new[0]{_recs}{p}, '>', 0, 'with a probability';
 
-    my @records;
-    wait_until(sub {
-        @records = map { decode_json($_) }
-                   $nginx->access_log(0, 'exposure.log');
-        return @records && $records[-1]{user} eq $who;
-    });
-    is_deeply [map { [$_->{id}, $_->{p}] } grep { $_->{source} eq 'explore' }
-               @{ $records[-1]{shown} }],
-        [map { [$_->{id}, $_->{_recs}{p}] } @new], 'and so in the record';
+    # Two workers write, each what it has had.
+    my $draws = sub {
+        return join ' ', map { sprintf '%s %.12g', @$_ } @_;
+    };
+    my $drawn = $draws->(map { [$_->{id}, $_->{_recs}{p}] } @new);
+    ok wait_until(sub {
+        grep { $_->{user} eq $who && $drawn eq $draws->(
+                   map { [$_->{id}, $_->{p}] } grep { exists $_->{p} }
+                   @{ $_->{shown} }) }
+        map { decode_json($_) } $nginx->access_log(0, 'exposure.log');
+    }), 'and so says its record';
 
     my @connections = map { $_->{connection} } $api->requests;
     my %used = map { $_ => 1 } @connections;

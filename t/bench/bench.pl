@@ -152,6 +152,14 @@ my $RECORDED = $LIMIT . <<'END';
             recs_record_shown redis=main key=shown:$arg_user within=7d max=1000;
 END
 
+my $LOGGED = $ASK . <<'END';
+            access_log logged.log combined buffer=64k;
+END
+
+my $EXPOSURE = $ASK . <<'END';
+            access_log logged.log exposure buffer=64k;
+END
+
 # What can be measured, in the order of the table.  define is for the server,
 # use for the location; from is where pages come from, if not from the API.
 
@@ -161,6 +169,11 @@ my @KINDS = (
     { name => 'unset', title => 'no set', use => 'recs on;' },
     { name => 'redis', title => 'two Redis sets', define => $SETS,
       use => $ASK },
+    { name => 'logged', title => 'two Redis sets, an access log',
+      define => $SETS, use => $LOGGED },
+    { name => 'exposure', title => 'two Redis sets, the exposure log',
+      define => $SETS . "log_format exposure escape=none '\$recs_exposure';",
+      use => $EXPOSURE },
     { name => 'one', title => 'a Redis set, a file set', use => $ASK,
       define => $ONE },
     { name => 'prefetch', title => 'a prefetched Redis set, a file set',
@@ -229,13 +242,15 @@ usage: sh t/bench/run.sh [OPTION...]
                         explore
   --beside=limit --with=tenth,capped,recorded
                         what a cap costs, and to record what was shown
+  --beside=logged --with=exposure
+                        what the exposure log costs, beside nginx's own
   --with=one,prefetch   and these: only what a user has watched is in Redis,
                         asked about by id or prefetched
   --with=replica        and these: stock in a replica; alone, and with what a
                         user has watched in Redis, asked about or prefetched
   --with=pass           and these: pages from snapshots in Redis; a static file;
                         no set
-  --beside=plain|static|limit
+  --beside=plain|static|limit|logged
                         what the others are divided by
   --sizes=$opt{sizes}  items of a page
   --rounds=$opt{rounds}  --seconds=$opt{seconds}
