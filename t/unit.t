@@ -102,7 +102,7 @@ sub run {
     my $log = "$program.log";
     unlink $log;
     my $p = Recs::Process->spawn(command => [$program], output => $log);
-    my $status = $p->wait(120);
+    my $status = $p->wait(300);
     $p->stop('KILL') if !defined $status;
 
     my $report = slurp($log);
