@@ -185,15 +185,20 @@ recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
             return recs_json_fail(rd, p, "a string has no end");
         }
 
-        if (*p == '"') {
-            return p;
-        }
+        if (*p >= 0x80) {
 
-        if (*p < 0x20) {
-            return recs_json_fail(rd, p, "a control character in a string");
-        }
+            do {
+                len = recs_text_utf8(p, rd->end);
 
-        if (*p == '\\') {
+                if (len == 0) {
+                    return recs_json_fail(rd, p, "not UTF-8");
+                }
+
+                p += len;
+
+            } while (p < rd->end && *p >= 0x80);
+
+        } else if (*p == '\\') {
             v->escaped = 1;
 
             p = recs_json_escape(rd, p);
@@ -202,19 +207,14 @@ recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
                 return NULL;
             }
 
+        } else if (*p == '"') {
+            return p;
+
         } else {
-            len = recs_text_utf8(p, rd->end);
-
-            if (len == 0) {
-                return recs_json_fail(rd, p, "not UTF-8");
-            }
-
-            p += len;
+            return recs_json_fail(rd, p, "a control character in a string");
         }
 
-        if (p < rd->end && recs_text_is_plain(*p)) {
-            p = recs_json_past_plain(rd, p);
-        }
+        p = recs_json_past_plain(rd, p);
     }
 }
 
