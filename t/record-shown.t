@@ -17,6 +17,17 @@ my $t = Recs::Test->new;
 my $redis = $t->redis;
 my $other = $t->redis(name => 'other');
 
+# One whose connections are opened slowly, once there is a file "slow".
+
+my $fake = $t->fake_redis(sub {
+    my ($cmd) = @_;
+
+    return ":1\r\n" if $cmd->[0] ne 'PING';
+
+    wait_until(sub { -e $t->dir . '/go-fake' }, 30) if -e $t->dir . '/slow';
+    return "+PONG\r\n";
+});
+
 sub page { return '{"items":[' . join(',', map { qq({"id":"$_"}) } @_) . ']}' }
 
 # What an upstream answers: "items" as a page, or what else the arguments say.
@@ -53,6 +64,7 @@ $t->write('pool.ndjson', join '', map { "{\"id\":\"$_\"}\n" } qw(n1 n2 n3 n4));
 my $http = <<'HTTP';
 recs_redis main { server %%REDIS%%; }
 recs_redis other { server %%OTHER%%; timeout 60s; }
+recs_redis fake { server %%FAKE%%; connect_timeout 60s; timeout 60s; }
 recs_redis gone { server unix:%%TESTDIR%%/nobody.sock; }
 
 recs_set seen redis=main key=shown:$recs_user type=zset within=1h;
@@ -104,6 +116,10 @@ server {
     }
     location /other {
         recs_record_shown redis=other key=shown:$recs_user within=1h;
+        proxy_pass http://%%API%%;
+    }
+    location /fake {
+        recs_record_shown redis=fake key=shown:$recs_user within=1h max=9;
         proxy_pass http://%%API%%;
     }
     location /gone {
@@ -478,6 +494,28 @@ subtest 'Redis was away' => sub {
     ok(wait_until(sub { counted('other')->{responses} == $before + 5 }),
         'it is recorded when it is back');
     is($other->cmd('ZCARD', "shown:k$_"), 1) for 1 .. 5;
+};
+
+
+subtest 'Redis is being connected to' => sub {
+    $t->get('/fake?u=c1&items=a');
+    ok(wait_until(sub { counted('fake')->{responses} == 1 }), 'it answers');
+
+    my ($worker) = $nginx->workers;
+
+    $t->write('slow', '');
+    $fake->stop;
+    $fake->clear;
+    $fake->start;
+    is_deeply([map { $_->[0] } $fake->commands(2)], [qw(PING PING)]);
+
+    is($t->get("/fake?u=c$_&items=a")->status, 200) for 2 .. 4;
+    $t->write('go-fake', '');
+    ok(wait_until(sub { counted('fake')->{responses} == 4 }),
+        'all is recorded then');
+    is_deeply([map { $_->[1] } grep { $_->[0] eq 'ZADD' } $fake->commands],
+        [map { "shown:c$_" } 2 .. 4], 'once each');
+    is(($nginx->workers)[0], $worker);
 };
 
 

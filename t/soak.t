@@ -101,6 +101,7 @@ my $http = <<'HTTP';
     recs_require in_stock;
     recs_exclude seen;
     recs_exclude sold;
+    recs_record_shown redis=main key=shown:$recs_user within=1h max=100;
     recs_lookup_timeout 100ms;
 
     server {
@@ -109,7 +110,7 @@ my $http = <<'HTTP';
 
         location / { proxy_pass http://api; }
         location /explore {
-            recs_explore fresh rate=50% slots=1,3;
+            recs_explore fresh rate=50% slots=1,3 cap=20/1s;
             proxy_pass http://api;
         }
         location /backfill {
@@ -269,14 +270,15 @@ sub memory {
 }
 
 
-# A worker that has just been started or ended may be on both lists or none.
+# A worker has two for questions, and one to record what was shown.  One that
+# has just been started or ended may be on both lists or none.
 
 sub count_connections {
     my $workers = sum0(map { scalar(() = $_->workers)
                              + scalar(() = $_->old_workers) } values %nginx);
     my $clients = $redis->clients;
 
-    $most = max($most, $clients - 2 * ($workers + 4));
+    $most = max($most, $clients - 3 * ($workers + 4));
 }
 
 
@@ -285,7 +287,7 @@ sub count_connections {
 sub settle {
     return wait_until(sub {
         !grep({ $_->old_workers } values %nginx)
-            && $redis->clients == 8 && $steady->clients == 4;
+            && $redis->clients == 12 && $steady->clients == 4;
     }, 20);
 }
 

@@ -270,26 +270,32 @@ ngx_recs_record_drop(ngx_recs_recorder_t *recorder)
 }
 
 
-/* It stands: what was under way when it was lost leaves first. */
+/*
+ * It stands: what was under way when it was lost leaves first.  What was sent
+ * since, while it was being opened, is under way still.
+ */
 
 static void
 ngx_recs_record_ready(ngx_recs_redis_private_t *connection)
 {
-    ngx_queue_t          *q;
+    ngx_queue_t          *q, *prev;
     ngx_recs_record_t    *record;
     ngx_recs_recorder_t  *recorder;
 
     recorder = connection->data;
     recorder->ready = 1;
 
-    while (!ngx_queue_empty(&recorder->sent)) {
-        q = ngx_queue_last(&recorder->sent);
+    for (q = ngx_queue_last(&recorder->sent);
+         q != ngx_queue_sentinel(&recorder->sent);
+         q = prev)
+    {
+        prev = ngx_queue_prev(q);
         record = ngx_queue_data(q, ngx_recs_record_t, queue);
 
-        ngx_queue_remove(q);
-        ngx_queue_insert_head(&recorder->waiting, q);
-
-        record->again = 0;
+        if (record->pending == 0) {
+            ngx_queue_remove(q);
+            ngx_queue_insert_head(&recorder->waiting, q);
+        }
     }
 
     ngx_post_event(&recorder->flush, &ngx_posted_events);
