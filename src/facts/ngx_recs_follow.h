@@ -159,7 +159,7 @@ ngx_int_t ngx_recs_follow_init(ngx_recs_replica_t *replica,
     ngx_cycle_t *cycle);
 
 
-/* In exit_process, before the leader's exit. */
+/* In exit_process, after the leader's exit. */
 
 void ngx_recs_follow_exit(ngx_recs_follow_t *f);
 

@@ -421,10 +421,7 @@ ngx_recs_image_fail(ngx_recs_image_t *image, const char *what)
 }
 
 
-/*
- * Also if the lease was released while connections were still served, and
- * nobody has led since.
- */
+/* If another leads by now, or does before it is done, that one writes. */
 
 void
 ngx_recs_image_exit(ngx_recs_image_t *image)

@@ -134,8 +134,8 @@ void ngx_recs_image_start(ngx_recs_image_t *image);
 void ngx_recs_image_stop(ngx_recs_image_t *image);
 
 /*
- * In exit_process, before the leader's exit: writes it at once, if that is soon
- * done.
+ * In exit_process, after the leader's exit: this worker led last, or nothing is
+ * done.  Writes it at once, if that is soon done.
  */
 
 void ngx_recs_image_exit(ngx_recs_image_t *image);

@@ -149,7 +149,7 @@ void ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone);
 ngx_int_t ngx_recs_pool_init_worker(ngx_recs_pool_t *pool,
     ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
 
-/* In exit_process, before the leader's exit. */
+/* In exit_process, after the leader's exit: its image is written. */
 
 void ngx_recs_pool_exit_worker(ngx_recs_pool_t *pool);
 

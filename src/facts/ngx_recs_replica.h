@@ -152,7 +152,7 @@ ngx_int_t ngx_recs_replica_init_worker(ngx_recs_replica_t *replica,
 
 ngx_int_t ngx_recs_replica_secret(u_char *secret, ngx_log_t *log);
 
-/* In exit_process, before the leader's exit. */
+/* In exit_process, after the leader's exit: its image is written. */
 
 void ngx_recs_replica_exit_worker(ngx_recs_replica_t *replica);
 

@@ -934,6 +934,10 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    /* images take a while, in which another may lead */
+
+    ngx_recs_leader_exit(&rmcf->leader);
+
     rs = rmcf->sets.elts;
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
@@ -947,8 +951,6 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < rmcf->pools.nelts; i++) {
         ngx_recs_pool_exit_worker(&rp[i]->pool);
     }
-
-    ngx_recs_leader_exit(&rmcf->leader);
 
     rr = rmcf->redis.elts;
 
