@@ -122,6 +122,11 @@ subtest 'written' => sub {
     is $r->header('Cache-Control'), 'no-store', 'nobody keeps it';
     is $t->request('POST', '/ready')->status, 405, 'it is only asked';
 
+    $r = $t->get('/status');
+    is $r->header('Content-Type'), 'application/json', 'the status is JSON';
+    is $r->header('Cache-Control'), 'no-store', 'which nobody keeps';
+    is $t->request('POST', '/status')->status, 405, 'and is only asked, too';
+
     ok wait_until(sub { -e "$dir/$_" }), "the image of $_" for sort keys %sets;
     is((stat "$dir/stock")[2] & 07777, 0600, 'for its owner alone');
 

@@ -24,6 +24,7 @@
 #include "recs_decide.h"
 #include "recs_hash.h"
 #include "recs_render.h"
+#include "recs_writer.h"
 
 
 /*
@@ -713,6 +714,22 @@ ngx_uint_t ngx_http_recs_sendable(const ngx_str_t *value);
 
 ngx_table_elt_t *ngx_http_recs_header(ngx_http_request_t *r,
     const ngx_str_t *name, const ngx_str_t *value);
+
+
+/* ngx_http_recs_answer.c */
+
+/* NGX_OK: a GET or a HEAD without a body to come; or what a handler returns. */
+
+ngx_int_t ngx_http_recs_answer_begin(ngx_http_request_t *r);
+
+/*
+ * Sends what was written, which is the request's, and says that it mustn't be
+ * stored.  Returns what a handler does.
+ */
+
+ngx_int_t ngx_http_recs_answer(ngx_http_request_t *r, const recs_writer_t *w,
+    const char *type, ngx_uint_t status);
+
 
 /* ngx_http_recs_ready.c */
 

@@ -21,8 +21,6 @@ static void ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
     const ngx_str_t *name, const char *fmt, ...);
-static ngx_int_t ngx_http_recs_ready_send(ngx_http_request_t *r,
-    recs_writer_t *w, ngx_uint_t status);
 
 
 char *
@@ -63,11 +61,7 @@ ngx_http_recs_ready_handler(ngx_http_request_t *r)
     recs_writer_t               w;
     ngx_http_recs_main_conf_t  *rmcf;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_recs_answer_begin(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -88,7 +82,7 @@ ngx_http_recs_ready_handler(ngx_http_request_t *r)
         recs_write_bytes(&w, "ready\n", 6);
     }
 
-    return ngx_http_recs_ready_send(r, &w, status);
+    return ngx_http_recs_answer(r, &w, "text/plain", status);
 }
 
 
@@ -205,51 +199,4 @@ ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
     *p++ = '\n';
 
     recs_write_bytes(w, (char *) buf, p - buf);
-}
-
-
-static ngx_int_t
-ngx_http_recs_ready_send(ngx_http_request_t *r, recs_writer_t *w,
-    ngx_uint_t status)
-{
-    ngx_int_t         rc;
-    ngx_buf_t        *b;
-    ngx_chain_t       out;
-    ngx_table_elt_t  *h;
-
-    b = ngx_calloc_buf(r->pool);
-    h = ngx_list_push(&r->headers_out.headers);
-
-    if (h == NULL || b == NULL || w->failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Cache-Control");
-    ngx_str_set(&h->value, "no-store");
-
-    b->pos = w->data;
-    b->last = w->data + w->len;
-    b->memory = 1;
-    b->last_buf = (r == r->main);
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    ngx_str_set(&r->headers_out.content_type, "text/plain");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = w->len;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    return ngx_http_output_filter(r, &out);
 }

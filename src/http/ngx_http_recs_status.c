@@ -92,17 +92,11 @@ static ngx_int_t
 ngx_http_recs_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
-    ngx_buf_t                  *b;
     recs_mem_t                  mem;
-    ngx_chain_t                 out;
     recs_writer_t               w;
     ngx_http_recs_main_conf_t  *rmcf;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_recs_answer_begin(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -121,34 +115,7 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
     recs_write_object_end(&w);
     recs_write_bytes(&w, "\n", 1);
 
-    b = ngx_calloc_buf(r->pool);
-
-    if (b == NULL || w.failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    b->pos = w.data;
-    b->last = w.data + w.len;
-    b->memory = 1;
-    b->last_buf = (r == r->main);
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = w.len;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_recs_answer(r, &w, "application/json", NGX_HTTP_OK);
 }
 
 
