@@ -3,29 +3,16 @@ use warnings;
 
 # How soon a snapshot that is published is what users get.  run.sh starts this;
 # usage() says the rest.
-#
-# One process asks for pages at a steady rate over many connections, moves the
-# channel, and takes the time of all that comes, in one loop: of what came, and
-# when, there is one account.
 
 use FindBin;
-use lib "$FindBin::Bin/../lib";
+use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib";
 
-use Cwd ();
-use File::Path ();
-use File::Temp ();
 use Getopt::Long qw(GetOptions);
-use IO::Select;
-use IO::Socket::IP;
-use JSON::PP ();
-use List::Util qw(min max);
-use Recs::Nginx;
-use Recs::Process qw(slurp free_port wait_until);
-use Recs::Redis;
-use Recs::HTTP1;
-use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+use List::Util qw(max);
+use Recs::Bench qw(root machine quantiles);
+use Recs::Load;
+use Recs::Process qw(wait_until);
 
-my $ROOT = Cwd::abs_path("$FindBin::Bin/../..");
 my $USERS = 20;
 my $PAUSE = 0.05;       # between changes: half of it to one and a half
 
@@ -67,73 +54,44 @@ GetOptions(
     'connections=i' => \$opt{connections}, 'workers=i' => \$opt{workers},
 ) or die "--help says what can be said\n";
 
-my $dir = File::Temp::tempdir('recs-bench-XXXXXXXX', TMPDIR => 1);
-chmod 0755, $dir;
-
-my $owner = $$;
-my ($redis, $nginx, %names);
-my $select = IO::Select->new;
-my (%clients, %workers);        # by socket: { socket, due, sent, in }; by pid
-my ($count, $latency) = (0, 0);
+my $bench = Recs::Bench->new;
+my $redis = $bench->redis;
+my $load;
 my $version = 'v0';             # that must come, or $old if it may
 my ($old, $change);
 my $back = 0;                   # old pages after a new one
 
-$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
-$SIG{PIPE} = 'IGNORE';
-
-my $failed = eval { main(); 1 } ? undef : $@;
-print STDERR "$0: $failed" if defined $failed;
-exit(defined $failed ? 1 : 0);
-
-
-END {
-    if ($$ == ($owner // 0)) {
-        my $code = $?;
-        $_->stop for grep { $_ } $nginx, $redis;
-        Recs::Process::dismiss_warden();
-        File::Path::remove_tree($dir);
-        $? = $code;
-    }
-}
+Recs::Bench::run(\&main);
 
 
 sub main {
-    start_redis();
-    start_nginx();
+    fill();
 
-    connect_client($_) for 0 .. $opt{connections} - 1;
-    run_for(1);
+    $bench->nginx(workers => $opt{workers}, http => $HTTP);
+    wait_until(sub {
+        return ($bench->get('/page?user=u1')->status // 0) == 200;
+    }) or die "no page is served\n";
 
-    my $seen = keys %workers;
-    die "$seen of $opt{workers} workers have connections: more of them\n"
-        if $seen != $opt{workers};
+    $load = Recs::Load->new(
+        %opt, port => $bench->port, page => \&note_page,
+        path => sub { '/page?user=u' . (1 + int rand $USERS) });
 
     my (@published, @rolled_back);
-    my $start = now();
-    ($count, $latency) = (0, 0);
 
     for my $n (1 .. $opt{changes}) {
         push @published, change("v$n", 'recs_publish', 4, "v$n");
         push @rolled_back, change('v0', 'recs_rollback', 3);
     }
 
-    report(now() - $start, Cutovers => \@published,
-           Rollbacks => \@rolled_back);
+    report(Cutovers => \@published, Rollbacks => \@rolled_back);
 }
-
-
-sub now { return clock_gettime(CLOCK_MONOTONIC) }
 
 
 # All versions are there before the first is published.
 
-sub start_redis {
-    $redis = Recs::Redis->new(dir => "$dir/redis")->start;
-    $redis->cmd('FUNCTION', 'LOAD', slurp("$ROOT/conf/recs.lua"));
-
-    my @pages = map { items($_) }
-                (split /\n/, slurp("$ROOT/t/data/recs.ndjson"))[0 .. $USERS];
+sub fill {
+    open my $file, '<', root() . '/t/data/recs.ndjson' or die "t/data: $!\n";
+    my @pages = map { items(scalar <$file>) } 0 .. $USERS;
 
     for my $n (0 .. $opt{changes}) {
         $redis->pipeline(
@@ -168,129 +126,10 @@ sub arguments {
 }
 
 
-sub start_nginx {
-    my %known = (REDIS => $redis->url, PORT => free_port());
-    $names{port} = $known{PORT};
+sub note_page {
+    my ($c, $body) = @_;
 
-    $nginx = Recs::Nginx->new(
-        name => 'nginx', dir => "$dir/nginx", access_log => 'off',
-        module => "$ROOT/build/ngx_http_recs_module.so", http => $HTTP,
-        workers => $opt{workers}, error_level => 'warn',
-        fill => sub {
-            my ($text, %more) = @_;
-            my %all = (%known, %more);
-            $text =~ s/%%([A-Z_]+)%%/$all{$1}/g;
-            return $text;
-        });
-    $nginx->start;
-
-    wait_until(sub {
-        my $c = Recs::HTTP1->new(port => $names{port});
-        my $r = $c->get('/page?user=u1');
-        $c->close;
-        return ($r->status // 0) == 200;
-    }) or die "no page is served\n";
-}
-
-
-# Each has its turn within the period, so that the rate is even.
-
-sub connect_client {
-    my ($n) = @_;
-
-    my $socket = IO::Socket::IP->new(PeerHost => '127.0.0.1',
-        PeerPort => $names{port}) or die "cannot connect: $!\n";
-    $socket->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);
-    $socket->blocking(0);
-    $select->add($socket);
-
-    $clients{$socket} = { socket => $socket, in => '',
-                          due => now() + $n / $opt{rate} };
-}
-
-
-# Asks and reads until $until is true; each time that something came, it is
-# given the time.
-
-sub run {
-    my ($until) = @_;
-
-    my $period = $opt{connections} / $opt{rate};
-
-    while (1) {
-        my $now = now();
-
-        for my $c (values %clients) {
-            next if $c->{sent} || $c->{due} > $now;
-            ask($c, $now);
-            $c->{due} = max($c->{due} + $period, $now);
-        }
-
-        my $next = min(map { $_->{sent} ? () : $_->{due} } values %clients);
-        my @ready = $select->can_read(max(0, ($next // $now + 1) - now()));
-
-        $now = now();
-
-        for my $socket (@ready) {
-            take($clients{$socket}, $now) if $clients{$socket};
-        }
-
-        return if $until->($now, @ready);
-    }
-}
-
-
-sub run_for {
-    my ($seconds) = @_;
-
-    my $end = now() + $seconds;
-    run(sub { $_[0] >= $end });
-}
-
-
-sub ask {
-    my ($c, $now) = @_;
-
-    my $user = 'u' . (1 + int rand $USERS);
-    my $request = "GET /page?user=$user HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-    (syswrite($c->{socket}, $request) // 0) == length $request
-        or die "a connection was lost\n";
-    $c->{sent} = $now;
-    $c->{began} = undef;
-}
-
-
-# What has come of a response; the time that it began is that of the first.
-
-sub take {
-    my ($c, $now) = @_;
-
-    sysread $c->{socket}, $c->{in}, 65_536, length $c->{in}
-        or die "a connection was lost\n";
-    $c->{began} //= $now;
-
-    my $head = index($c->{in}, "\r\n\r\n") + 4;
-    return if $head < 4;
-
-    my ($length) = $c->{in} =~ /^Content-Length: (\d+)\r$/m;
-    my ($worker) = $c->{in} =~ /^X-Worker: (\d+)\r$/m
-        or die "not a page: $c->{in}\n";
-    return if length $c->{in} < $head + $length;
-
-    my ($got) = substr($c->{in}, $head) =~ /\A\{"v":"(\w+)"/;
-
-    $workers{$worker} = 1;
-    $count++;
-    $latency += $now - $c->{sent};
-    note_version($got, $c);
-
-    @$c{qw(in sent)} = ('', undef);
-}
-
-
-sub note_version {
-    my ($got, $c) = @_;
+    my ($got) = $body =~ /\A\{"v":"(\w+)"/ or die "not a page: $body\n";
 
     if ($got eq $version) {
         $change->{first} //= $c->{began} if $change;
@@ -321,44 +160,24 @@ sub change {
     ($old, $version) = ($version, $to);
     $change = { began => 0, sent => 0 };
 
-    my $client = $redis->client;
-    my $socket = $client->{sock};
-
-    $select->add($socket);
-    $client->write(Recs::Redis::Client::encode('FCALL', $function,
-                                               arguments(@arguments)));
-
-    run(sub {
-        my ($now, @ready) = @_;
-        return if !grep { $_ == $socket } @ready;
-        $change->{returned} = $now;
-        return 1;
-    });
-
-    $select->remove($socket);
-    my $reply = $client->reply;
-    die "$function: $reply\n" if ref $reply;
+    (undef, $change->{returned}) = $load->call($redis, 'FCALL', $function,
+                                               arguments(@arguments));
 
     my $end = $change->{returned} + 10;
-    run(sub {
+    $load->run(sub {
         die "$to was published, $old is served\n" if $_[0] > $end;
         return $change->{first};
     });
 
-    run_for($PAUSE * (0.5 + rand));
+    $load->run_for($PAUSE * (0.5 + rand));
     return $change;
 }
 
 
 sub report {
-    my ($seconds, @of) = @_;
+    my (@of) = @_;
 
-    my ($model) = slurp('/proc/cpuinfo') =~ /^model name\s*:\s*(.*)/m;
-    my $cpus = () = slurp('/proc/cpuinfo') =~ /^processor/mg;
-
-    printf "%d workers, %d CPUs (%s); %d connections, %.0f requests a second, "
-        . "which took %.2f ms on average.\n\n", $opt{workers}, $cpus, $model,
-        $opt{connections}, $count / $seconds, $latency / $count * 1000;
+    printf "%d workers, %s; %s.\n\n", $opt{workers}, machine(), $load->said;
 
     print "Milliseconds from the call's return to the last old page:\n\n",
           "| | | none | median | p99 | worst |\n|---|---|---|---|---|---|\n";
@@ -375,10 +194,10 @@ sub report {
 sub row_of {
     my ($title, $label, $what, @changes) = @_;
 
-    my @late = sort { $a <=> $b } map {
+    my @late = map {
         $_->{$what} ? ($_->{$what} - $_->{returned}) * 1000 : 0
     } @changes;
 
     printf "| %s | %s | %d | %.2f | %.2f | %.2f |\n", $title, $label,
-        scalar(grep { !$_ } @late), @late[$#late / 2, $#late * 0.99, -1];
+        scalar(grep { !$_ } @late), quantiles(@late);
 }

@@ -3,27 +3,17 @@ use warnings;
 
 # How soon an id that is removed from a set is gone from what users get, with
 # a replica.  run.sh starts this; usage() says the rest.
-#
-# As in cutover.pl one process asks, calls, and takes the time of all.
 
 use FindBin;
-use lib "$FindBin::Bin/../lib";
+use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib";
 
-use Cwd ();
 use File::Path ();
-use File::Temp ();
 use Getopt::Long qw(GetOptions);
-use IO::Select;
-use IO::Socket::IP;
-use JSON::PP ();
 use List::Util qw(max);
-use Recs::HTTP1;
-use Recs::Nginx;
-use Recs::Process qw(slurp spew free_port wait_until);
-use Recs::Redis;
-use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+use Recs::Bench qw(machine quantiles);
+use Recs::Load;
+use Recs::Process qw(spew wait_until);
 
-my $ROOT = Cwd::abs_path("$FindBin::Bin/../..");
 my @KEYS = (2, 'stock', 'stock:feed');
 my $ITEM = '{"id":"b1"}';
 my $PAUSE = 0.02;           # between changes: half of it to one and a half
@@ -67,173 +57,30 @@ GetOptions(
     'connections=i' => \$opt{connections}, 'workers=i' => \$opt{workers},
 ) or die "--help says what can be said\n";
 
-my $dir = File::Temp::tempdir('recs-bench-XXXXXXXX', TMPDIR => 1);
-chmod 0755, $dir;
+my $bench = Recs::Bench->new;
+my $redis = $bench->redis;
+my ($load, $try);
 
-my $owner = $$;
-my ($redis, $nginx);
-my $port = free_port();
-my $select = IO::Select->new;
-my (%clients, %workers);
-my ($count, $latency) = (0, 0);
-my $try;
-
-$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
-$SIG{PIPE} = 'IGNORE';
-
-my $failed = eval { main(); 1 } ? undef : $@;
-print STDERR "$0: $failed" if defined $failed;
-exit(defined $failed ? 1 : 0);
-
-
-END {
-    if ($$ == ($owner // 0)) {
-        my $code = $?;
-        $_->stop for grep { $_ } $nginx, $redis;
-        Recs::Process::dismiss_warden();
-        File::Path::remove_tree($dir);
-        $? = $code;
-    }
-}
+Recs::Bench::run(\&main);
 
 
 sub main {
-    start();
-    connect_client($_) for 0 .. $opt{connections} - 1;
-    run_for(1);
-
-    my $seen = keys %workers;
-    die "$seen of $opt{workers} workers have connections: more of them\n"
-        if $seen != $opt{workers};
-
-    my @tries;
-    ($count, $latency) = (0, 0);
-    my $start = now();
-    push @tries, removal() for 1 .. $opt{tries};
-    report(now() - $start, @tries);
-}
-
-
-sub now { return clock_gettime(CLOCK_MONOTONIC) }
-
-
-sub start {
-    $redis = Recs::Redis->new(dir => "$dir/redis")->start;
-    $redis->cmd('FUNCTION', 'LOAD', slurp("$ROOT/conf/recs.lua"));
     $redis->cmd('FCALL', 'recs_add', @KEYS, map { "b$_" } 1 .. 1000);
 
-    File::Path::make_path("$dir/html");
-    spew("$dir/html/page", '{"items":['
+    my $html = $bench->dir . '/html';
+    File::Path::make_path($html);
+    spew("$html/page", '{"items":['
          . join(',', map { qq({"id":"b$_"}) } 1 .. 10) . ']}');
 
-    my %known = (REDIS => $redis->url, PORT => $port, DIR => $dir);
-    $nginx = Recs::Nginx->new(
-        name => 'nginx', dir => "$dir/nginx", access_log => 'off',
-        module => "$ROOT/build/ngx_http_recs_module.so", http => $HTTP,
-        workers => $opt{workers}, error_level => 'warn',
-        fill => sub {
-            my ($text, %more) = @_;
-            my %all = (%known, %more);
-            $text =~ s/%%([A-Z_]+)%%/$all{$1}/g;
-            return $text;
-        })->start;
-
+    $bench->nginx(workers => $opt{workers}, http => $HTTP);
     wait_until(sub {
-        my $c = Recs::HTTP1->new(port => $port);
-        my $r = $c->get('/recs');
-        $c->close;
-        my $status = JSON::PP::decode_json($r->body);
-        return $status->{sets}{stock}{replica}{state} eq 'following';
+        return $bench->status->{sets}{stock}{replica}{state} eq 'following';
     }) or die "the replica is not loaded\n";
-}
 
+    $load = Recs::Load->new(%opt, port => $bench->port, page => \&note_page,
+                            path => sub { '/page' });
 
-sub connect_client {
-    my ($n) = @_;
-
-    my $socket = IO::Socket::IP->new(PeerHost => '127.0.0.1',
-        PeerPort => $port) or die "cannot connect: $!\n";
-    $socket->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);
-    $socket->blocking(0);
-    $select->add($socket);
-
-    $clients{$socket} = { socket => $socket, in => '',
-                          due => now() + $n / $opt{rate} };
-}
-
-
-# Asks and reads until $until is true; each time that something came, it is
-# given the time.
-
-sub run {
-    my ($until) = @_;
-
-    my $period = $opt{connections} / $opt{rate};
-
-    while (1) {
-        my $now = now();
-
-        for my $c (values %clients) {
-            next if $c->{sent} || $c->{due} > $now;
-            ask($c, $now);
-            $c->{due} = max($c->{due} + $period, $now);
-        }
-
-        my @ready = $select->can_read(0.0003);
-        $now = now();
-
-        for my $socket (@ready) {
-            take($clients{$socket}, $now) if $clients{$socket};
-        }
-
-        return if $until->($now, @ready);
-    }
-}
-
-
-sub run_for {
-    my ($seconds) = @_;
-
-    my $end = now() + $seconds;
-    run(sub { $_[0] >= $end });
-}
-
-
-sub ask {
-    my ($c, $now) = @_;
-
-    my $request = "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-    (syswrite($c->{socket}, $request) // 0) == length $request
-        or die "a connection was lost\n";
-    @$c{qw(sent began)} = ($now, undef);
-}
-
-
-# What has come of a response; the time that it began is that of the first.
-
-sub take {
-    my ($c, $now) = @_;
-
-    sysread $c->{socket}, $c->{in}, 65_536, length $c->{in}
-        or die "a connection was lost\n";
-    $c->{began} //= $now;
-
-    my $head = index($c->{in}, "\r\n\r\n") + 4;
-    return if $head < 4;
-
-    my ($length) = $c->{in} =~ /^Content-Length: (\d+)\r$/m;
-    my ($worker) = $c->{in} =~ /^X-Worker: (\d+)\r$/m;
-    die "not a filtered page: $c->{in}\n"
-        if !$worker || $c->{in} !~ /^Recs-Filter: filtered;/m;
-    return if length $c->{in} < $head + $length;
-
-    $workers{$worker} = 1;
-    $count++;
-    $latency += $now - $c->{sent};
-    note_page($c, index($c->{in}, $ITEM, $head) >= 0) if $try;
-
-    @$c{qw(in sent)} = ('', undef);
+    report(map { removal() } 1 .. $opt{tries});
 }
 
 
@@ -241,9 +88,15 @@ sub take {
 # after it.
 
 sub note_page {
-    my ($c, $has) = @_;
+    my ($c, $body) = @_;
 
-    if (!$has) {
+    die "not a page that was filtered by a replica: $c->{head}\n"
+        if $c->{head} !~ /^Recs-Filter: filtered;/m
+           || $c->{head} !~ /^Recs-Sets: stock;age=\d+;removed=\d+\r$/m;
+
+    return if !$try;
+
+    if ($body !~ /\Q$ITEM\E/) {
         $try->{first} //= $c->{began};
         return;
     }
@@ -263,56 +116,42 @@ sub note_page {
 
 sub removal {
     $try = { began => 0, sent => 0, back => 0 };
-    call('recs_remove');
+    $try->{returned} = call('recs_remove');
 
     my $end = $try->{returned} + 10;
-    run(sub {
+    $load->run(sub {
         die "the item does not go\n" if $_[0] > $end;
         return $try->{first};
     });
-    run_for($PAUSE * (0.5 + rand));
+    $load->run_for($PAUSE * (0.5 + rand));
 
     my $done = $try;
     $try = undef;
     call('recs_add');
-    run_for($PAUSE * (0.5 + rand));
+    $load->run_for($PAUSE * (0.5 + rand));
     return $done;
 }
 
 
+# When it had returned.
+
 sub call {
     my ($function) = @_;
 
-    my $client = $redis->client;
-    my $socket = $client->{sock};
-
-    $select->add($socket);
-    $client->write(Recs::Redis::Client::encode('FCALL', $function, @KEYS,
-                                               'b1'));
-    run(sub {
-        my ($now, @ready) = @_;
-        return if !grep { $_ == $socket } @ready;
-        $try->{returned} = $now if $try;
-        return 1;
-    });
-    $select->remove($socket);
-
-    my $reply = $client->reply;
-    die "$function: $reply\n" if ref $reply || $reply != 1;
+    my ($reply, $returned) = $load->call($redis, 'FCALL', $function, @KEYS,
+                                         'b1');
+    die "$function: $reply\n" if $reply != 1;
+    return $returned;
 }
 
 
 sub report {
-    my ($seconds, @tries) = @_;
+    my (@tries) = @_;
 
-    my ($model) = slurp('/proc/cpuinfo') =~ /^model name\s*:\s*(.*)/m;
-    my $cpus = () = slurp('/proc/cpuinfo') =~ /^processor/mg;
     my $back = grep { $_->{back} } @tries;
 
-    printf "%d workers, %d CPUs (%s); %d connections, %.0f requests a second, "
-        . "which took %.2f ms on average; %d removals.\n\n", $opt{workers},
-        $cpus, $model, $opt{connections}, $count / $seconds,
-        $latency / $count * 1000, scalar @tries;
+    printf "%d workers, %s; %s; %d removals.\n\n", $opt{workers}, machine(),
+        $load->said, scalar @tries;
 
     print "Milliseconds from the call's return:\n\n",
           "| | none | median | p99 | worst |\n|---|---|---|---|---|\n";
@@ -331,10 +170,10 @@ sub report {
 sub row_of {
     my ($title, $what, @tries) = @_;
 
-    my @late = sort { $a <=> $b } map {
+    my @late = map {
         max(0, $_->{$what} ? ($_->{$what} - $_->{returned}) * 1000 : 0)
     } @tries;
 
     printf "| %s | %d | %.2f | %.2f | %.2f |\n", $title,
-        scalar(grep { !$_ } @late), @late[$#late / 2, $#late * 0.99, -1];
+        scalar(grep { !$_ } @late), quantiles(@late);
 }

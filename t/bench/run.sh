@@ -7,6 +7,7 @@
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
 #     sh t/bench/run.sh cutover [OPTION...]
 #     sh t/bench/run.sh removal [OPTION...]
+#     sh t/bench/run.sh load [OPTION...]
 #
 # Installs what is missing (as root) and builds the module first.
 
@@ -19,7 +20,7 @@ repo=$(cd "$(dirname "$0")/../.." && pwd -P)
 script=bench.pl
 
 case "${1:-}" in
-cutover|removal)
+cutover|removal|load)
     script=$1.pl
     shift
     ;;
