@@ -16,8 +16,7 @@ my $t = Recs::Test->new;
 # A Redis whose scan ends only when "scan" says so, and whose feed has lost its
 # last entry when "feed" does.
 
-sub is_now { $t->write("$_[0].new", $_[1]);
-             rename $t->dir . "/$_[0].new", $t->dir . "/$_[0]" }
+sub is_now { $t->write(@_) }
 
 sub bulk { return map { '$' . length($_) . "\r\n$_\r\n" } @_ }
 sub array { return join '', '*' . @_ . "\r\n", @_ }

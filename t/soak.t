@@ -202,9 +202,8 @@ sub fill {
 sub write_pool {
     my $first = int rand 50;
 
-    chmod 0644, $t->write('pool.new', join '', map { qq({"id":"b$_"}\n) }
-                                      $first .. $first + 400);
-    rename $t->dir . '/pool.new', $t->dir . '/pool.ndjson';
+    $t->write('pool.ndjson', join '', map { qq({"id":"b$_"}\n) }
+                                          $first .. $first + 400);
 }
 
 

@@ -90,7 +90,8 @@ C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
 
 =head1 FILES AND WAITING
 
-    $t->dir;  $t->write('sets/a.txt', $bytes);  $t->read('sets/a.txt');
+    $t->dir;  $t->read('sets/a.txt');
+    $t->write('sets/a.txt', $bytes);    # in the place of one, in one step
     $t->data('recs.ndjson');    # lines of t/data (bytes, without newline)
     $t->root;                   # the repository
     $t->log_mark($nginx)        # lines of the access log, once all are there
@@ -236,12 +237,21 @@ sub value {
 }
 
 
+# As a whole: a server that reads the file at this moment gets what was there
+# before, or this.  Open to the workers' user, or as it was made.
+
 sub write {
     my ($self, $name, $bytes) = @_;
 
     my $path = "$self->{dir}/$name";
+    my $new = "$path.$$.new";
+    my $mode = (stat $path)[2] // 0644;
+
     make_path(dirname($path));
-    return spew($path, $bytes);
+    spew($new, $bytes);
+    chmod $mode & 07777, $new or die "$new: $!";
+    rename $new, $path or die "$path: $!";
+    return $path;
 }
 
 
