@@ -77,7 +77,8 @@ sub next_leader {
     my ($name, $before) = @_;
 
     my $now;
-    wait_until(sub { ($now = leader($name)) && $now != $before });
+    wait_until(sub { ($now = leader($name)) && $now != $before })
+        or die "nobody leads\n";
     return $now;
 }
 
@@ -86,7 +87,7 @@ sub next_leader {
 sub kill_leader {
     my ($name) = @_;
 
-    my $leader = leader($name);
+    my $leader = next_leader($name, 0);
     kill KILL => $leader;
     wait_until(sub { !process_info($leader) });
     return next_leader($name, $leader);
