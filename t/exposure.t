@@ -12,6 +12,7 @@ use Digest::SHA qw(hmac_sha256_hex);
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use POSIX ();
+use Recs::Process qw(slurp);
 use Recs::Test;
 use Test::More;
 use Time::HiRes qw(time);
@@ -32,6 +33,9 @@ $t->write('styles.ndjson', join '', map {
 $t->write('odd.ndjson', qq({"id":"q\\"\\\\\\u0000\\u00e9\\ud800"}\n));
 $t->write('wide.ndjson', join '', map { qq({"id":"w$_) . '-' x 900 . qq("}\n) }
                                   1 .. 6);
+$t->write('vast.ndjson', join '', map {
+    qq({"id":"v$_) . '-' x 20_000 . qq("}\n)
+} 1 .. 6);
 $t->write('out.txt', "gone\nn1\nn2\nn3\np1\ns5\ns6\n");
 $t->write('none.ndjson', qq({"id":"gone"}\n));
 $redis->cmd('HSET', 'bins', "\xff\x00\x01",
@@ -81,7 +85,7 @@ my $nginx = $t->nginx(access_log => '\'$request_uri\'', http => <<'HTTP');
 log_format exposure escape=none '$recs_exposure';
 access_log %%NGINX_DIR%%/exposure.log exposure if=$recs_exposure;
 access_log %%NGINX_DIR%%/all.log exposure;
-recs_zone 16m;
+recs_zone 32m;
 recs_redis main { server %%REDIS%%; }
 recs_set out file=%%TESTDIR%%/out.txt;
 recs_pool fresh file=%%TESTDIR%%/fresh.ndjson;
@@ -90,6 +94,7 @@ recs_pool odd file=%%TESTDIR%%/odd.ndjson;
 recs_pool styles file=%%TESTDIR%%/styles.ndjson weight=/weight category=/kind;
 recs_pool none file=%%TESTDIR%%/none.ndjson;
 recs_pool wide file=%%TESTDIR%%/wide.ndjson;
+recs_pool vast file=%%TESTDIR%%/vast.ndjson;
 recs_pool bins redis=main key=bins refresh=1s;
 recs_snapshots home redis=main prefix=home;
 recs_user $arg_u;
@@ -145,6 +150,17 @@ server {
             recs_explore fresh rate=100% slots=900;
             proxy_pass http://%%API%%;
         }
+        location /over {
+            recs_explore vast rate=100% slots=1,2,3,4,5;
+            recs_explore none rate=100% slots=6;
+            proxy_pass http://%%API%%;
+        }
+        location /again {
+            recs_version schema body=/schema accept=3;
+            recs_on_skew reject;
+            error_page 502 = @fallback;
+            proxy_pass http://%%API%%;
+        }
         location /odd { recs_explore odd rate=100% slots=1; recs_exclude out;
                         proxy_pass http://%%API%%; }
         location /bins { recs_explore bins rate=100% slots=1; 
@@ -177,6 +193,7 @@ server {
                            proxy_pass http://%%API%%; }
         location /sub { log_subrequest on; proxy_pass http://%%API%%; }
     }
+    location @fallback { recs on; proxy_pass http://%%API%%; }
     location /pass { recs on; recs_pass home; }
     location /ssi {
         ssi on; ssi_types *; root %%TESTDIR%%/www;
@@ -562,6 +579,14 @@ subtest 'what does not fit is cut, and that is said' => sub {
     is_deeply([grep { $items->[$_->{position} - 1]{id} ne $_->{id} }
                @{ $record->{shown} }], [], 'where they stand');
 
+    ($r, $record) = ask('over', body => 'page');
+    @shown = @{ $record->{shown} };
+    @ids = map { $_->{id} } @{ $r->json->{items} };
+    is_deeply([map { $_->{id} } @shown], [@ids[0 .. 2]],
+              'of what was explored the first that fit');
+    is_deeply([@$record{qw(explored cut)}], [5, 2], 'others are counted');
+    is($record->{unfilled}[0]{slot}, 6, 'a slot without an item fits');
+
     my @lines = $nginx->access_log(0, 'exposure.log');
     my ($longest) = sort { $b <=> $a } map { length } @lines;
     cmp_ok($longest, '<=', 65_536, 'no line is longer than it may be');
@@ -595,6 +620,13 @@ subtest 'responses that are not filtered' => sub {
     my ($r, $record) = ask('reject', body => 'skewed');
     is_deeply([@$record{qw(state status shown total)}],
               ['skewed', 502, undef, 1], 'a page that was rejected');
+
+    ($r, $record) = ask('again', body => 'page', e => 'fallen');
+    agrees($r, $record, 'of the response that came instead');
+    is_deeply([@$record{qw(state status)}], ['filtered', $r->status],
+              'its state');
+    is(scalar(grep { /"fallen"/ } $nginx->access_log(0, 'exposure.log')), 1,
+       'one record');
 
     ($r, $record) = ask('shadow', body => 'page');
     is($r->body, $bodies{page}, 'shadow mode');
@@ -695,6 +727,18 @@ subtest 'users as keyed hashes' => sub {
     is($record->{user}, 'u1', 'off');
     is($record->{user_hash}, undef, 'no hash');
 
+    my ($command) = slurp($t->root . '/docs/directives.md')
+                    =~ /^    (printf %s u10 .*)$/m;
+    my $file = $t->dir . '/key';
+    $command =~ s{/etc/nginx/exposure.key}{$file};
+    my $hash = `$command 2>&1`;
+
+    SKIP: {
+        skip 'no openssl', 1 if $hash =~ /not found/;
+        ($r, $record) = ask('hashed', u => 'u10');
+        is("$record->{user_hash}\n", $hash, 'as the documented command has it');
+    }
+
     unlike($nginx->error_log, qr/\Q$key\E/, 'the key is in no log');
 };
 
@@ -711,6 +755,19 @@ subtest 'another key comes with a reload' => sub {
     ($r, $record) = ask('hashed', u => 'u1');
     is($record->{user_hash}, substr(hmac_sha256_hex('u1', $other), 0, 32),
        'after it');
+};
+
+
+subtest 'every line is JSON, to jq as well' => sub {
+    my @lines = $nginx->access_log(0, 'exposure.log');
+    my @wrong = grep { !eval { $json->decode($_) } } @lines;
+
+    cmp_ok(scalar @lines, '>', 150, 'of many');
+    is_deeply([@wrong], [], 'JSON::PP');
+
+    my $log = "$nginx->{dir}/exposure.log";
+    my $count = `jq -n 'reduce inputs as \$r (0; . + 1)' $log 2>&1`;
+    is($count, @lines . "\n", 'jq');
 };
 
 
