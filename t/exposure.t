@@ -78,6 +78,7 @@ $t->upstream(sub {
              type => $name eq 'packed' ? 'application/msgpack'
                      : $name eq 'text' ? 'text/html' : 'application/json',
              status => $request->{args}{status} // 200,
+             $request->{args}{cut} ? (cut => $request->{args}{cut}) : (),
              headers => ['Cache-Control' => 'max-age=60'] };
 });
 
@@ -186,6 +187,8 @@ server {
         location /reject { recs_on_bad_body reject; recs_on_skew reject;
                            recs_version schema body=/schema accept=3;
                            proxy_pass http://%%API%%; }
+        location /unbuffered { recs shadow; proxy_buffering off;
+                               proxy_pass http://%%API%%; }
         location /small { recs_max_body_size 10; proxy_pass http://%%API%%; }
         location /slow { limit_rate 2k; proxy_pass http://%%API%%; }
         location /cached { proxy_cache pages; proxy_cache_key $arg_body;
@@ -699,6 +702,18 @@ subtest 'a response that did not arrive' => sub {
 
     $record = record('left-2');
     is($record->{delivered}, JSON::PP::false, 'nor over HTTP/2');
+
+    for my $path (qw(shadow small unbuffered)) {
+        my ($r, $broken) = ask($path, cut => 12);
+
+        ok(!$r->complete, "$path: an upstream broke off");
+        is($broken->{delivered}, JSON::PP::false, 'and it says so');
+    }
+
+    my ($r, $broken) = ask('filtered', cut => 12);
+    is_deeply([@$broken{qw(state why status delivered)}],
+              ['bypassed', 'truncated', 502, JSON::PP::true],
+              'what is sent in its place is delivered');
 };
 
 

@@ -47,6 +47,7 @@ my $api = $t->upstream(sub {
         if $req->{path} =~ /^.broken/;
 
     return { headers => ['X-User' => $args->{of} // ''],
+             $args->{cut} ? (cut => $args->{cut}) : (),
              body => $args->{page} // page(split / /, $args->{items} // '') };
 }, keepalive => 1);
 
@@ -444,6 +445,11 @@ subtest 'internal redirects and error pages' => sub {
     is($t->get('/skewed?u=r3&items=a')->body, page(qw(s1 s2)));
     is_recorded('fallback', 's1 s2', 'a fallback');
     is_not_recorded('r3', '/skewed?u=r3&items=a', 'not what was rejected');
+
+    $redis->cmd('DEL', 'shown:fallback');
+    is($t->get('/skewed?u=r4&items=a&cut=5')->body, page(qw(s1 s2)));
+    is_recorded('fallback', 's1 s2', 'also of an upstream that broke off');
+    is_not_recorded('r4', '/skewed?u=r4&items=a&cut=5', 'but not what that had');
 };
 
 

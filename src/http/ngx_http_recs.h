@@ -413,8 +413,6 @@ struct ngx_http_recs_ctx_s {
 
     recs_output_t               output;
 
-    unsigned                    sent:1;     /* the rewritten page was sent, or
-                                               part of it */
     ngx_http_recs_ctx_t        *sent_next;  /* of the same main request */
     ngx_str_t                   record_key; /* empty: it isn't recorded */
     unsigned                    ended:1;    /* the main request is: it will only

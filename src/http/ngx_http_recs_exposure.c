@@ -253,7 +253,7 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
     if (ctx->ended && r == r->main) {
         recs_write_key(w, "delivered");
 
-        if (r->request_complete) {
+        if (ngx_http_recs_delivered(ctx)) {
             recs_write_true(w);
 
         } else {

@@ -177,7 +177,6 @@ ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx)
         sent->last = &sent->first;
     }
 
-    ctx->sent = 1;
     ctx->sent_next = NULL;
 
     *sent->last = ctx;
@@ -233,13 +232,23 @@ ngx_http_recs_delivered(const ngx_http_recs_ctx_t *ctx)
 
     r = ctx->request->main;
 
-    return ctx->sent && r->request_complete && !ngx_http_recs_broke_off(r);
+    if (!r->request_complete) {
+        return 0;
+    }
+
+    /*
+     * what the module sent itself is whole, and then the upstream may be one
+     * that was given up for it
+     */
+
+    return (ctx->request == r && (ctx->rewritten || ctx->reject))
+           || !ngx_http_recs_broke_off(r);
 }
 
 
 /*
  * A main request's upstream that breaks off is no error to nginx: it sends what
- * it has.  A page in a subrequest may be part of that.
+ * it has, a page in a subrequest maybe as part of that.
  */
 
 static ngx_uint_t

@@ -77,9 +77,9 @@ ngx_int_t ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx);
 ngx_http_recs_ctx_t *ngx_http_recs_sent(ngx_http_request_t *r);
 
 /*
- * Did the whole of the client's response go out to the kernel, that page in it?
- * That is known from the end of the main request on: in its cleanups, and when
- * it is logged, not yet when a subrequest is logged.
+ * Did the whole of the client's response go out to the kernel, that response in
+ * it?  That is known from the end of the main request on: in its cleanups, and
+ * when it is logged, not yet when a subrequest is logged.
  */
 
 ngx_uint_t ngx_http_recs_delivered(const ngx_http_recs_ctx_t *ctx);
