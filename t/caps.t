@@ -334,7 +334,7 @@ subtest 'what has no place could not be counted: it is refused' => sub {
 
 
 subtest 'configurations that are wrong' => sub {
-    for my $cap (qw(0/1h 5 5/ /1h 5/0s 5/999ms 5/2y x/1h 5/x 1000000001/1h)) {
+    for my $cap (qw(0/1h 5 5/ /1h 5/0s 5/999ms 5/366d 5/2y x/1h 5/x 1000000001/1h)) {
         my ($code, $said) = $t->nginx_test(
             "recs_pool three file=%%TESTDIR%%/three.ndjson;\n"
             . 'server { listen %%LISTEN%%; recs_explore three rate=1% '
@@ -342,6 +342,15 @@ subtest 'configurations that are wrong' => sub {
 
         isnt($code, 0, "cap=$cap");
         like($said, qr/"cap=\Q$cap\E" .*it must be a number.* in \S+:\d+/);
+    }
+
+    for my $cap (qw(1/1s 1000000000/365d)) {
+        my ($code, $said) = $t->nginx_test(
+            "recs_pool three file=%%TESTDIR%%/three.ndjson;\n"
+            . 'server { listen %%LISTEN%%; recs_explore three rate=1% '
+            . "slots=1 cap=$cap; }");
+
+        is($code, 0, "cap=$cap is right") or diag($said);
     }
 
     my ($code, $said) = $t->nginx_test(

@@ -588,6 +588,7 @@ subtest 'configurations that are wrong' => sub {
         ['key=k', 'must have "redis=" and "key="'],
         ['redis=main key=k x=1', 'invalid parameter "x=1"'],
         ['redis=main key=k key=l', 'duplicate parameter "key=l"'],
+        ['redis=main key=k:$1', 'the like, name the capture'],
         ['redis=none key=k', 'no recs_redis "none" is defined'],
         ['redis=main key=k within=0', 'it must be a time such as "7d"'],
         ['redis=main key=k within=11y', 'it must be a time such as "7d"'],

@@ -506,7 +506,7 @@ ngx_uint_t ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
     void (*done)(ngx_recs_ask_t *ask));
 
-/* Is a variable in the text of a set's key= or value= empty? */
+/* Is a variable in the text of a key= or value= empty? */
 
 ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
     ngx_http_complex_value_t *cv);

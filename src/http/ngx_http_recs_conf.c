@@ -227,6 +227,29 @@ ngx_http_recs_complex(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
+char *
+ngx_http_recs_option_text(ngx_http_recs_option_t *o,
+    ngx_http_complex_value_t **cv)
+{
+    size_t   i;
+    u_char  *p;
+
+    p = o->value.data;
+
+    for (i = 1; i < o->value.len; i++) {
+
+        if (p[i] >= '1' && p[i] <= '9'
+            && (p[i - 1] == '$'
+                || (i > 1 && p[i - 1] == '{' && p[i - 2] == '$')))
+        {
+            return "it can't have \"$1\" and the like, name the capture";
+        }
+    }
+
+    return ngx_http_recs_complex(o->cf, &o->value, cv);
+}
+
+
 ngx_int_t
 ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source, recs_pointer_t *ptr)
 {

@@ -39,6 +39,15 @@ void ngx_http_recs_option_init(ngx_http_recs_option_t *o, ngx_conf_t *cf,
     ngx_uint_t name);
 
 /*
+ * Compiles an option's text that will not be used if a variable in it is empty,
+ * which nginx can't tell of a capture without a name.  Returns what an option's
+ * set() does.
+ */
+
+char *ngx_http_recs_option_text(ngx_http_recs_option_t *o,
+    ngx_http_complex_value_t **cv);
+
+/*
  * Reads the directive's arguments from number first on by defs, which end with
  * a null name.  Each option may be given once.  NGX_CONF_OK or NGX_CONF_ERROR.
  */

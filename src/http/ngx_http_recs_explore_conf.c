@@ -167,7 +167,7 @@ ngx_http_recs_explore_cap(ngx_http_recs_option_t *o, void *thing)
     }
 
     return "it must be a number up to 1000000000 and a time from \"1s\" to "
-           "\"1y\", such as \"100/1h\"";
+           "\"365d\", such as \"100/1h\"";
 }
 
 

@@ -33,7 +33,7 @@ ngx_http_recs_record_key(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_record_t *record = thing;
 
-    return ngx_http_recs_complex(o->cf, &o->value, &record->key);
+    return ngx_http_recs_option_text(o, &record->key);
 }
 
 

@@ -37,34 +37,6 @@ ngx_http_recs_set_redis(ngx_http_recs_option_t *o, void *thing)
 }
 
 
-/*
- * The text of key= or value=.  A set is skipped if a variable in it is empty,
- * which nginx can't tell of a capture without a name.
- */
-
-static char *
-ngx_http_recs_set_text(ngx_http_recs_option_t *o,
-    ngx_http_recs_set_options_t *so)
-{
-    size_t   i;
-    u_char  *p;
-
-    p = o->value.data;
-
-    for (i = 1; i < o->value.len; i++) {
-
-        if (p[i] >= '1' && p[i] <= '9'
-            && (p[i - 1] == '$'
-                || (i > 1 && p[i - 1] == '{' && p[i - 2] == '$')))
-        {
-            return "it can't have \"$1\" and the like, name the capture";
-        }
-    }
-
-    return ngx_http_recs_complex(o->cf, &o->value, &so->set->key);
-}
-
-
 static char *
 ngx_http_recs_set_key(ngx_http_recs_option_t *o, void *thing)
 {
@@ -72,7 +44,7 @@ ngx_http_recs_set_key(ngx_http_recs_option_t *o, void *thing)
 
     so->key = 1;
 
-    return ngx_http_recs_set_text(o, so);
+    return ngx_http_recs_option_text(o, &so->set->key);
 }
 
 
@@ -122,7 +94,7 @@ ngx_http_recs_set_value(ngx_http_recs_option_t *o, void *thing)
     so->nsources++;
     so->set->set.source = NGX_RECS_SET_VALUE;
 
-    return ngx_http_recs_set_text(o, so);
+    return ngx_http_recs_option_text(o, &so->set->key);
 }
 
 

@@ -1,7 +1,7 @@
 
 /*
  * The exposure record's members that say what was shown, and how it was drawn
- * (docs/exposure.md).  All in JSON.
+ * (docs/variables-and-headers.md).  All in JSON.
  */
 
 
