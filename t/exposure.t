@@ -36,6 +36,7 @@ $t->write('wide.ndjson', join '', map { qq({"id":"w$_) . '-' x 900 . qq("}\n) }
 $t->write('vast.ndjson', join '', map {
     qq({"id":"v$_) . '-' x 20_000 . qq("}\n)
 } 1 .. 6);
+$t->write('kinds.ndjson', '{"id":"kind","kind":"' . 'k' x 70_000 . '"}');
 $t->write('out.txt', "gone\nn1\nn2\nn3\np1\ns5\ns6\n");
 $t->write('none.ndjson', qq({"id":"gone"}\n));
 $redis->cmd('HSET', 'bins', "\xff\x00\x01",
@@ -95,6 +96,7 @@ recs_pool odd file=%%TESTDIR%%/odd.ndjson;
 recs_pool styles file=%%TESTDIR%%/styles.ndjson weight=/weight category=/kind;
 recs_pool none file=%%TESTDIR%%/none.ndjson;
 recs_pool wide file=%%TESTDIR%%/wide.ndjson;
+recs_pool kinds file=%%TESTDIR%%/kinds.ndjson category=/kind;
 recs_pool vast file=%%TESTDIR%%/vast.ndjson;
 recs_pool bins redis=main key=bins refresh=1s;
 recs_snapshots home redis=main prefix=home;
@@ -154,6 +156,10 @@ server {
         location /over {
             recs_explore vast rate=100% slots=1,2,3,4,5;
             recs_explore none rate=100% slots=6;
+            proxy_pass http://%%API%%;
+        }
+        location /kinds {
+            recs_explore kinds rate=100% slots=1 method=diverse;
             proxy_pass http://%%API%%;
         }
         location /again {
@@ -589,6 +595,10 @@ subtest 'what does not fit is cut, and that is said' => sub {
               'of what was explored the first that fit');
     is_deeply([@$record{qw(explored cut)}], [5, 2], 'others are counted');
     is($record->{unfilled}[0]{slot}, 6, 'a slot without an item fits');
+
+    ($r, $record) = ask('kinds', body => 'page');
+    is_deeply([@$record{qw(explored cut)}, $record->{shown}[0]{position}],
+              [1, 1, 2], 'nor does a category that is too long');
 
     my @lines = $nginx->access_log(0, 'exposure.log');
     my ($longest) = sort { $b <=> $a } map { length } @lines;

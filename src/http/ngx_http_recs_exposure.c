@@ -55,6 +55,7 @@ static ngx_int_t ngx_http_recs_exposure_page(ngx_http_recs_exposure_t *e,
 static ngx_int_t ngx_http_recs_exposure_item(ngx_http_recs_exposure_t *e,
     const ngx_http_recs_shown_t *shown);
 static ngx_int_t ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e);
+static ngx_uint_t ngx_http_recs_exposure_vast(const recs_draw_t *draw);
 static ngx_int_t ngx_http_recs_exposure_insert(ngx_http_recs_exposure_t *e,
     const ngx_http_recs_shown_t *shown);
 static const recs_object_t *ngx_http_recs_exposure_object(
@@ -490,7 +491,9 @@ ngx_http_recs_exposure_item(ngx_http_recs_exposure_t *e,
 {
     size_t  len;
 
-    if (shown->id.len > NGX_HTTP_RECS_EXPOSURE_MAX) {
+    if (shown->id.len > NGX_HTTP_RECS_EXPOSURE_MAX
+        || (shown->insert && ngx_http_recs_exposure_vast(shown->insert->draw)))
+    {
         e->cut += e->tight;
         return NGX_OK;
     }
@@ -530,6 +533,11 @@ ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e)
             continue;
         }
 
+        if (ngx_http_recs_exposure_vast(draw)) {
+            e->cut += e->tight;
+            continue;
+        }
+
         len = e->w.len;
 
         recs_write_object(&e->w);
@@ -544,6 +552,16 @@ ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e)
     }
 
     return NGX_OK;
+}
+
+
+/* Can it never fit?  Then nobody need write it to find out. */
+
+static ngx_uint_t
+ngx_http_recs_exposure_vast(const recs_draw_t *draw)
+{
+    return draw && draw->category
+           && draw->category->name.len > NGX_HTTP_RECS_EXPOSURE_MAX;
 }
 
 
