@@ -493,7 +493,7 @@ subtest 'a leader that is stopped while it writes' => sub {
     my $image = slurp("$dir/huge");
     my ($log, %held) = cold('key=huge size=50m', big => $image);
     is $held{big}, 30000, 'it is whole';
-    like $image, qr/"id":"l0","t":"3333/, 'and the last';
+    ok $image =~ /"id":"l0","t":"(.)\1{999}"\}/, 'and of one moment';
     $redis->start;
 };
 
