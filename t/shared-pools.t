@@ -239,23 +239,30 @@ subtest 'a pool of thousands' => sub {
 
     # It is built in turns: some hundred requests are answered meanwhile.
     my $c = $t->http;
-    my @took;
+    my (@quiet, @took);
+
+    my $takes = sub {
+        my $start = time;
+        $c->get('/few');
+        return time - $start;
+    };
 
     for my $n (1 .. 3) {
+        push @quiet, map { $takes->() } 1 .. 30;
         $redis->cmd('HSET', 'many', 'more', qq({"n":$n}));
         my $before = pool('many')->{refreshes};
 
         while (pool('many')->{refreshes} < $before + 4) {
-            my $start = time;
-            $c->get('/few');
-            push @took, time - $start;
+            push @took, $takes->();
         }
     }
 
-    @took = sort { $a <=> $b } @took;
+    @$_ = sort { $a <=> $b } @$_ for \@quiet, \@took;
+    my $median = $took[@took / 2];
     note sprintf '%d responses, median %.1f ms, worst %.1f ms', scalar @took,
-        1000 * $took[@took / 2], 1000 * $took[-1];
-    cmp_ok($took[@took / 2], '<', Recs::Mode::patience(0.05), 'no stall');
+        1000 * $median, 1000 * $took[-1];
+    cmp_ok($median, '<', $quiet[@quiet / 2] + Recs::Mode::patience(0.05),
+           'no stall');
 };
 
 
