@@ -79,8 +79,10 @@ recs_set $_ redis=main $sets{$_};
 recs_set whole_$_ redis=main $sets{$_} prefetch=3;
 SET
 
+# One that is frozen for a while keeps its connections.
+
 $http .= <<'HTTP';
-recs_redis main { server %%REDIS%%; }
+recs_redis main { server %%REDIS%%; timeout 60s; }
 recs_redis fake { server %%FAKE%%; timeout 60s; }
 recs_redis two { server %%FAKE%%; connections 2; }
 recs_redis gone { server unix:%%TESTDIR%%/nobody.sock; }
