@@ -384,6 +384,8 @@ subtest 'p is the probability, found independently' => sub {
         my ($size, @slots) = @{ $policies{$path} };
         my (@responses, @asked);
 
+        $t->answered(sub { fetch($path, $text, e => 1) });
+
         my @commands = $redis->watch(sub {
             @responses = map { fetch($path, $text, e => $_) } 1 .. 40;
         });

@@ -209,6 +209,8 @@ subtest 'weighted: p is the probability, found independently' => sub {
     my ($n, $placed, $unfilled) = (60, 0, 0);
     my @responses;
 
+    $t->answered(sub { fetch('panel', page('p1'), e => 1) });
+
     my @commands = $redis->watch(sub {
         @responses = map { fetch('panel', page('p1'), e => $_) } 1 .. $n;
     });

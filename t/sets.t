@@ -411,6 +411,8 @@ subtest 'a key of another type degrades the responses that need it' => sub {
 
 
 subtest 'one command a set, all in one write' => sub {
+    $t->answered(sub { fetch('/three', page(@ids)) });
+
     $redis->reset_calls;
     my @seen = $redis->watch(sub { fetch('/three', page(@ids)) });
 

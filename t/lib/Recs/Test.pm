@@ -87,6 +87,8 @@ C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
     $t->request('HEAD', '/path', ...)
     $t->http                    a connection: Recs::HTTP1; port => 'B'
     $t->http2                   a connection: Recs::HTTP2
+    $t->answered(sub { $t->get('/page') })      its response, once Redis says
+                                all: a new worker is connected a bit later
 
 =head1 FILES AND WAITING
 
@@ -418,6 +420,19 @@ sub request {
     my $r = $c->request($method, $target, \%opt, Connection => 'close',
                         @fields);
     $c->close;
+    return $r;
+}
+
+
+sub answered {
+    my ($self, $code) = @_;
+
+    my $r;
+    wait_until(sub {
+        $r = $code->();
+        return ($r->header('Recs-Sets') // 'unknown') !~ /unknown/;
+    }) or die "Redis does not answer\n";
+
     return $r;
 }
 
