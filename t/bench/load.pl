@@ -15,6 +15,9 @@ use Recs::Turns;
 
 my @KEYS = (2, 'stock', 'stock:feed');
 my $CALL = 1000;                # ids of one call
+my $MEANWHILE = 100;            # calls while it is loaded
+my $AT_ONCE = 100;              # calls whose entries the leader finds at once
+my $ROOM = 1.02;                # for ids that come meanwhile
 my $LIMIT = 5;                  # ms that a turn should take at most
 
 my %opt = (ids => 10_000_000, calls => 10_000);
@@ -43,7 +46,8 @@ my $images = $bench->dir . '/images';
 my ($nginx, $leader, $peak, $tool);
 my $changes = 0;
 
-my $zone = 1024 * 1024 * int(4 + $opt{ids} * ($opt{scores} ? 40 : 20) * 1.01
+my $capacity = int($opt{ids} * $ROOM);
+my $zone = 1024 * 1024 * int(4 + $capacity * ($opt{scores} ? 40 : 20) * 1.01
                                  / 1024 / 1024);
 
 Recs::Bench::run(\&main);
@@ -100,12 +104,20 @@ sub replica { return $bench->status->{sets}{stock}{replica} }
 
 
 # Runs $code, and says what it took in seconds: altogether, of the leader's CPU
-# and of Redis'.  With $watch also the turns of the leader's event loop.
+# and of Redis'.  With $watch also the turns of the leader's event loop; it does
+# nothing until they are.
 
 sub phase {
     my ($title, $watch, $code) = @_;
 
-    my $turns = $watch && Recs::Turns->watch($leader, $bench->dir . '/turns');
+    my $turns;
+
+    if ($watch) {
+        kill STOP => $leader;
+        $turns = Recs::Turns->watch($leader, $bench->dir . '/turns');
+        kill CONT => $leader;
+    }
+
     my %p = (title => $title, start => now(), redis => cpu($redis->pid),
              nginx => $watch ? cpu($leader) : 0);
 
@@ -176,7 +188,7 @@ sub configuration {
     recs_zone $zone;
     recs_redis main { server %%REDIS%%; }
     recs_set stock redis=main key=stock replica=on feed=stock:feed
-             capacity=$opt{ids} $set $more;
+             capacity=$capacity $set $more;
     server {
         listen 127.0.0.1:%%PORT%%;
         location = /recs { recs_status; }
@@ -218,7 +230,7 @@ sub anew {
     return phase('loaded anew, while changes are written', 1, sub {
         $redis->cmd('DEL', 'stock:feed');
         until_replica(sub {
-            change();
+            change() if $changes < $MEANWHILE;
             return $_[0]{loads} > $loads && follows($_[0]);
         });
         $_[0]{peak} = $peak;
@@ -242,13 +254,18 @@ sub change {
 }
 
 
-# Until the table was copied, which clears what the changes left of marks.
+# Until the table was copied, which clears what the changes left of marks.  The
+# first entries have been written before the leader gets to read them.
 
 sub follow {
     my $before = replica();
     my ($used, $copied) = (0, 0);
 
     my $p = phase('', 1, sub {
+        kill STOP => $leader;
+        change() for 1 .. $AT_ONCE;
+        kill CONT => $leader;
+
         for my $n (1 .. $opt{calls}) {
             change();
             next if $n % 10;
@@ -296,8 +313,8 @@ sub report {
 
     my ($peak) = grep { defined } map { $_->{peak} } @phases;
 
-    printf "%d ids%s, Redis on a unix socket; %s.\n\n", $opt{ids},
-        $opt{scores} ? ' with scores' : '', machine();
+    printf "%d ids%s, capacity=%d, Redis on a unix socket; %s.\n\n",
+        $opt{ids}, $opt{scores} ? ' with scores' : '', $capacity, machine();
 
     print "| | seconds | the leader's CPU | Redis' CPU |\n|---|---|---|---|\n";
     printf "| %s | %.2f | %.2f | %.2f |\n", @$_{qw(title seconds nginx redis)}
