@@ -99,6 +99,10 @@ server {
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     location = /status { recs_status; }
+    location ~ "(?s)^/named/(?<named>.*)$" {
+        recs_explore $named rate=100% slots=1;
+        proxy_pass http://api;
+    }
 HTTP
 
 $http .= "location = /$_ { $locations{$_} proxy_pass http://api; }\n"
@@ -403,6 +407,10 @@ subtest 'a pool by variable' => sub {
        'one that there is not: the page stays');
     is($t->get('/status')->json->{items}{unfilled_slots}
        - $after->{unfilled_slots}, 4, 'counted as unfilled');
+
+    is($t->get('/named/a%0Ab' . 'x' x 200 . '?page=' . page('p1'))->status, 200);
+    ok($nginx->wait_log(qr/ names "a\?bx{125}", which is no recs_pool/),
+       'a line of the log, whatever the name');
 };
 
 

@@ -33,7 +33,7 @@ typedef struct {
     ngx_atomic_t              responses;    /* recorded, Redis confirmed it */
     ngx_atomic_t              ids;          /* of these */
     ngx_atomic_t              batches;      /* in which they left */
-    ngx_atomic_t              unkeyed;      /* a variable in the key was empty */
+    ngx_atomic_t              unkeyed;      /* the key was empty */
     ngx_atomic_t              refused;      /* Redis answered with an error */
     ngx_atomic_t              dropped;      /* too many waited, or the worker
                                                ended */

@@ -130,8 +130,8 @@ ngx_recs_zone_check(ngx_recs_zone_t *zone, ngx_shm_zone_t *shm_zone)
     if (zone->full) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "recs_zone has no place for another name: up to %d, and "
-                      "%d of snapshots' channels and pools, can be used "
-                      "from nginx's start on",
+                      "%d of snapshots' channels, replicas, pools and caps, "
+                      "can be used from nginx's start on",
                       NGX_RECS_ZONE_ENTRIES, NGX_RECS_ZONE_BLOCKS);
         return NGX_ERROR;
     }

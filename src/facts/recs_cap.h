@@ -5,9 +5,9 @@
  * builtins; nothing is allocated, no pointer is kept in the shared memory, and
  * a process may be killed at any instant: each change is one store.
  *
- * A window is counted in steps of a fourteenth of it, each item's last 15: those
- * reach back the whole window, and at most one step more.  So an item counts as
- * shown for at least the window, and for at most a fourteenth longer.
+ * A window is counted in steps of a fourteenth of it, each item's last 15:
+ * those reach back the whole window, and at most one step more.  So an item
+ * counts as shown for at least the window, and for at most a fourteenth longer.
  *
  * An item has an entry in one of two lines, which its hash says, of 8 entries
  * each.  One that was not shown within the window can be taken by another item.

@@ -8,6 +8,7 @@
 /* A variable that names no pool is logged again after so many seconds. */
 
 #define NGX_HTTP_RECS_UNKNOWN_QUIET  10
+#define NGX_HTTP_RECS_UNKNOWN_LEN    128    /* bytes of it that are logged */
 
 
 static ngx_int_t ngx_http_recs_plan_line(ngx_http_recs_ctx_t *ctx,
@@ -167,16 +168,28 @@ static void
 ngx_http_recs_unknown_pool(ngx_http_recs_ctx_t *ctx,
     ngx_http_recs_explore_t *ex, ngx_str_t *name)
 {
-    time_t  before;
+    u_char     buf[NGX_HTTP_RECS_UNKNOWN_LEN];
+    time_t     before;
+    ngx_str_t  printable;
 
     before = ex->unknown;
     ex->unknown = ngx_time();
 
-    if (before == 0 || ex->unknown - before >= NGX_HTTP_RECS_UNKNOWN_QUIET) {
-        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
-                      "recs_explore \"%V\" names \"%V\", which is no recs_pool",
-                      &ex->source, name);
+    if (before && ex->unknown - before < NGX_HTTP_RECS_UNKNOWN_QUIET) {
+        return;
     }
+
+    /* it may be a client's */
+
+    printable.data = buf;
+    printable.len = ngx_min(name->len, sizeof(buf));
+
+    ngx_memcpy(buf, name->data, printable.len);
+    ngx_recs_printable(buf, printable.len);
+
+    ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                  "recs_explore \"%V\" names \"%V\", which is no recs_pool",
+                  &ex->source, &printable);
 }
 
 

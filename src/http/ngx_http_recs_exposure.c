@@ -157,7 +157,7 @@ ngx_http_recs_exposure(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
 }
 
 
-/* Bytes of all items and draws at most, if one of their texts' takes so many. */
+/* Bytes of all items and draws at most, if one of a text takes escaped. */
 
 static size_t
 ngx_http_recs_exposure_size(const ngx_http_recs_ctx_t *ctx, size_t escaped)
