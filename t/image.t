@@ -213,7 +213,7 @@ subtest 'a binary upgrade' => sub {
     my @old = $nginx->workers;
 
     $nginx->signal('USR2');
-    ok wait_until(sub { -s $pid && -e "$pid.oldbin" }), 'a new master';
+    ok wait_until(sub { -e "$pid.oldbin" && -s $pid }), 'a new master';
     my ($new) = slurp($pid) =~ /(\d+)/;
     ok wait_until(sub { $read->() > $before }), 'the image';
 

@@ -205,7 +205,7 @@ HTTP
     ok wait_until(sub { $redis->clients == 9 }), 'three connections more';
 
     $other->signal('USR2');
-    ok wait_until(sub { -s "$dir/nginx.pid" && -e "$dir/nginx.pid.oldbin" }),
+    ok wait_until(sub { -e "$dir/nginx.pid.oldbin" && -s "$dir/nginx.pid" }),
         'a new master';
     my ($new) = slurp("$dir/nginx.pid") =~ /(\d+)/;
     ok wait_until(sub { $redis->clients == 12 }), 'its worker asks Redis, too';

@@ -243,7 +243,7 @@ subtest 'a binary upgrade' => sub {
     $redis->cmd('SAVE');
     $redis->kill;
     $nginx->signal('USR2');
-    ok wait_until(sub { -s $pid && -e "$pid.oldbin" }), 'a new master';
+    ok wait_until(sub { -e "$pid.oldbin" && -s $pid }), 'a new master';
     my ($new) = slurp($pid) =~ /(\d+)/;
     ok wait_until(sub {
         my $n = () = $nginx->error_log =~ /"fresh" holds 6 items, of its/g;
