@@ -104,8 +104,8 @@ sub replica { return $bench->status->{sets}{stock}{replica} }
 
 
 # Runs $code, and says what it took in seconds: altogether, of the leader's CPU
-# and of Redis'.  With $watch also the turns of the leader's event loop; it does
-# nothing until they are.
+# and of Redis'.  With $watch also the turns of the leader's event loop; until they
+# are watched, and $watch was run, it does nothing.
 
 sub phase {
     my ($title, $watch, $code) = @_;
@@ -115,12 +115,13 @@ sub phase {
     if ($watch) {
         kill STOP => $leader;
         $turns = Recs::Turns->watch($leader, $bench->dir . '/turns');
-        kill CONT => $leader;
+        $watch->();
     }
 
     my %p = (title => $title, start => now(), redis => cpu($redis->pid),
              nginx => $watch ? cpu($leader) : 0);
 
+    kill CONT => $leader if $watch;
     $code->(\%p);
 
     $p{seconds} = now() - $p{start};
@@ -198,7 +199,7 @@ END
 
 
 sub cold {
-    return phase('from the start of nginx until fresh', 0, sub {
+    return phase('from the start of nginx until fresh', undef, sub {
         $nginx = $bench->nginx(workers => 1, http => configuration(''));
         until_replica(\&follows);
     });
@@ -227,7 +228,7 @@ sub anew {
     until_replica(sub { $loads = $_[0]{loads};
                         return $_[0]{feed_seq} == 1 });
 
-    return phase('loaded anew, while changes are written', 1, sub {
+    return phase('loaded anew, while changes are written', sub { }, sub {
         $redis->cmd('DEL', 'stock:feed');
         until_replica(sub {
             change() if $changes < $MEANWHILE;
@@ -261,11 +262,7 @@ sub follow {
     my $before = replica();
     my ($used, $copied) = (0, 0);
 
-    my $p = phase('', 1, sub {
-        kill STOP => $leader;
-        change() for 1 .. $AT_ONCE;
-        kill CONT => $leader;
-
+    my $p = phase('', sub { change() for 1 .. $AT_ONCE }, sub {
         for my $n (1 .. $opt{calls}) {
             change();
             next if $n % 10;
@@ -291,7 +288,7 @@ sub image_written {
     $nginx->reload(http => configuration("image=$images/stock"));
     until_replica(\&follows);
 
-    return phase('its image written', 1, sub {
+    return phase('its image written', sub { }, sub {
         wait_until(sub { -e "$images/stock" }, 60) or die "there is no image\n";
     });
 }
@@ -304,7 +301,7 @@ sub image_read {
     $nginx->start;
     until_replica(sub { 1 });
 
-    return phase('its image read', 1, sub { until_replica(\&follows) });
+    return phase('its image read', sub { }, sub { until_replica(\&follows) });
 }
 
 
