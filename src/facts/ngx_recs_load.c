@@ -14,7 +14,7 @@
 /* Slots that are cleared or copied under one lock, and in one turn. */
 
 #define NGX_RECS_LOAD_SLOTS   (16 * 1024)
-#define NGX_RECS_LOAD_LOCKS   4
+#define NGX_RECS_LOAD_LOCKS   2
 
 
 static void ngx_recs_load_head(ngx_recs_follow_t *f);

@@ -19,9 +19,9 @@
 
 /*
  * so much is read before others have their turn, bytes: thousands of ids, which
- * take 1 to 3 ms where they are put into a table
+ * take a millisecond or two where they are put into a table
  */
-#define NGX_RECS_REDIS_TURN         (64 * 1024)
+#define NGX_RECS_REDIS_TURN         (32 * 1024)
 
 /*
  * so many of worker_connections are left to others, or a worker could not even
