@@ -9,7 +9,7 @@
  *   ngx_recs_entry.c        one of the feed's entries
  *   ngx_recs_replica_image.c        writes the replica to a file
  *   ngx_recs_replica_image_read.c   fills that of a new zone from it
- *   ngx_recs_idle.c         gives back the memory of the table that nobody reads
+ *   ngx_recs_idle.c         gives back the memory of a table that nobody reads
  *
  * Loading: the feed's end is noted, the set is scanned in pieces into the next
  * table, which replaces the one before; then the feed is followed from that end

@@ -26,8 +26,8 @@
 #define RECS_TABLE_AHEAD     16     /* lines asked of memory in advance */
 
 /*
- * A slot whose id went, was another's, and is the first one's again has seen four
- * changes.  A reader that saw the id before and after may have counted the first
+ * A slot whose id went, was another's and is the first one's again saw four
+ * changes.  A reader who saw the id before and after may have counted the first
  * one already, before it looked.
  */
 

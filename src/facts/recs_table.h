@@ -154,9 +154,9 @@ int recs_table_worn(const recs_table_t *t);
  *     } while (!recs_table_stood(&view));
  *
  * A view falls when the table after it has been published and its memory is
- * needed for the one after that, or is said to be idle.  A second try falls only
- * if yet another table was filled and published since the first did: none falls
- * that is shorter than it takes to make a table.
+ * needed for the one after that, or is said to be idle.  A second try falls
+ * if, since the first did, yet another table was filled and published: none
+ * falls that is shorter than it takes to make a table.
  */
 
 /* 1, or 0: no table was published yet. */
@@ -170,8 +170,8 @@ int recs_table_stood(const recs_table_view_t *view);
 /*
  * Looks up n fingerprints: found[i] becomes 1 or 0, scores[i] the score where
  * that is 1: one that the id had meanwhile.  scores may be NULL, and must be if
- * the table keeps none.  With scores, an id is looked up again if several others
- * were changed meanwhile.
+ * the table keeps none.  With scores, an id is looked up again if several
+ * others were changed meanwhile.
  */
 
 void recs_table_find(const recs_table_view_t *view, const uint64_t *prints,
@@ -247,10 +247,10 @@ int recs_table_publish(recs_table_writer_t *w);
 
 /*
  * The memory of the table that is not active.  0: until the next one is begun
- * nobody needs what is in it, and its pages may be taken away, as long as others
- * come in their place that hold zeros or anything else.  Who still reads there
- * finds that its view fell.  RECS_TABLE_NONE: nothing was published, or the next
- * table is being made; RECS_TABLE_LOST.
+ * nobody needs what is in it, and its pages may be taken away, as long as
+ * others come in their place that hold zeros or anything else.  Who still reads
+ * there finds that its view fell.  RECS_TABLE_NONE: nothing was published, or
+ * the next table is being made; RECS_TABLE_LOST.
  *
  * It is for the caller to see that no other writer takes over before the pages
  * are gone.
