@@ -417,6 +417,10 @@ subtest 'recs_pass and what is active' => sub {
     refuses('before recs_status',
             "$snapshots; " . server('recs_pass s; recs_status;'),
             qr/"recs_status" .*where recs_pass is, .*one handler/);
+    refuses('recs_ready and recs_status', server('recs_ready; recs_status;'),
+            qr/"recs_status" .*where recs_ready is, .*one handler/);
+    refuses('recs_status twice', server('recs_status; recs_status;'),
+            qr/"recs_status" directive is duplicate/);
     refuses('no such snapshots', server('recs_pass s;'),
             qr/recs_snapshots "s"/);
     refuses("format=$_", "$snapshots;\n" . server("recs_pass s format=$_;"),

@@ -468,6 +468,9 @@ subtest 'draws' => sub {
             $of{ $kind == 1 ? '"loud"' : 'calm' }++ if $slot == 2;
         }
 
+        push @wrong, "skipped @{ $record->{skipped} // [] }"
+            if $json->encode($record->{skipped} // []) ne '[900]';
+
         push @wrong, "slots @{[sort keys %slot]}"
             if (join ' ', sort keys %slot) !~ ($n % 2 ? qr/^(?:1 )?2 3 4 5$/
                                                       : qr/^(?:1 )?2 3 4$/);
@@ -489,6 +492,9 @@ subtest 'draws' => sub {
     my ($lost) = grep { $_->{slot} == 5 } @{ $record->{unfilled} };
     is_deeply([@$lost{qw(pool pool_size panel_size eligible)}],
               [undef, 0, 0, 0], 'a pool that is not there');
+
+    (undef, $record) = ask('hashed', body => 'rows', k => 'k1');
+    ok(!exists $record->{skipped}, 'a record without slots that were skipped');
 };
 
 

@@ -280,8 +280,9 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                  enable;
-    ngx_uint_t                  status;     /* recs_status is the handler */
-    ngx_uint_t                  ready;      /* recs_ready is */
+    ngx_str_t                   handler;    /* the directive that is the
+                                               content handler; empty: none of
+                                               this module's */
 
     ngx_hash_t                  types;
     ngx_array_t                *types_keys;

@@ -23,7 +23,8 @@ ngx_http_recs_concerned(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
 
-    return rlcf->enable != NGX_HTTP_RECS_OFF && !rlcf->status
+    return rlcf->enable != NGX_HTTP_RECS_OFF
+           && (rlcf->handler.len == 0 || rlcf->pass)
            && !ngx_http_recs_internal(r) && !ngx_http_recs_part(r);
 }
 

@@ -23,7 +23,7 @@
 #define NGX_HTTP_RECS_EXPOSURE_ITEM    104
 #define NGX_HTTP_RECS_EXPOSURE_INSERT  192
 #define NGX_HTTP_RECS_EXPOSURE_DRAW    512
-#define NGX_HTTP_RECS_EXPOSURE_END     64
+#define NGX_HTTP_RECS_EXPOSURE_END     160
 
 #define NGX_HTTP_RECS_ESCAPED        6          /* bytes of one: "\u001f" */
 
@@ -56,6 +56,7 @@ static ngx_int_t ngx_http_recs_exposure_item(ngx_http_recs_exposure_t *e,
     const ngx_http_recs_shown_t *shown);
 static ngx_int_t ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e);
 static ngx_uint_t ngx_http_recs_exposure_vast(const recs_draw_t *draw);
+static void ngx_http_recs_exposure_skipped(ngx_http_recs_exposure_t *e);
 static ngx_int_t ngx_http_recs_exposure_insert(ngx_http_recs_exposure_t *e,
     const ngx_http_recs_shown_t *shown);
 static const recs_object_t *ngx_http_recs_exposure_object(
@@ -394,6 +395,10 @@ ngx_http_recs_exposure_shown(ngx_http_recs_exposure_t *e)
         recs_write_array_end(w);
     }
 
+    if (e->ctx->rewritten && e->ctx->decision.skipped) {
+        ngx_http_recs_exposure_skipped(e);
+    }
+
     recs_write_key(w, "cut");
     recs_write_uint(w, e->cut);
 
@@ -552,6 +557,26 @@ ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e)
     }
 
     return NGX_OK;
+}
+
+
+/* The slots past the end of the shelf, by their numbers. */
+
+static void
+ngx_http_recs_exposure_skipped(ngx_http_recs_exposure_t *e)
+{
+    ngx_uint_t  i;
+
+    recs_write_key(&e->w, "skipped");
+    recs_write_array(&e->w);
+
+    for (i = 0; i < e->ctx->ndraws; i++) {
+        if (e->ctx->draws[i].skipped) {
+            recs_write_uint(&e->w, e->ctx->draws[i].slot);
+        }
+    }
+
+    recs_write_array_end(&e->w);
 }
 
 

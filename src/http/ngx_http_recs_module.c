@@ -437,8 +437,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     conf->status = 0;
-     *     conf->ready = 0;
+     *     conf->handler = { 0, NULL };
      *     conf->types = { NULL };
      *     conf->types_keys = NULL;
      *     conf->spec = { 0 };

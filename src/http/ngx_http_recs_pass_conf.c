@@ -50,21 +50,13 @@ ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recs_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                  *value;
-    ngx_http_recs_option_t      o;
-    ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_recs_main_conf_t  *rmcf;
+    char                    *rv;
+    ngx_str_t               *value;
+    ngx_http_recs_option_t   o;
 
-    if (rlcf->pass) {
-        return "is duplicate";
-    }
-
-    if (rlcf->status) {
-        return "can't be where recs_status is, a location has one handler";
-    }
-
-    if (rlcf->ready) {
-        return "can't be where recs_ready is, a location has one handler";
+    rv = ngx_http_recs_handle(cf, rlcf, ngx_http_recs_pass_handler);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     rlcf->pass = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_pass_conf_t));
@@ -73,9 +65,6 @@ ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     rlcf->pass->negotiate = 1;
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
-    rmcf->used = 1;
 
     value = cf->args->elts;
 
@@ -86,16 +75,7 @@ ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_recs_option_init(&o, cf, 1);
 
-    if (ngx_http_recs_options(&o, ngx_http_recs_pass_defs, 2, rlcf->pass)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_recs_pass_handler;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_options(&o, ngx_http_recs_pass_defs, 2, rlcf->pass);
 }
 
 

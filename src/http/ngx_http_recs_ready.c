@@ -2,7 +2,7 @@
 /* The handler recs_ready: is all there that pages are made of? */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 #include "ngx_recs_replica.h"
 #include "recs_writer.h"
 
@@ -26,29 +26,7 @@ static void ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
 char *
 ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_recs_loc_conf_t *rlcf = conf;
-
-    ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    if (rlcf->ready) {
-        return "is duplicate";
-    }
-
-    if (rlcf->pass || rlcf->status) {
-        return "can't be where recs_pass or recs_status is, a location has "
-               "one handler";
-    }
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
-    rmcf->used = 1;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_recs_ready_handler;
-
-    rlcf->ready = 1;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_handle(cf, conf, ngx_http_recs_ready_handler);
 }
 
 

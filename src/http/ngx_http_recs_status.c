@@ -2,7 +2,7 @@
 /* The handler recs_status: what all workers have counted. */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 #include "ngx_recs_entry.h"
 #include "recs_writer.h"
 
@@ -55,17 +55,7 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recs_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                  *value;
-    ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    if (rlcf->pass) {
-        return "can't be where recs_pass is, a location has one handler";
-    }
-
-    if (rlcf->ready) {
-        return "can't be where recs_ready is, a location has one handler";
-    }
+    ngx_str_t  *value;
 
     value = cf->args->elts;
 
@@ -76,15 +66,7 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
-    rmcf->used = 1;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_recs_status_handler;
-
-    rlcf->status = 1;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_handle(cf, rlcf, ngx_http_recs_status_handler);
 }
 
 
