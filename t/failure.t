@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Recs::Mode;
 use Recs::Reference qw(filter difference);
 use Recs::Test;
 use Test::More;
@@ -29,6 +30,10 @@ my $api = $t->upstream(sub { $page{ $_[0]{args}{user} // "u1" } },
                         keepalive => 1);
 my $redis = $t->redis(start => 0);
 
+# Seconds: what recs_lookup_timeout is.
+my $deadline = Recs::Mode::patience(0.1);
+my $deadline_ms = sprintf "%.0f", $deadline * 1000;
+
 # A Redis that breaks off a reply after so many bytes, or takes its time.
 my $reply = "*12\r\n" . ":0\r\n:1\r\n" x 6;
 my @cuts = (0 .. 7, 30, length($reply) - 3 .. length($reply) - 1);
@@ -40,7 +45,7 @@ my $fake = $t->fake_redis(sub {
     my ($how, $n) = $cmd->[1] =~ /^(\w+):?(\d*)$/;
 
     return [map { ($_, \0.01) } split //, $reply] if $how eq 'drips';
-    return [\0.3, $reply] if $how eq 'late';
+    return [\(3 * $deadline), $reply] if $how eq 'late';
     return "*11\r\n" . ":1\r\n" x 11 if $how eq 'short';
     return "-WRONGTYPE Operation against a key\r\n" if $how eq 'refused';
 
@@ -96,7 +101,7 @@ my $nginx = $t->nginx(reloads => 0, access_log => $log, http => <<"HTTP");
         recs on;
         recs_require in_stock;
         recs_exclude seen;
-        recs_lookup_timeout 100ms;
+        recs_lookup_timeout ${deadline_ms}ms;
         default_type application/json;
 
         proxy_http_version 1.1;
@@ -115,7 +120,7 @@ my $nginx = $t->nginx(reloads => 0, access_log => $log, http => <<"HTTP");
 
         location /patient {
             recs_exclude drips;
-            recs_lookup_timeout 5s;
+            recs_lookup_timeout 20s;
             proxy_pass http://api;
         }
 
@@ -192,10 +197,10 @@ subtest 'Redis is frozen' => sub {
 
     my @lines = $nginx->access_log($count + 62);
     my @times = map { (split)[1] } @lines[$count .. $#lines];
-    my @late = grep { $_ !~ /^\d\.\d{3}$/ || $_ >= 1 } @times;
+    my @late = grep { $_ !~ /^\d\.\d{3}$/ || $_ >= 10 * $deadline } @times;
     ok !@late, 'none waited much longer than recs_lookup_timeout'
         or diag("@late");
-    cmp_ok scalar(grep { $_ >= 0.09 } @times), '>=', 50,
+    cmp_ok scalar(grep { $_ >= 0.9 * $deadline } @times), '>=', 50,
         'and most as long as that';
 
     $redis->thaw;

@@ -11,7 +11,7 @@ use Fcntl qw(O_WRONLY O_NONBLOCK);
 use IO::Handle;
 use JSON::PP qw(decode_json);
 use POSIX ();
-use Recs::Process qw(slurp);
+use Recs::Process qw(run slurp);
 use Recs::Test;
 use Test::More;
 
@@ -576,10 +576,10 @@ subtest 'perl-base is enough' => sub {
     fresh();
     my @args = ('--socket=' . $redis->socket, @FACTS, qw(home v1),
                 file(pages('a')));
-    my $output = run('/usr/bin/perl', '-e',
+    my ($status, $output) = run('/usr/bin/perl', '-e',
         '@INC = shift; $0 = $ARGV[0]; do shift; die $@ if $@',
         base(), $loader, @args);
-    is $?, 0, 'it runs' or diag($output);
+    is $status, 0, 'it runs' or diag($output);
 };
 
 
@@ -597,27 +597,7 @@ sub load { return load_at(['--socket=' . $redis->socket], @_) }
 sub load_at {
     my ($where, @args) = @_;
 
-    my $output = run('perl', $loader, @args ? @$where : (), @args);
-    return ($? & 127 ? 'signal ' . ($? & 127) : $? >> 8, $output);
-}
-
-
-sub run {
-    my @command = @_;
-
-    my $pid = open my $fh, '-|';
-    die "fork: $!" if !defined $pid;
-
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT;
-        { no warnings 'exec'; exec { $command[0] } @command }
-        POSIX::_exit(127);
-    }
-
-    local $/;
-    my $output = <$fh> // '';
-    close $fh;
-    return $output;
+    return run('perl', $loader, @args ? @$where : (), @args);
 }
 
 

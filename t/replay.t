@@ -8,8 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Encode qw(encode_utf8);
-use POSIX ();
-use Recs::Process qw(slurp);
+use Recs::Process qw(run slurp);
 use Recs::Test;
 use Test::More;
 
@@ -126,25 +125,6 @@ for my $name (sort keys %lines) {
 }
 
 my $nginx = $t->nginx(http => "$http}\n", access_log => 'off', reloads => 0);
-
-
-sub run {
-    my @command = @_;
-
-    my $pid = open my $fh, '-|';
-    die "fork: $!" if !defined $pid;
-
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT;
-        { no warnings 'exec'; exec { $command[0] } @command }
-        POSIX::_exit(127);
-    }
-
-    local $/;
-    my $output = <$fh> // '';
-    close $fh;
-    return ($? & 127 ? 'signal ' . ($? & 127) : $? >> 8, $output);
-}
 
 
 sub replay_with {

@@ -449,7 +449,6 @@ ngx_recs_feed_end_value(ngx_recs_redis_query_t *query,
 void
 ngx_recs_feed_counted(ngx_recs_follow_t *f)
 {
-    ngx_str_t   error;
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_RECS_FOLLOW_QUERIES; i++) {
@@ -459,10 +458,7 @@ ngx_recs_feed_counted(ngx_recs_follow_t *f)
         }
     }
 
-    if (f->error_len) {
-        error.data = f->error;
-        error.len = f->error_len;
-        ngx_recs_follow_failed(f, &error);
+    if (ngx_recs_follow_refused(f)) {
         return;
     }
 

@@ -363,6 +363,23 @@ ngx_recs_follow_failed(ngx_recs_follow_t *f, const ngx_str_t *why)
 }
 
 
+ngx_uint_t
+ngx_recs_follow_refused(ngx_recs_follow_t *f)
+{
+    ngx_str_t  error;
+
+    if (f->error_len == 0) {
+        return 0;
+    }
+
+    error.data = f->error;
+    error.len = f->error_len;
+    ngx_recs_follow_failed(f, &error);
+
+    return 1;
+}
+
+
 void
 ngx_recs_follow_unwritten(ngx_recs_follow_t *f)
 {

@@ -185,6 +185,10 @@ void ngx_recs_follow_resync(ngx_recs_follow_t *f, ngx_recs_resync_e reason);
 void ngx_recs_follow_full(ngx_recs_follow_t *f);
 void ngx_recs_follow_failed(ngx_recs_follow_t *f, const ngx_str_t *why);
 
+/* If it refused one of the questions that are answered: true, it has failed. */
+
+ngx_uint_t ngx_recs_follow_refused(ngx_recs_follow_t *f);
+
 /* What follows from f->written, if it isn't NGX_RECS_WRITE_OK. */
 
 void ngx_recs_follow_unwritten(ngx_recs_follow_t *f);

@@ -83,8 +83,6 @@ ngx_recs_load_step(ngx_recs_follow_t *f)
 void
 ngx_recs_load_answered(ngx_recs_follow_t *f)
 {
-    ngx_str_t  error;
-
     /* a lost connection: a cursor may mean nothing any more */
 
     if (f->queries[0].rc == NGX_ABORT || f->queries[1].rc == NGX_ABORT) {
@@ -92,10 +90,7 @@ ngx_recs_load_answered(ngx_recs_follow_t *f)
         return;
     }
 
-    if (f->error_len) {
-        error.data = f->error;
-        error.len = f->error_len;
-        ngx_recs_follow_failed(f, &error);
+    if (ngx_recs_follow_refused(f)) {
         return;
     }
 

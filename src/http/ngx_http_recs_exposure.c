@@ -223,8 +223,7 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
     ngx_http_recs_exposure_text(w, "event", &text);
 
     tp = ngx_timeofday();
-    recs_write_key(w, "time");
-    recs_write_uint(w, (uint64_t) tp->sec * 1000 + tp->msec);
+    recs_write_key_uint(w, "time", (uint64_t) tp->sec * 1000 + tp->msec);
 
     if (ctx->conf->user) {
 
@@ -248,8 +247,7 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
     status = r->err_status ? r->err_status : r->headers_out.status;
 
     if (status) {
-        recs_write_key(w, "status");
-        recs_write_uint(w, status);
+        recs_write_key_uint(w, "status", status);
     }
 
     if (ctx->ended && r == r->main) {
@@ -342,16 +340,11 @@ ngx_http_recs_exposure_counts(ngx_http_recs_exposure_t *e)
     w = &e->w;
     d = &e->ctx->decision;
 
-    recs_write_key(w, "total");
-    recs_write_uint(w, d->total);
-    recs_write_key(w, "kept");
-    recs_write_uint(w, d->kept);
-    recs_write_key(w, "removed");
-    recs_write_uint(w, d->removed);
-    recs_write_key(w, "explored");
-    recs_write_uint(w, d->explored);
-    recs_write_key(w, "backfilled");
-    recs_write_uint(w, d->backfilled);
+    recs_write_key_uint(w, "total", d->total);
+    recs_write_key_uint(w, "kept", d->kept);
+    recs_write_key_uint(w, "removed", d->removed);
+    recs_write_key_uint(w, "explored", d->explored);
+    recs_write_key_uint(w, "backfilled", d->backfilled);
 }
 
 
@@ -399,8 +392,7 @@ ngx_http_recs_exposure_shown(ngx_http_recs_exposure_t *e)
         ngx_http_recs_exposure_skipped(e);
     }
 
-    recs_write_key(w, "cut");
-    recs_write_uint(w, e->cut);
+    recs_write_key_uint(w, "cut", e->cut);
 
     return NGX_OK;
 }

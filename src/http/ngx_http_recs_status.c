@@ -28,14 +28,6 @@ static void ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder,
     recs_writer_t *w);
 
 
-static void
-ngx_http_recs_write(recs_writer_t *w, const char *name, ngx_atomic_uint_t n)
-{
-    recs_write_key(w, name);
-    recs_write_uint(w, n);
-}
-
-
 /* A member named by a string of the configuration, and its object. */
 
 static void
@@ -116,7 +108,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_write_object(w);
 
     for (i = NGX_HTTP_RECS_FILTERED; i < NGX_HTTP_RECS_NSTATES; i++) {
-        ngx_http_recs_write(w, (char *) ngx_http_recs_states[i].data,
+        recs_write_key_uint(w, (char *) ngx_http_recs_states[i].data,
                             rmcf->states->states[i]);
     }
 
@@ -126,7 +118,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_write_object(w);
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
-        ngx_http_recs_write(w, (char *) ngx_http_recs_versions[i].data,
+        recs_write_key_uint(w, (char *) ngx_http_recs_versions[i].data,
                             responses->skew[i]);
     }
 
@@ -136,27 +128,27 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_write_object(w);
 
     for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
-        ngx_http_recs_write(w, (char *) ngx_http_recs_ages[i].data,
+        recs_write_key_uint(w, (char *) ngx_http_recs_ages[i].data,
                             responses->stale[i]);
     }
 
     recs_write_object_end(w);
 
-    ngx_http_recs_write(w, "rejected", responses->rejected);
-    ngx_http_recs_write(w, "not_modified", responses->not_modified);
-    ngx_http_recs_write(w, "encoded", responses->encoded);
-    ngx_http_recs_write(w, "unsent_versions", responses->unsent);
+    recs_write_key_uint(w, "rejected", responses->rejected);
+    recs_write_key_uint(w, "not_modified", responses->not_modified);
+    recs_write_key_uint(w, "encoded", responses->encoded);
+    recs_write_key_uint(w, "unsent_versions", responses->unsent);
 
     recs_write_key(w, "items");
     recs_write_object(w);
-    ngx_http_recs_write(w, "total", items->total);
-    ngx_http_recs_write(w, "kept", items->kept);
-    ngx_http_recs_write(w, "removed", items->removed);
-    ngx_http_recs_write(w, "unidentified", items->unidentified);
-    ngx_http_recs_write(w, "explored", items->explored);
-    ngx_http_recs_write(w, "backfilled", items->backfilled);
-    ngx_http_recs_write(w, "skipped_slots", items->skipped_slots);
-    ngx_http_recs_write(w, "unfilled_slots", items->unfilled_slots);
+    recs_write_key_uint(w, "total", items->total);
+    recs_write_key_uint(w, "kept", items->kept);
+    recs_write_key_uint(w, "removed", items->removed);
+    recs_write_key_uint(w, "unidentified", items->unidentified);
+    recs_write_key_uint(w, "explored", items->explored);
+    recs_write_key_uint(w, "backfilled", items->backfilled);
+    recs_write_key_uint(w, "skipped_slots", items->skipped_slots);
+    recs_write_key_uint(w, "unfilled_slots", items->unfilled_slots);
     recs_write_object_end(w);
 }
 
@@ -177,16 +169,16 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         counters = rs[i]->set.counters;
 
         ngx_http_recs_write_named(w, &rs[i]->named.name);
-        ngx_http_recs_write(w, "questions", counters->questions);
-        ngx_http_recs_write(w, "unknown", counters->unknown);
-        ngx_http_recs_write(w, "skipped", counters->skipped);
-        ngx_http_recs_write(w, "removed", counters->removed);
+        recs_write_key_uint(w, "questions", counters->questions);
+        recs_write_key_uint(w, "unknown", counters->unknown);
+        recs_write_key_uint(w, "skipped", counters->skipped);
+        recs_write_key_uint(w, "removed", counters->removed);
 
         if (rs[i]->set.prefetch) {
-            ngx_http_recs_write(w, "prefetches", counters->prefetches);
-            ngx_http_recs_write(w, "prefetch_used", counters->prefetch_used);
-            ngx_http_recs_write(w, "prefetch_over", counters->prefetch_over);
-            ngx_http_recs_write(w, "prefetch_late", counters->prefetch_late);
+            recs_write_key_uint(w, "prefetches", counters->prefetches);
+            recs_write_key_uint(w, "prefetch_used", counters->prefetch_used);
+            recs_write_key_uint(w, "prefetch_over", counters->prefetch_over);
+            recs_write_key_uint(w, "prefetch_late", counters->prefetch_late);
         }
 
         if (rs[i]->set.replica) {
@@ -221,11 +213,11 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
     span = ngx_recs_span(stat.state);
     recs_write_string(w, &span);
 
-    ngx_http_recs_write(w, "leader", ngx_recs_leader_pid(replica->leader));
-    ngx_http_recs_write(w, "ids", stat.table.ids);
-    ngx_http_recs_write(w, "capacity", stat.table.capacity);
-    ngx_http_recs_write(w, "slots", stat.table.slots);
-    ngx_http_recs_write(w, "used", stat.table.used);
+    recs_write_key_uint(w, "leader", ngx_recs_leader_pid(replica->leader));
+    recs_write_key_uint(w, "ids", stat.table.ids);
+    recs_write_key_uint(w, "capacity", stat.table.capacity);
+    recs_write_key_uint(w, "slots", stat.table.slots);
+    recs_write_key_uint(w, "used", stat.table.used);
 
     recs_write_key(w, "age");
 
@@ -242,22 +234,22 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
 
         recs_write_key(w, "feed_id");
         recs_write_string(w, &span);
-        ngx_http_recs_write(w, "feed_seq", stat.position.seq);
+        recs_write_key_uint(w, "feed_seq", stat.position.seq);
     }
 
-    ngx_http_recs_write(w, "loaded", stat.loaded);
-    ngx_http_recs_write(w, "load_time", replica->shared->load_time);
-    ngx_http_recs_write(w, "loads", counters->loads);
-    ngx_http_recs_write(w, "failures", counters->failures);
-    ngx_http_recs_write(w, "entries", counters->entries);
-    ngx_http_recs_write(w, "answered", counters->answered);
-    ngx_http_recs_write(w, "stale", counters->stale);
+    recs_write_key_uint(w, "loaded", stat.loaded);
+    recs_write_key_uint(w, "load_time", replica->shared->load_time);
+    recs_write_key_uint(w, "loads", counters->loads);
+    recs_write_key_uint(w, "failures", counters->failures);
+    recs_write_key_uint(w, "entries", counters->entries);
+    recs_write_key_uint(w, "answered", counters->answered);
+    recs_write_key_uint(w, "stale", counters->stale);
 
     recs_write_key(w, "resyncs");
     recs_write_object(w);
 
     for (i = 0; i < NGX_RECS_NRESYNCS; i++) {
-        ngx_http_recs_write(w, (char *) ngx_recs_resyncs[i].data,
+        recs_write_key_uint(w, (char *) ngx_recs_resyncs[i].data,
                             counters->resyncs[i]);
     }
 
@@ -276,10 +268,10 @@ ngx_http_recs_status_image(ngx_recs_image_shared_t *image, recs_writer_t *w)
 {
     recs_write_key(w, "image");
     recs_write_object(w);
-    ngx_http_recs_write(w, "written", image->written);
-    ngx_http_recs_write(w, "read", image->read);
-    ngx_http_recs_write(w, "used", image->used);
-    ngx_http_recs_write(w, "failed", image->failed);
+    recs_write_key_uint(w, "written", image->written);
+    recs_write_key_uint(w, "read", image->read);
+    recs_write_key_uint(w, "used", image->used);
+    recs_write_key_uint(w, "failed", image->failed);
     recs_write_object_end(w);
 }
 
@@ -304,17 +296,17 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         /* items are this worker's, which answers */
 
         ngx_http_recs_write_named(w, &rp[i]->named.name);
-        ngx_http_recs_write(w, "items",
+        recs_write_key_uint(w, "items",
                             pool->items ? pool->items->choices.n : 0);
-        ngx_http_recs_write(w, "refused",
+        recs_write_key_uint(w, "refused",
                             pool->items ? pool->items->refused : 0);
-        ngx_http_recs_write(w, "loaded", pool->shared->loaded);
-        ngx_http_recs_write(w, "refreshes", counters->refreshes);
-        ngx_http_recs_write(w, "failures", counters->failures);
-        ngx_http_recs_write(w, "shown", counters->shown);
-        ngx_http_recs_write(w, "capped", counters->capped);
-        ngx_http_recs_write(w, "cap_full", counters->cap_full);
-        ngx_http_recs_write(w, "uncounted", counters->uncounted);
+        recs_write_key_uint(w, "loaded", pool->shared->loaded);
+        recs_write_key_uint(w, "refreshes", counters->refreshes);
+        recs_write_key_uint(w, "failures", counters->failures);
+        recs_write_key_uint(w, "shown", counters->shown);
+        recs_write_key_uint(w, "capped", counters->capped);
+        recs_write_key_uint(w, "cap_full", counters->cap_full);
+        recs_write_key_uint(w, "uncounted", counters->uncounted);
 
         if (pool->image_path.len) {
             ngx_http_recs_status_image(&pool->shared->image, w);
@@ -358,18 +350,18 @@ ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
 
         recs_write_object_end(w);
 
-        ngx_http_recs_write(w, "leader", ngx_recs_leader_pid(&rmcf->leader));
-        ngx_http_recs_write(w, "adopted", counters->adopted);
-        ngx_http_recs_write(w, "refused", counters->refused);
-        ngx_http_recs_write(w, "events", counters->events);
-        ngx_http_recs_write(w, "rows", counters->rows);
-        ngx_http_recs_write(w, "missing", counters->missing);
-        ngx_http_recs_write(w, "previous", counters->previous);
-        ngx_http_recs_write(w, "defaults", counters->defaults);
-        ngx_http_recs_write(w, "none", counters->none);
-        ngx_http_recs_write(w, "kept", counters->kept);
-        ngx_http_recs_write(w, "unknown", counters->unknown);
-        ngx_http_recs_write(w, "too_large", counters->too_large);
+        recs_write_key_uint(w, "leader", ngx_recs_leader_pid(&rmcf->leader));
+        recs_write_key_uint(w, "adopted", counters->adopted);
+        recs_write_key_uint(w, "refused", counters->refused);
+        recs_write_key_uint(w, "events", counters->events);
+        recs_write_key_uint(w, "rows", counters->rows);
+        recs_write_key_uint(w, "missing", counters->missing);
+        recs_write_key_uint(w, "previous", counters->previous);
+        recs_write_key_uint(w, "defaults", counters->defaults);
+        recs_write_key_uint(w, "none", counters->none);
+        recs_write_key_uint(w, "kept", counters->kept);
+        recs_write_key_uint(w, "unknown", counters->unknown);
+        recs_write_key_uint(w, "too_large", counters->too_large);
         recs_write_object_end(w);
     }
 
@@ -415,20 +407,20 @@ ngx_http_recs_status_channel(ngx_recs_channel_t *channel, recs_writer_t *w)
     ngx_http_recs_write_text(w, "active", &active->version);
 
     if (active->version.len) {
-        ngx_http_recs_write(w, "since", state.since);
+        recs_write_key_uint(w, "since", state.since);
         ngx_http_recs_write_text(w, "model", &active->model);
         ngx_http_recs_write_text(w, "schema", &active->schema);
         ngx_http_recs_write_text(w, "features", &active->features);
-        ngx_http_recs_write(w, "generated_at", active->generated_at);
-        ngx_http_recs_write(w, "max_age", active->max_age);
-        ngx_http_recs_write(w, "expected", active->expected);
-        ngx_http_recs_write(w, "written", active->written);
+        recs_write_key_uint(w, "generated_at", active->generated_at);
+        recs_write_key_uint(w, "max_age", active->max_age);
+        recs_write_key_uint(w, "expected", active->expected);
+        recs_write_key_uint(w, "written", active->written);
     }
 
     ngx_http_recs_write_text(w, "previous", &state.previous.version);
 
     ngx_memzero(&kept, sizeof(ngx_recs_text_t));
-    ngx_http_recs_write(w, "default_size",
+    recs_write_key_uint(w, "default_size",
                         ngx_recs_channel_default(channel, &kept));
     ngx_http_recs_write_text(w, "default_of", &kept);
 
@@ -445,7 +437,7 @@ ngx_http_recs_status_channel(ngx_recs_channel_t *channel, recs_writer_t *w)
         recs_write_null(w);
     }
 
-    ngx_http_recs_write(w, "looked", channel->shared->looked);
+    recs_write_key_uint(w, "looked", channel->shared->looked);
 }
 
 
@@ -465,14 +457,14 @@ ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         counters = rr[i]->redis.counters;
 
         ngx_http_recs_write_named(w, &rr[i]->named.name);
-        ngx_http_recs_write(w, "ready", ngx_recs_redis_ready(&rr[i]->redis));
-        ngx_http_recs_write(w, "connections", rr[i]->redis.nconns);
-        ngx_http_recs_write(w, "commands", counters->commands);
-        ngx_http_recs_write(w, "errors", counters->errors);
-        ngx_http_recs_write(w, "connects", counters->connects);
-        ngx_http_recs_write(w, "losses", counters->losses);
-        ngx_http_recs_write(w, "refused", counters->refused);
-        ngx_http_recs_write(w, "discarded", counters->discarded);
+        recs_write_key_uint(w, "ready", ngx_recs_redis_ready(&rr[i]->redis));
+        recs_write_key_uint(w, "connections", rr[i]->redis.nconns);
+        recs_write_key_uint(w, "commands", counters->commands);
+        recs_write_key_uint(w, "errors", counters->errors);
+        recs_write_key_uint(w, "connects", counters->connects);
+        recs_write_key_uint(w, "losses", counters->losses);
+        recs_write_key_uint(w, "refused", counters->refused);
+        recs_write_key_uint(w, "discarded", counters->discarded);
 
         if (rr[i]->recorder.redis) {
             ngx_http_recs_status_recorder(&rr[i]->recorder, w);
@@ -494,11 +486,11 @@ ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder, recs_writer_t *w)
 
     recs_write_key(w, "recorded");
     recs_write_object(w);
-    ngx_http_recs_write(w, "responses", counters->responses);
-    ngx_http_recs_write(w, "ids", counters->ids);
-    ngx_http_recs_write(w, "batches", counters->batches);
-    ngx_http_recs_write(w, "unkeyed", counters->unkeyed);
-    ngx_http_recs_write(w, "refused", counters->refused);
-    ngx_http_recs_write(w, "dropped", counters->dropped);
+    recs_write_key_uint(w, "responses", counters->responses);
+    recs_write_key_uint(w, "ids", counters->ids);
+    recs_write_key_uint(w, "batches", counters->batches);
+    recs_write_key_uint(w, "unkeyed", counters->unkeyed);
+    recs_write_key_uint(w, "refused", counters->refused);
+    recs_write_key_uint(w, "dropped", counters->dropped);
     recs_write_object_end(w);
 }

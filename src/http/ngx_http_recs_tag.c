@@ -53,18 +53,13 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     recs_write_object(&w);
     recs_write_key(&w, "state");
     recs_write_string(&w, &state);
-    recs_write_key(&w, "total");
-    recs_write_uint(&w, d->total);
-    recs_write_key(&w, "kept");
-    recs_write_uint(&w, d->kept);
-    recs_write_key(&w, "removed");
-    recs_write_uint(&w, d->removed);
-    recs_write_key(&w, "explored");
-    recs_write_uint(&w, d->explored);
+    recs_write_key_uint(&w, "total", d->total);
+    recs_write_key_uint(&w, "kept", d->kept);
+    recs_write_key_uint(&w, "removed", d->removed);
+    recs_write_key_uint(&w, "explored", d->explored);
 
     if (ctx->conf->backfill) {
-        recs_write_key(&w, "backfilled");
-        recs_write_uint(&w, d->backfilled);
+        recs_write_key_uint(&w, "backfilled", d->backfilled);
     }
 
     if (ctx->pass) {
@@ -138,8 +133,7 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
         } else {
 
             if (q->replica) {
-                recs_write_key(w, "age");
-                recs_write_uint(w, q->age);
+                recs_write_key_uint(w, "age", q->age);
             }
 
             if (q->stale) {
@@ -157,8 +151,7 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
                 recs_write_true(w);
             }
 
-            recs_write_key(w, "removed");
-            recs_write_uint(w, ctx->removed[i]);
+            recs_write_key_uint(w, "removed", ctx->removed[i]);
         }
 
         recs_write_object_end(w);

@@ -107,8 +107,7 @@ recs_exposure_draw(recs_writer_t *w, const recs_draw_t *draw,
 
     recs_exposure_fingerprint(w, draw->line->pool->fingerprint);
 
-    recs_write_key(w, "slot");
-    recs_write_uint(w, draw->slot);
+    recs_write_key_uint(w, "slot", draw->slot);
     recs_write_key(w, "method");
     recs_write_cstr(w, method);
 
@@ -119,14 +118,10 @@ recs_exposure_draw(recs_writer_t *w, const recs_draw_t *draw,
 
     recs_write_key(w, "gate");
     recs_write_double(w, policy->rate);
-    recs_write_key(w, "panel");
-    recs_write_uint(w, policy->panel);
-    recs_write_key(w, "panel_size");
-    recs_write_uint(w, draw->panel_size);
-    recs_write_key(w, "pool_size");
-    recs_write_uint(w, draw->pool_size);
-    recs_write_key(w, "eligible");
-    recs_write_uint(w, draw->neligible);
+    recs_write_key_uint(w, "panel", policy->panel);
+    recs_write_key_uint(w, "panel_size", draw->panel_size);
+    recs_write_key_uint(w, "pool_size", draw->pool_size);
+    recs_write_key_uint(w, "eligible", draw->neligible);
     recs_write_key(w, "refused");
     recs_write_array(w);
 

@@ -342,8 +342,7 @@ recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
     recs_write_string(w, pool);
 
     if (insert->draw) {
-        recs_write_key(w, "slot");
-        recs_write_uint(w, insert->draw->slot);
+        recs_write_key_uint(w, "slot", insert->draw->slot);
         recs_write_key(w, "p");
         recs_write_double(w, insert->draw->p);
         recs_write_key(w, "gate");

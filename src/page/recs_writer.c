@@ -262,6 +262,14 @@ recs_write_uint(recs_writer_t *w, uint64_t n)
 
 
 void
+recs_write_key_uint(recs_writer_t *w, const char *name, uint64_t n)
+{
+    recs_write_key(w, name);
+    recs_write_uint(w, n);
+}
+
+
+void
 recs_write_int(recs_writer_t *w, int64_t n)
 {
     int             len;

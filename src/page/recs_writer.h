@@ -77,9 +77,10 @@ void recs_write_base64(recs_writer_t *w, const recs_str_t *bytes);
 
 void recs_write_bin(recs_writer_t *w, const recs_str_t *bytes);
 
-/* Integers; in MessagePack of the least width. */
+/* Integers, one with its member's name; in MessagePack of the least width. */
 
 void recs_write_uint(recs_writer_t *w, uint64_t n);
+void recs_write_key_uint(recs_writer_t *w, const char *name, uint64_t n);
 void recs_write_int(recs_writer_t *w, int64_t n);
 
 /*

@@ -6,7 +6,7 @@ Recs::Process - child processes of a test, and looking at any process
 
 =head1 SYNOPSIS
 
-    use Recs::Process qw(wait_until slurp);
+    use Recs::Process qw(wait_until run slurp);
 
     my $p = Recs::Process->spawn(command => ['redis-server', '-'],
                                  output => "$dir/out");
@@ -17,6 +17,7 @@ Recs::Process - child processes of a test, and looking at any process
     $p->stop('QUIT', 5);            # signal, wait, and at last SIGKILL
 
     wait_until(sub { -S $socket }, 10) or die "no socket";
+    my ($status, $output) = run('jq', '.', $file);
 
 =head1 DESCRIPTION
 
@@ -36,7 +37,7 @@ use Recs::Mode;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT_OK = qw(
-    wait_until slurp spew free_port has_ipv6 process_info processes
+    wait_until run slurp spew free_port has_ipv6 process_info processes
 );
 
 my $warden;         # { pid, pipe, owner }
@@ -55,6 +56,28 @@ sub wait_until {
         return $value if $value || time > $end;
         sleep 0.01;
     }
+}
+
+
+# Runs a command to its end.  Its exit code, or "signal N"; what it wrote to
+# stdout and stderr.
+
+sub run {
+    my @command = @_;
+
+    my $pid = open my $fh, '-|';
+    die "fork: $!" if !defined $pid;
+
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        { no warnings 'exec'; exec { $command[0] } @command }
+        POSIX::_exit(127);
+    }
+
+    local $/;
+    my $output = <$fh> // '';
+    close $fh;
+    return ($? & 127 ? 'signal ' . ($? & 127) : $? >> 8, $output);
 }
 
 
