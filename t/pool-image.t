@@ -474,7 +474,7 @@ subtest 'a leader that is stopped while it writes' => sub {
         for my $n (1, 2, 3) {
             $redis->cmd('HSET', 'huge', 'l0', large(0, $n));
             my $refreshes = $status->()->{refreshes};
-            ok wait_until(sub { $status->()->{refreshes} > $refreshes + 1 }),
+            ok wait_until(sub { $status->()->{refreshes} > $refreshes + 1 }, 30),
                'and reads';
         }
 
