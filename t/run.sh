@@ -26,6 +26,7 @@ repo=$(cd "$(dirname "$0")/.." && pwd -P)
 
 packages="redis-server curl perl libprotocol-http2-perl libcmocka-dev"
 packages="$packages libdata-messagepack-perl python3-redis python3-xxhash jq"
+packages="$packages openssl"
 [ -z "${VALGRIND:-}" ] || packages="$packages valgrind libc6-dbg"
 
 # shellcheck disable=SC2086
