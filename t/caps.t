@@ -306,7 +306,7 @@ subtest 'reloads and deaths' => sub {
     is(scalar ids('/kept/page.json', 3), 0, 'counts survive a reload');
 
     my %old = map { $_ => 1 } $nginx->workers;
-    $t->expect_log(qr/exited on signal 9/);
+    $t->expect_kills;
     $nginx->signal_workers('KILL');
     ok(wait_until(sub { 4 == grep { !$old{$_} } $nginx->workers }));
     is(scalar ids('/kept/page.json', 3), 0, 'and the death of workers');

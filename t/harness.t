@@ -251,7 +251,7 @@ subtest 'workers' => sub {
     ok wait_until(sub { $nginx->sockets == $before }), 'and less';
     is $nginx->clients, 0, 'which has gone';
 
-    $t->expect_log(qr/exited on signal 9/);
+    $t->expect_kills;
     is $nginx->signal_workers('KILL'), 2, 'killed';
     ok wait_until(sub {
         my @now = $nginx->workers;

@@ -71,7 +71,7 @@ subtest 'connections to Redis' => sub {
     ok $nginx->reload, 'reload';
     ok wait_until(sub { $redis->clients == 6 }), 'as many as before';
 
-    $t->expect_log(qr/exited on signal 9/);
+    $t->expect_kills;
     $nginx->signal_workers('KILL');
     ok wait_until(sub { $nginx->workers == 2 && $redis->clients == 6 }),
         'those of killed workers are replaced';

@@ -108,7 +108,8 @@ servers, and checks as tests of this file: nginx ended in time; its logs hold
 no [alert], [crit] or [emerg] (which tells of a worker that died, too, and of
 a socket that leaked), and nothing of a sanitizer or of valgrind; no process is
 left.  A line that a test means to cause is announced:
-C<< $t->expect_log(qr/exited on signal 9/) >>.
+C<< $t->expect_log(qr/open\(\) of the image/) >>; that it kills workers is said
+by C<< $t->expect_kills >>.
 
 The directory goes away, unless C<RECS_KEEP=1> is set.
 
@@ -463,6 +464,17 @@ sub expect_log {
     my ($self, @patterns) = @_;
 
     push @{ $self->{expected} }, @patterns;
+}
+
+
+# Of workers, by SIGKILL: one may have held a mutex of shared memory, which the
+# master then frees.
+
+sub expect_kills {
+    my ($self) = @_;
+
+    $self->expect_log(qr/exited on signal 9/,
+                      qr/shared memory zone "\w+" was locked by \d+/);
 }
 
 
