@@ -22,6 +22,7 @@ my $other = $t->redis(name => 'other');
 my $fake = $t->fake_redis(sub {
     my ($cmd) = @_;
 
+    return "+OK\r\n" if ($cmd->[1] // '') eq 'shown:poison';
     return ":1\r\n" if $cmd->[0] ne 'PING';
 
     wait_until(sub { -e $t->dir . '/go-fake' }, 30) if -e $t->dir . '/slow';
@@ -129,6 +130,7 @@ server {
     }
 
     location /small.json { }
+    location /many.json { recs_max_items 200000; }
     location /large.json {
         recs_record_shown redis=other key=shown:$recs_user within=1h;
     }
@@ -467,6 +469,35 @@ subtest 'Redis says no' => sub {
 };
 
 
+subtest 'more ids than fit into a command' => sub {
+    my $before = counted();
+
+    my $many = page(map { 'm' . $_ } 1 .. 140_000);
+    chmod 0644, $t->write('www/many.json', $many);
+    ok($t->get('/many.json?u=m1')->body eq $many, 'the page comes');
+    $t->get('/users?u=m2&items=a');
+    is_recorded('m2', 'a', 'the next one is recorded');
+    is_deeply(recorded('m1'), [], 'it is not');
+    is(counted()->{refused}, $before->{refused} + 1, 'but counted');
+    $nginx->wait_log(qr/"main" does not record.*too many bytes/);
+};
+
+
+subtest 'an answer that is none, time and again' => sub {
+    my $before = counted('fake');
+
+    $t->get("/fake?u=$_&items=a") for qw(p1 poison p2);
+    ok(wait_until(sub { counted('fake')->{responses}
+                        == $before->{responses} + 2 }, 30),
+       'others are recorded');
+    is(counted('fake')->{refused}, $before->{refused} + 1,
+       'it is given up, and counted');
+    $nginx->wait_log(qr/"fake" does not record.*lost over a page/);
+    is(scalar(grep { $_->[0] eq 'ZADD' && $_->[1] eq 'shown:poison' }
+              $fake->commands), 5, 'after five times');
+};
+
+
 subtest 'Redis is slow' => sub {
     $t->get('/other?u=f0&items=a');
     ok(wait_until(sub { counted('other')->{responses} == 1 }), 'it answers');
@@ -505,7 +536,7 @@ subtest 'Redis was away' => sub {
 
 subtest 'Redis is being connected to' => sub {
     $t->get('/fake?u=c1&items=a');
-    ok(wait_until(sub { counted('fake')->{responses} == 1 }), 'it answers');
+    ok(wait_until(sub { counted('fake')->{responses} == 3 }), 'it answers');
 
     my ($worker) = $nginx->workers;
 
@@ -517,7 +548,7 @@ subtest 'Redis is being connected to' => sub {
 
     is($t->get("/fake?u=c$_&items=a")->status, 200) for 2 .. 4;
     $t->write('go-fake', '');
-    ok(wait_until(sub { counted('fake')->{responses} == 4 }),
+    ok(wait_until(sub { counted('fake')->{responses} == 6 }),
         'all is recorded then');
     is_deeply([map { $_->[1] } grep { $_->[0] eq 'ZADD' } $fake->commands],
         [map { "shown:c$_" } 2 .. 4], 'once each');

@@ -9,6 +9,10 @@
 
 #define NGX_RECS_RECORD_COMMANDS    3       /* that wait together */
 
+/* A record over which so many connections were lost is the reason for it. */
+
+#define NGX_RECS_RECORD_LOSSES      5
+
 /* Redis keeps an exiting worker as long as it confirms a record in so long. */
 
 #define NGX_RECS_RECORD_LINGER      1000                /* ms */
@@ -34,12 +38,15 @@ typedef struct {
 
     ngx_recs_redis_query_t   queries[NGX_RECS_RECORD_COMMANDS];
     ngx_uint_t               pending;       /* replies that are awaited */
+    ngx_uint_t               losses;        /* of connections, over it */
     unsigned                 expiring:1;    /* the last one is under way */
     unsigned                 refused:1;
     unsigned                 again:1;       /* some were lost */
 } ngx_recs_record_t;
 
 
+static ngx_uint_t ngx_recs_record_fits(const ngx_str_t *key,
+    const recs_str_t *ids, ngx_uint_t n);
 static ngx_recs_record_t *ngx_recs_record_create(ngx_recs_recorder_t *recorder,
     const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n);
 static ngx_uint_t ngx_recs_record_room(ngx_recs_recorder_t *recorder,
@@ -59,7 +66,9 @@ static ngx_int_t ngx_recs_record_value(ngx_recs_redis_query_t *q,
 static void ngx_recs_record_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     ngx_str_t *error);
 static void ngx_recs_record_end(ngx_recs_record_t *record);
-static void ngx_recs_record_ill(ngx_recs_record_t *record, ngx_str_t *error);
+static ngx_uint_t ngx_recs_record_hopeless(ngx_recs_record_t *record);
+static void ngx_recs_record_ill(ngx_recs_recorder_t *recorder,
+    const ngx_str_t *error);
 static void ngx_recs_record_well(ngx_recs_recorder_t *recorder);
 static void ngx_recs_record_linger(ngx_event_t *ev);
 
@@ -127,6 +136,15 @@ ngx_recs_record(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     ngx_time_t         *tp;
     ngx_recs_record_t  *record;
 
+    static const ngx_str_t  too_large =
+        ngx_string("the ids of a page are too many bytes for a command");
+
+    if (!ngx_recs_record_fits(key, ids, n)) {
+        ngx_recs_count(recorder->counters->refused, 1);
+        ngx_recs_record_ill(recorder, &too_large);
+        return;
+    }
+
     record = ngx_recs_record_create(recorder, key, ids, n);
 
     if (record == NULL) {
@@ -152,6 +170,27 @@ ngx_recs_record(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     if (recorder->ready) {
         ngx_post_event(&recorder->flush, &ngx_posted_events);
     }
+}
+
+
+/* What can't leave would hold up all that comes after it. */
+
+static ngx_uint_t
+ngx_recs_record_fits(const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n)
+{
+    size_t      bytes;
+    ngx_uint_t  i;
+
+    /* names of commands, and numbers in the others than ZADD */
+
+    bytes = NGX_RECS_RECORD_COMMANDS * (key->len + 64);
+
+    for (i = 0; i < n; i++) {
+        bytes += NGX_TIME_T_LEN + sizeof(".000") - 1 + ids[i].len;
+    }
+
+    return ngx_recs_redis_fits(NGX_RECS_RECORD_COMMANDS, 3 + 2 * n + 4 + 4,
+                               bytes);
 }
 
 
@@ -544,7 +583,7 @@ ngx_recs_record_done(ngx_recs_redis_query_t *q, ngx_int_t rc, ngx_str_t *error)
 
     if (rc == NGX_ERROR && !record->refused) {
         record->refused = 1;
-        ngx_recs_record_ill(record, error);
+        ngx_recs_record_ill(recorder, error);
     }
 
     if (--record->pending) {
@@ -572,15 +611,13 @@ ngx_recs_record_end(ngx_recs_record_t *record)
 
     recorder = record->recorder;
 
-    if (record->again) {
-
-        if (!recorder->ready) {
-            /* it stays where it is until the connection stands */
-            return;
-        }
-
+    if (record->again && recorder->ready) {
         ngx_queue_remove(&record->queue);
         ngx_queue_insert_head(&recorder->waiting, &record->queue);
+
+    } else if (record->again && !ngx_recs_record_hopeless(record)) {
+        /* it stays where it is until the connection stands */
+        return;
 
     } else {
 
@@ -605,13 +642,37 @@ ngx_recs_record_end(ngx_recs_record_t *record)
 }
 
 
-static void
-ngx_recs_record_ill(ngx_recs_record_t *record, ngx_str_t *error)
+/*
+ * The connection was lost.  If this is what an answer was due to first, time
+ * and again, it would be lost for ever, and nothing else recorded.
+ */
+
+static ngx_uint_t
+ngx_recs_record_hopeless(ngx_recs_record_t *record)
 {
     ngx_recs_recorder_t  *recorder;
 
+    static const ngx_str_t  lost =
+        ngx_string("the connection is lost over a page again and again");
+
     recorder = record->recorder;
 
+    if (ngx_queue_head(&recorder->sent) != &record->queue
+        || ++record->losses < NGX_RECS_RECORD_LOSSES)
+    {
+        return 0;
+    }
+
+    record->refused = 1;
+    ngx_recs_record_ill(recorder, &lost);
+
+    return 1;
+}
+
+
+static void
+ngx_recs_record_ill(ngx_recs_recorder_t *recorder, const ngx_str_t *error)
+{
     if (recorder->failed == 0) {
         ngx_log_error(NGX_LOG_ERR, recorder->log, 0,
                       "recs_record_shown: recs_redis \"%V\" does not record "

@@ -190,6 +190,13 @@ ngx_int_t ngx_recs_redis_send(ngx_recs_redis_conn_t *conn,
     const size_t *argvlen);
 
 /*
+ * Could so many commands with so many arguments, of so many bytes in all, ever
+ * be sent in one turn?
+ */
+
+ngx_uint_t ngx_recs_redis_fits(ngx_uint_t ncommands, size_t argc, size_t bytes);
+
+/*
  * Nobody waits for this reply any more: it will be read and thrown away, the
  * query is not touched again.  Does nothing if the query waits for nothing.
  */

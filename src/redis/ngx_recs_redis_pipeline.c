@@ -92,6 +92,16 @@ ngx_recs_redis_full(ngx_recs_redis_conn_t *conn)
 }
 
 
+ngx_uint_t
+ngx_recs_redis_fits(ngx_uint_t ncommands, size_t argc, size_t bytes)
+{
+    return bytes <= NGX_RECS_REDIS_MAX_OUTPUT
+           && argc <= NGX_RECS_REDIS_MAX_OUTPUT / NGX_RECS_REDIS_ARG_SIZE
+           && (ncommands + argc) * NGX_RECS_REDIS_ARG_SIZE + bytes
+              <= NGX_RECS_REDIS_MAX_OUTPUT;
+}
+
+
 ngx_int_t
 ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
     ngx_recs_redis_query_t *q, ngx_uint_t argc, const char **argv,
@@ -102,7 +112,7 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
     ngx_uint_t              i;
     ngx_recs_redis_slot_t  *slot;
 
-    size = NGX_RECS_REDIS_ARG_SIZE;
+    size = NGX_RECS_REDIS_ARG_SIZE;         /* of the number of arguments */
 
     for (i = 0; i < argc; i++) {
 
