@@ -85,6 +85,7 @@ $t->upstream(sub {
 
 my $nginx = $t->nginx(access_log => '\'$request_uri\'', http => <<'HTTP');
 log_format exposure escape=none '$recs_exposure';
+log_format views '$recs_event $request_completion';
 access_log %%NGINX_DIR%%/exposure.log exposure if=$recs_exposure;
 access_log %%NGINX_DIR%%/all.log exposure;
 recs_zone 32m;
@@ -201,10 +202,17 @@ server {
                            recs_explore fresh rate=100% slots=1;
                            proxy_pass http://%%API%%; }
         location /sub { log_subrequest on; proxy_pass http://%%API%%; }
+        location /part {
+            recs_event $request_id;
+            log_subrequest on;
+            access_log %%NGINX_DIR%%/parts.log exposure;
+            proxy_pass http://%%API%%;
+        }
     }
     location @fallback { recs on; proxy_pass http://%%API%%; }
     location /pass { recs on; recs_pass home; }
     location /ssi {
+        access_log %%NGINX_DIR%%/views.log views;
         ssi on; ssi_types *; root %%TESTDIR%%/www;
     }
 }
@@ -212,6 +220,7 @@ HTTP
 
 $t->write('www/ssi.txt', '<!--#include virtual="/sub?e=sub-1&u=u9" -->|'
                          . '<!--#include virtual="/sub?e=sub-2" -->');
+$t->write('www/ssi-parts.txt', '<!--#include virtual="/part" -->|' x 2);
 
 wait_until(sub { $t->get('/status')->json->{pools}{bins}{items} })
     or die "the pool was not read\n";
@@ -684,6 +693,14 @@ subtest 'pages in subrequests' => sub {
     }
 
     is(record('sub-1')->{user}, 'u9', 'its own user');
+
+    $t->get('/ssi-parts.txt') for 1 .. 2;
+    my @parts = map { $json->decode($_)->{event} }
+                $nginx->access_log(4, 'parts.log');
+    my %views = map { split } grep { / OK$/ }
+                $nginx->access_log(3, 'views.log');
+    is(scalar(grep { $views{$_} } @parts), 4,
+       'which the view tells that has the same event');
 
     my ($alone, $record) = ask('sub');
     ok($record->{delivered}, 'no subrequest');
