@@ -85,6 +85,12 @@ $answers{encoding} = [
     ['deflate', $compressed], ['identity, identity', $page],
 ];
 
+# Said twice, of what was done once: nginx 1.22 knows of the last one.
+push @{ $answers{encoding} }, map {
+    { body => $compressed, headers => [(map { ('Content-Encoding' => $_) } @$_),
+                                       @headers] }
+} ['gzip', 'gzip'], ['br', 'gzip'], ['identity', 'gzip'];
+
 # Says that it is gzip, and isn't, or not to its end, or more than it.
 $answers{corrupt} = [
     map { { body => $_, headers => ['Content-Encoding' => 'gzip', @headers] } }
@@ -112,6 +118,13 @@ $answers{cut} = [
     { body => [substr($page, 0, 20), \0.1], length => 35, reset => 1 },
 ];
 $answers{stall} = { body => [substr($page, 0, 20), \2], length => 35 };
+
+# Nobody waits for the end of it, or has memory for what it says it is.
+$answers{endless} = [
+    { body => ['{"items":["b1"', ' ' x 200, \60, ']}'], framing => 'chunked' },
+    { body => ['{"items":["b1"', ' ' x 200, \60, ']}'], length => 217 },
+    { body => [' ' x 50, \60], length => 60_000_000_000 },
+];
 $answers{huge} = { body => [$long x 40], framing => 'chunked',
                    cut => 1_200_000 };
 
@@ -190,6 +203,43 @@ my $nginx = $t->nginx(access_log => q('$request_uri $status $recs_state'),
             proxy_read_timeout 300ms;
             proxy_pass http://%%API%%/;
         }
+
+        location /reject/ {
+            recs_on_bad_body reject;
+            recs_max_body_size 100;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /reject/unbuffered/ {
+            recs_on_bad_body reject;
+            recs_max_body_size 100;
+            proxy_buffering off;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /reject/cached/ {
+            recs_on_bad_body reject;
+            recs_max_body_size 100;
+            proxy_cache pages;
+            proxy_cache_valid 200 1h;
+            proxy_ignore_headers Cache-Control Set-Cookie Vary;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /reject/instead/ {
+            recs_on_bad_body reject;
+            recs_max_body_size 100;
+            error_page 502 = @instead;
+            proxy_pass http://%%API%%/;
+        }
+
+        location /reject/static/ {
+            recs_on_bad_body reject;
+            default_type application/json;
+            alias %%TESTDIR%%/html/;
+        }
+
+        location /status { recs off; recs_status; }
 
         location /logged/ { proxy_pass http://%%API%%/; }
 
@@ -286,6 +336,55 @@ subtest 'passed: too large' => sub {
     my @streams = map { $c->send('GET', "/small/unbuffered/size/2/$_") }
                   ('chunked', 'length') x 3;
     is length $c->response($_)->body, 150_000, 'over HTTP/2' for @streams;
+};
+
+
+subtest 'rejected: too large, without waiting for its end' => sub {
+    my $before = $t->get('/status')->json;
+    my $c = $t->http;
+    my $h2 = $t->http2(port => 'H2');
+    my $count = 0;
+
+    for my $how ('', '/unbuffered', '/cached') {
+        for my $n (0 .. 2) {
+            for my $client ($c, $h2) {
+                my $r = $client->get("/reject$how/endless/$n");
+
+                is $r->status, 502, "$how/endless/$n";
+                ok $r->complete, 'complete';
+                unlike $r->body, qr/b1/, 'nothing of the page';
+                $count++;
+
+                $r = $client->get("/reject/instead/endless/$n");
+                is $r->status, 200, 'or another page';
+                is $r->body, $shown, 'that is filtered';
+                $count++;
+            }
+        }
+
+        is $c->get("/reject$how/size/0")->status, 200, 'as large as may be';
+    }
+
+    my $huge = $t->write('html/huge.json', '');
+    chmod 0644, $huge;
+    truncate $huge, 3_000_000_000 or die "truncate: $!";
+    is $c->get('/reject/static/huge.json')->status, 502, 'a file of 3 GB';
+
+    chmod 0644, $t->write('html/large.html', join '|', map {
+        "<!--#include virtual=\"/reject$_\" -->"
+    } '/instead/page', '/endless/0', '/unbuffered/endless/1', '/instead/page');
+
+    my $r = $c->get('/html/large.html');
+    my @parts = split /\|/, $r->body, -1;
+    ok $r->complete, 'subrequests';
+    is $parts[0], $shown, 'what stands before';
+    unlike "@parts[1, 2]", qr/b1/, 'nothing of what is too large';
+    is $parts[3], $shown, 'what stands behind';
+
+    my $after = $t->get('/status')->json;
+    is $after->{rejected} - $before->{rejected}, $count + 3, 'all are counted';
+    is $after->{responses}{too_large} - $before->{responses}{too_large},
+        $count + 3, 'as too large';
 };
 
 

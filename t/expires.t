@@ -37,7 +37,8 @@ proxy_cache_path %%NGINX_DIR%%/tmp/cache keys_zone=pages:1m;
 server {
     listen %%LISTEN%%;
     listen %%LISTEN_H2%% http2;
-    proxy_pass_request_headers on;
+    proxy_pass_header X-Accel-Expires;
+    proxy_ignore_headers X-Accel-Expires;
 
     location /default { proxy_pass http://%%API%%; }
     location /zero { recs_expires 0; proxy_pass http://%%API%%; }
@@ -66,6 +67,12 @@ server {
         recs_version model body=/model accept=m1;
         proxy_pass http://%%API%%;
     }
+    location /skew-stale {
+        recs_expires 30s;
+        recs_version model body=/model accept=m1;
+        recs_freshness features value=$arg_features max_age=2h;
+        proxy_pass http://%%API%%;
+    }
     location /untagged {
         recs_expires 30s;
         recs_tag off;
@@ -92,7 +99,8 @@ server {
 HTTP
 
 
-my @lives = ('Expires', 'Age', 'CDN-Cache-Control', 'Surrogate-Control');
+my @lives = ('Expires', 'Age', 'CDN-Cache-Control', 'Surrogate-Control',
+             'X-Accel-Expires');
 
 
 sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
@@ -125,7 +133,8 @@ sub life {
 
 my @of_upstream = ('Expires', 'Thu, 31 Dec 2037 23:55:55 GMT', 'Age', 100,
                    'CDN-Cache-Control', 'max-age=900',
-                   'Surrogate-Control', 'max-age=800');
+                   'Surrogate-Control', 'max-age=800',
+                   'X-Accel-Expires', 700);
 
 
 subtest 'the time that is given is the client\'s own' => sub {
@@ -164,7 +173,8 @@ subtest 'recs_expires off leaves it to the upstream' => sub {
     is(life(fetch('/off', 'Cache-Control', 'public, max-age=60', @of_upstream)),
        'public, max-age=60 | Expires: Thu, 31 Dec 2037 23:55:55 GMT | '
        . 'Age: 100 | CDN-Cache-Control: max-age=900 | '
-       . 'Surrogate-Control: max-age=800', 'all of it');
+       . 'Surrogate-Control: max-age=800 | X-Accel-Expires: 700',
+       'all of it');
     is($t->get('/off')->body, '{"items":[{"id":"a"}]}', 'of a filtered page');
 };
 
@@ -175,6 +185,8 @@ subtest 'it is never weaker than no-store' => sub {
         ['cache-control', 'max-age=60, no-store'],
         ['Cache-Control', 'max-age=60', 'Cache-Control', 'no-store'],
         ['Cache-Control', 'no-store', 'Cache-Control', 'public'],
+        ['Cache-Control', "private ,\tno-store\t,max-age=1"],
+        ['Cache-Control', ',,no-store,'],
     );
 
     for my $control (@controls) {
@@ -193,6 +205,10 @@ subtest 'it is never weaker than no-store' => sub {
 
     is(life(fetch('/half', 'X-Cache-Control', 'no-store')),
        'private, max-age=30', 'another field means nothing');
+
+    is(life(fetch('/half', 'Cache-Control', $_)), 'private, max-age=30',
+       "nor does $_") for 'x-no-store=0', 'no-stores', 'no-stor', 'no-store=1',
+                          'private, xno-store, max-age=9', ' ,';
 };
 
 
@@ -238,6 +254,12 @@ subtest 'what is not as it should be is asked for again' => sub {
     $r = fetch('/skew');
     like($r->header('Recs-Filter'), qr/^skewed/, 'skewed');
     is(life($r), 'private, max-age=30', 'a skew is no better in a moment');
+
+    $r = fetch('/skew-stale?features=1');
+    like($r->header('Recs-Filter'), qr/^skewed.*;stale="features"/, 'both');
+    is(life($r), 'private, no-cache', 'skewed and stale');
+    $r = fetch('/skew-stale?features=' . time);
+    is(life($r), 'private, max-age=30', 'skewed and not stale');
 
     my @passed = (
         ['/half?page=' . encode('{"items":['), 'malformed;why=syntax'],

@@ -56,6 +56,8 @@ my $api = $t->upstream(sub {
     return { body => $page, type => 'text/plain', headers => [@validators] }
         if $path eq '/text';
     return { body => '{', headers => [@validators] } if $path eq '/bad';
+    return { body => $page, headers => [(@validators) x 2] }
+        if $path eq '/twice';
     return { body => $page, headers => [@removed,
              'cache-control' => 'max-age=9', 'Cache-Control' => 'No-Store'] }
         if $path eq '/no-store';
@@ -70,7 +72,7 @@ chmod 0644, $t->write('www/static/page.json', $page),
                 '<!--#include virtual="/page?user=u1" -->|'
                 . '<!--#include virtual="/static/page.json" -->');
 
-my $locations = <<'HTTP';
+my $locations = <<'HTTP' =~ s/PAGE/$page/r;
         recs on;
         recs_require in_stock;
         recs_exclude watched;
@@ -146,6 +148,8 @@ my $locations = <<'HTTP';
             error_page 500 502 =200 @named;
             proxy_pass http://%%API%%/;
         }
+
+        location /returned { default_type application/json; return 200 'PAGE'; }
 
         location /try/ { try_files /nothing @named; }
 
@@ -256,7 +260,12 @@ subtest 'headers of a rewritten page' => sub {
         is_deeply [$r->headers('ETag')], [$etag], 'one ETag';
     }
 
-    my $r = $t->get('/off/page');
+    my $r = $t->get('/twice');
+    is_deeply [$r->headers('ETag')], [$etag], 'all of them go';
+    is $r->header($removed[2 * $_]), undef, "no $removed[2 * $_]"
+        for 0 .. $#removed / 2;
+
+    $r = $t->get('/off/page');
     my %has = @validators;
     is $r->header($_), $has{$_}, "recs off: $_" for sort keys %has;
 };
@@ -605,7 +614,7 @@ subtest 'SSI' => sub {
 subtest 'redirected within nginx' => sub {
     for my $path ('/accel?to=/static/page.json', '/accel?to=/page',
                   '/accel?to=@named', '/fallback/broken', '/fallback/cut',
-                  '/named/broken', '/named/cut', '/try/x')
+                  '/named/broken', '/named/cut', '/try/x', '/returned')
     {
         is wrong($t->get($path, 'If-None-Match' => '"x"'), 1 .. 6), undef,
             $path;
@@ -614,6 +623,12 @@ subtest 'redirected within nginx' => sub {
         is not304($t->http2(port => 'H2')->get($path,
                   'If-None-Match' => qq("x", $etag))),
             undef, 'over HTTP/2';
+    }
+
+    for my $path ('/fallback/broken', '/named/broken') {
+        my $r = $t->request('POST', $path, 'If-None-Match' => $etag,
+                            'Content-Length' => 0);
+        is wrong($r, 1 .. 6), undef, 'POST is answered, whatever became of it';
     }
 };
 

@@ -410,6 +410,8 @@ struct ngx_http_recs_ctx_s {
     size_t                     *removed;    /* question -> items */
     unsigned                    decided:1;
     unsigned                    rewritten:1;    /* so decided, and so sent */
+    unsigned                    stale:1;        /* whatever else its state
+                                                   says */
     unsigned                    reject:1;
 
     recs_output_t               output;

@@ -14,6 +14,7 @@
 static ngx_uint_t ngx_http_recs_internal(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_part(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_encodings(ngx_http_request_t *r);
 
 
 ngx_uint_t
@@ -140,9 +141,7 @@ ngx_http_recs_check(ngx_http_recs_ctx_t *ctx)
         return;
     }
 
-    if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size
-        && !ngx_http_recs_rejects_body(ctx))
-    {
+    if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size) {
         ctx->state = NGX_HTTP_RECS_TOO_LARGE;
         ctx->why = "body";
     }
@@ -163,6 +162,10 @@ ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx)
         return 1;
     }
 
+    if (ngx_http_recs_encodings(ctx->request) > 1) {
+        return 0;
+    }
+
     encoding = &h->value;
 
     if ((encoding->len == 4
@@ -176,6 +179,36 @@ ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx)
 
     return encoding->len == 8
            && ngx_strncasecmp(encoding->data, (u_char *) "identity", 8) == 0;
+}
+
+
+/* How many fields say so: nginx knows of the last one. */
+
+static ngx_uint_t
+ngx_http_recs_encodings(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash && h[i].key.len == 16
+                && ngx_strncasecmp(h[i].key.data,
+                                   (u_char *) "Content-Encoding", 16)
+                   == 0)
+            {
+                n++;
+            }
+        }
+    }
+
+    return n;
 }
 
 

@@ -33,6 +33,7 @@ static void ngx_http_recs_answered(ngx_recs_ask_t *ask);
 static ngx_int_t ngx_http_recs_send(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_reject_handler(ngx_event_t *ev);
+static void ngx_http_recs_leave_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx,
     ngx_chain_t *rest);
 static ngx_int_t ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx);
@@ -115,6 +116,13 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
     ngx_http_recs_check(ctx);
 
+    if (ctx->state == NGX_HTTP_RECS_TOO_LARGE
+        && ngx_http_recs_rejects_body(ctx))
+    {
+        ngx_http_recs_reject(ctx);
+        return NGX_OK;
+    }
+
     if (ctx->state) {
         ctx->phase = NGX_HTTP_RECS_PASS;
 
@@ -181,8 +189,8 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 /*
  * Takes in what has come of the body: NGX_OK, it is complete; NGX_AGAIN, it is
- * not; NGX_ERROR.  If it gave up the body, the phase is NGX_HTTP_RECS_PASS, and
- * this is the filter's result.
+ * not, or it is rejected; NGX_ERROR.  If it gave up the body, the phase is
+ * NGX_HTTP_RECS_PASS, and this is the filter's result.
  */
 
 static ngx_int_t
@@ -202,6 +210,13 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
         b = cl->buf;
 
         rc = ngx_http_recs_take(ctx, b);
+
+        if (rc == NGX_DECLINED && ctx->state == NGX_HTTP_RECS_TOO_LARGE
+            && ngx_http_recs_rejects_body(ctx))
+        {
+            ngx_http_recs_reject(ctx);
+            return NGX_AGAIN;
+        }
 
         if (rc == NGX_DECLINED) {
             return ngx_http_recs_send_original(ctx, cl);
@@ -264,11 +279,6 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
          * overtake the header
          */
 
-        if (ctx->state == NGX_HTTP_RECS_TOO_LARGE) {
-            /* to be rejected: its beginning was not kept */
-            return NGX_ERROR;
-        }
-
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         ctx->why = "parts";
         return NGX_DECLINED;
@@ -284,20 +294,10 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
     if (n > ctx->conf->max_body_size - had) {
         ctx->state = NGX_HTTP_RECS_TOO_LARGE;
         ctx->why = "body";
-
-        if (!ngx_http_recs_rejects_body(ctx)) {
-            return NGX_DECLINED;
-        }
+        return NGX_DECLINED;
     }
 
-    if (n == 0 || ctx->state == NGX_HTTP_RECS_TOO_LARGE) {
-
-        /* what will be rejected is only received to its end */
-
-        return NGX_OK;
-    }
-
-    return ngx_http_recs_append(ctx, b->pos, n);
+    return n ? ngx_http_recs_append(ctx, b->pos, n) : NGX_OK;
 }
 
 
@@ -510,8 +510,8 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
 /*
  * Answers with 502 instead, as if the upstream had failed, so that error_page
  * can name another location.  That ends the request, which is no thing to do
- * from within its output: it is done at the end of this turn of the event
- * loop, when the content handler has finished.
+ * from within its output: it is done at the end of this turn of the event loop.
+ * What comes until then is left where it is: nobody reads on.
  */
 
 static void
@@ -548,8 +548,18 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
+    ngx_http_recs_leave_upstream(r);
+
+    /*
+     * as ngx_http_filter_finalize_request() does: forgets what the filters
+     * before hold of the body
+     */
+
+    ngx_memzero(r->ctx, sizeof(void *) * ngx_http_max_module);
+    ngx_http_set_ctx(r, ctx, ngx_http_recs_module);
+    r->buffered = 0;
+
     ctx->phase = NGX_HTTP_RECS_PASS;
-    r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
 
     ngx_http_recs_count_response(ctx);
     ngx_recs_count(rmcf->responses->rejected, 1);
@@ -558,6 +568,32 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
     ngx_http_finalize_request(r, NGX_HTTP_BAD_GATEWAY);
 
     ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * Closes an upstream that is still sending, as nginx does before it asks
+ * another one.
+ */
+
+static void
+ngx_http_recs_leave_upstream(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_pt   cleanup;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL) {
+        return;
+    }
+
+    cleanup = *u->cleanup;
+
+    /* it finalizes the request, but for this count */
+
+    r->main->count++;
+    cleanup(r);
 }
 
 

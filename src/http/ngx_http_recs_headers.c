@@ -15,6 +15,8 @@ static ngx_int_t ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_body_headers(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx);
 static ngx_uint_t ngx_http_recs_no_store(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recs_lists(const ngx_str_t *list,
+    const char *element);
 static ngx_int_t ngx_http_recs_own_cache_control(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static void ngx_http_recs_clear(ngx_http_request_t *r,
@@ -56,6 +58,7 @@ static const ngx_str_t  ngx_http_recs_cache[] = {
     ngx_string("Age"),
     ngx_string("CDN-Cache-Control"),
     ngx_string("Surrogate-Control"),
+    ngx_string("X-Accel-Expires"),
     ngx_null_string
 };
 
@@ -64,9 +67,15 @@ static const ngx_str_t  ngx_http_recs_cache_control[] = {
     ngx_null_string
 };
 
-/* Digests of the body as it came. */
+/*
+ * Digests of the body as it came; and what an upstream said twice, where nginx
+ * knows of the last one alone.
+ */
 
-static const ngx_str_t  ngx_http_recs_digests[] = {
+static const ngx_str_t  ngx_http_recs_body_fields[] = {
+    ngx_string("ETag"),
+    ngx_string("Last-Modified"),
+    ngx_string("Accept-Ranges"),
     ngx_string("Content-MD5"),
     ngx_string("Digest"),
     ngx_string("Content-Digest"),
@@ -376,7 +385,7 @@ ngx_http_recs_body_headers(ngx_http_recs_ctx_t *ctx)
     ngx_http_clear_last_modified(r);
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_etag(r);
-    ngx_http_recs_clear(r, ngx_http_recs_digests);
+    ngx_http_recs_clear(r, ngx_http_recs_body_fields);
 
     if (ctx->rewritten) {
         r->headers_out.content_length_n = ctx->output.size;
@@ -414,8 +423,9 @@ ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx)
 
     max_age = 0;
 
-    if (ctx->state == NGX_HTTP_RECS_FILTERED
-        || ctx->state == NGX_HTTP_RECS_SKEWED)
+    if (!ctx->stale
+        && (ctx->state == NGX_HTTP_RECS_FILTERED
+            || ctx->state == NGX_HTTP_RECS_SKEWED))
     {
         max_age = ctx->conf->expires;
     }
@@ -467,10 +477,49 @@ ngx_http_recs_no_store(ngx_http_request_t *r)
                 && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control",
                                    13)
                    == 0
-                && ngx_strlcasestrn(h[i].value.data,
-                                    h[i].value.data + h[i].value.len,
-                                    (u_char *) "no-store", 8 - 1))
+                && ngx_http_recs_lists(&h[i].value, "no-store"))
             {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* Is that one of the list's elements?  RFC 9110, section 5.6.1. */
+
+static ngx_uint_t
+ngx_http_recs_lists(const ngx_str_t *list, const char *element)
+{
+    size_t   len;
+    u_char  *p, *last, *end;
+
+    len = ngx_strlen(element);
+    last = list->data + list->len;
+
+    for (p = list->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ',');
+        if (end == NULL) {
+            end = last;
+        }
+
+        while (p < end && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        if ((size_t) (end - p) >= len
+            && ngx_strncasecmp(p, (u_char *) element, len) == 0)
+        {
+            p += len;
+
+            while (p < end && (*p == ' ' || *p == '\t')) {
+                p++;
+            }
+
+            if (p == end) {
                 return 1;
             }
         }

@@ -422,20 +422,24 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
 
     for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
         if (ctx->ages[i].stale) {
-            ctx->state = NGX_HTTP_RECS_STALE;
+            ctx->stale = 1;
             ctx->reject |= ctx->conf->freshness
                            && ctx->conf->freshness[i].reject;
         }
     }
 
     if (ctx->pass && ctx->pass->row.source == NGX_RECS_ROW_KEPT) {
-        ctx->state = NGX_HTTP_RECS_STALE;
+        ctx->stale = 1;
     }
 
     for (i = 0; i < ctx->ask.nquestions; i++) {
         if (ctx->ask.questions[i].stale) {
-            ctx->state = NGX_HTTP_RECS_STALE;
+            ctx->stale = 1;
         }
+    }
+
+    if (ctx->stale) {
+        ctx->state = NGX_HTTP_RECS_STALE;
     }
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {

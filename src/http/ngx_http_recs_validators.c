@@ -25,7 +25,7 @@ typedef struct {
 static ngx_int_t ngx_http_recs_hide_fields(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_has_hidden(ngx_list_t *fields);
 static ngx_uint_t ngx_http_recs_hidden_name(const ngx_str_t *name);
-static ngx_http_recs_hidden_t *ngx_http_recs_hidden(ngx_http_request_t *r);
+static const ngx_str_t *ngx_http_recs_if_none_match(ngx_http_request_t *r);
 static void ngx_http_recs_hidden_cleanup(void *data);
 static ngx_uint_t ngx_http_recs_etag_in(const ngx_str_t *list,
     const ngx_str_t *etag);
@@ -74,7 +74,13 @@ ngx_http_recs_hide(ngx_http_request_t *r)
         cln->handler = ngx_http_recs_hidden_cleanup;
 
         said = cln->data;
-        said->if_none_match = in->if_none_match->value;
+        ngx_str_null(&said->if_none_match);
+
+        /* other methods have their effect: their answers are not cut short */
+
+        if (r->method == NGX_HTTP_GET) {
+            said->if_none_match = in->if_none_match->value;
+        }
     }
 
     if (ngx_http_recs_hide_fields(r) != NGX_OK) {
@@ -189,18 +195,26 @@ ngx_http_recs_hidden_cleanup(void *data)
 }
 
 
-static ngx_http_recs_hidden_t *
-ngx_http_recs_hidden(ngx_http_request_t *r)
-{
-    ngx_http_cleanup_t  *cln;
+/*
+ * What the main request said, or NULL.  It stands where it was if the response
+ * came before fields are hidden: from "return" in a server or location.
+ */
 
-    for (cln = r->main->cleanup; cln; cln = cln->next) {
+static const ngx_str_t *
+ngx_http_recs_if_none_match(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t      *cln;
+    ngx_http_recs_hidden_t  *said;
+
+    for (cln = r->cleanup; cln; cln = cln->next) {
         if (cln->handler == ngx_http_recs_hidden_cleanup) {
-            return cln->data;
+            said = cln->data;
+            return &said->if_none_match;
         }
     }
 
-    return NULL;
+    return r->headers_in.if_none_match ? &r->headers_in.if_none_match->value
+                                       : NULL;
 }
 
 
@@ -256,22 +270,19 @@ ngx_uint_t
 ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx)
 {
     ngx_http_request_t         *r;
-    ngx_http_recs_hidden_t     *said;
+    const ngx_str_t            *said;
     ngx_http_recs_main_conf_t  *rmcf;
 
     r = ctx->request;
-
-    /* other methods have had their effect: their answers are not cut short */
 
     if (r != r->main || r->method != NGX_HTTP_GET) {
         return 0;
     }
 
-    said = ngx_http_recs_hidden(r);
+    said = ngx_http_recs_if_none_match(r);
 
     if (said == NULL
-        || !ngx_http_recs_etag_in(&said->if_none_match,
-                                  &r->headers_out.etag->value))
+        || !ngx_http_recs_etag_in(said, &r->headers_out.etag->value))
     {
         return 0;
     }
