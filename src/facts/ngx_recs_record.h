@@ -34,7 +34,8 @@ typedef struct {
     ngx_atomic_t              ids;          /* of these */
     ngx_atomic_t              batches;      /* in which they left */
     ngx_atomic_t              unkeyed;      /* the key was empty */
-    ngx_atomic_t              refused;      /* Redis answered with an error */
+    ngx_atomic_t              refused;      /* Redis answered with an error, or
+                                               it can never be recorded */
     ngx_atomic_t              dropped;      /* too many waited, or the worker
                                                ended */
 } ngx_recs_recorder_counters_t;
