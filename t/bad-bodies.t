@@ -226,6 +226,46 @@ my $nginx = $t->nginx(access_log => q('$request_uri $status $recs_state'),
             proxy_pass http://%%API%%/;
         }
 
+        location /kept/ {
+            recs off;
+            proxy_cache pages;
+            proxy_cache_key kept;
+            proxy_cache_valid 200 1h;
+            proxy_ignore_headers Cache-Control Set-Cookie Vary;
+            proxy_pass http://%%API%%/;
+        }
+
+        # It is read while it is rejected.
+        location /reject/kept/ {
+            recs_on_bad_body reject;
+            recs_max_body_size 20k;
+            aio threads;
+            output_buffers 2 4k;
+            proxy_cache pages;
+            proxy_cache_key kept;
+            proxy_pass http://%%API%%/page/;
+
+            location /reject/kept/instead {
+                error_page 502 = @instead;
+                proxy_cache pages;
+                proxy_cache_key kept;
+                proxy_pass http://%%API%%/page/;
+            }
+        }
+
+        # It is written, and read, while it is rejected.
+        location /reject/written/ {
+            recs_on_bad_body reject;
+            recs_max_body_size 100;
+            aio threads;
+            aio_write on;
+            error_page 502 = @instead;
+            proxy_cache pages;
+            proxy_cache_valid 200 1h;
+            proxy_ignore_headers Cache-Control Set-Cookie Vary;
+            proxy_pass http://%%API%%/;
+        }
+
         location /reject/instead/ {
             recs_on_bad_body reject;
             recs_max_body_size 100;
@@ -363,6 +403,17 @@ subtest 'rejected: too large, without waiting for its end' => sub {
         }
 
         is $c->get("/reject$how/size/0")->status, 200, 'as large as may be';
+    }
+
+    ok $t->get('/kept/size/2/chunked')->body eq $answers{size}[2],
+        'it is in the cache';
+
+    for my $client ($c, $h2) {
+        is $client->get('/reject/kept/')->status, 502, 'no more';
+        is $client->get('/reject/kept/instead')->body, $shown, 'or another page';
+        is $client->get("/reject/written/$_")->body, $shown, "$_, written"
+            for 'size/2/chunked', 'size/2/length', 'grows';
+        $count += 5;
     }
 
     my $huge = $t->write('html/huge.json', '');

@@ -387,7 +387,7 @@ struct ngx_http_recs_ctx_s {
     ngx_str_t                   text;       /* the same, decompressed */
     unsigned                    last:1;     /* it is complete */
     unsigned                    gzip:1;
-    ngx_event_t                 posted;     /* to reject it */
+    ngx_event_t                 rejecting;
 
     /* what is asked and decided */
 

@@ -14,6 +14,7 @@
 
 
 #define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */
+#define NGX_HTTP_RECS_AIO_WAIT   1          /* ms */
 
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
@@ -412,8 +413,12 @@ ngx_http_recs_cleanup(void *data)
         ngx_recs_ask_cancel(&ctx->ask);
     }
 
-    if (ctx->posted.posted) {
-        ngx_delete_posted_event(&ctx->posted);
+    if (ctx->rejecting.timer_set) {
+        ngx_del_timer(&ctx->rejecting);
+    }
+
+    if (ctx->rejecting.posted) {
+        ngx_delete_posted_event(&ctx->rejecting);
     }
 }
 
@@ -520,11 +525,11 @@ ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx)
     ctx->phase = NGX_HTTP_RECS_REJECTED;
     ctx->request->buffered |= NGX_HTTP_RECS_BUFFERED;
 
-    ctx->posted.handler = ngx_http_recs_reject_handler;
-    ctx->posted.data = ctx;
-    ctx->posted.log = ctx->request->connection->log;
+    ctx->rejecting.handler = ngx_http_recs_reject_handler;
+    ctx->rejecting.data = ctx;
+    ctx->rejecting.log = ctx->request->connection->log;
 
-    ngx_post_event(&ctx->posted, &ngx_posted_events);
+    ngx_post_event(&ctx->rejecting, &ngx_posted_events);
 }
 
 
@@ -541,6 +546,17 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
     c = r->connection;
 
     if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
+        return;
+    }
+
+    if (r->aio) {
+
+        /*
+         * A thread reads or writes a file for it: an upstream that error_page
+         * names would not be asked before that has ended.
+         */
+
+        ngx_add_timer(ev, NGX_HTTP_RECS_AIO_WAIT);
         return;
     }
 
@@ -611,6 +627,7 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     ngx_http_request_t  *r;
 
     r = ctx->request;
+
     if (ngx_http_recs_convert_original(ctx) != NGX_OK) {
         ngx_http_recs_reject(ctx);
         return NGX_OK;
