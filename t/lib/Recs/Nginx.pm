@@ -50,6 +50,8 @@ use File::Path qw(make_path);
 use Recs::Mode;
 use Recs::Process qw(wait_until slurp spew process_info processes);
 
+my $MODULES = '/usr/lib/nginx/modules';     # Debian's
+
 
 # Options: dir, and as Recs::Test's nginx() says.  %%NAMES%% are filled in by
 # $opt{fill}.
@@ -107,9 +109,24 @@ sub names {
 
     return (
         NGINX_DIR => $self->{dir},
-        MODULES   => $self->{module} ? "load_module $self->{module};" : '',
+        MODULES   => $self->load_modules,
         EVENTS    => $ENV{EVENT} ? "use $ENV{EVENT};" : '',
     );
+}
+
+
+# Debian's other modules, by the names of their files, are loaded before ours
+# (option before => [...]) or after it (after => [...]).
+
+sub load_modules {
+    my ($self) = @_;
+
+    my $opt = $self->{options};
+    my @before = map { "$MODULES/$_.so" } @{ $opt->{before} // [] };
+    my @after = map { "$MODULES/$_.so" } @{ $opt->{after} // [] };
+
+    return join "\n", map { "load_module $_;" }
+        @before, $self->{module} || (), @after;
 }
 
 

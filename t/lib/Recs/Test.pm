@@ -53,6 +53,7 @@ Each has a name (option C<name>), and by it stands in configurations.
         access_log => q('$recs_state'),     # a log_format, or 'off'
         error_level => 'debug', # info
         daemon => 1,
+        before => ['ngx_http_echo_module'],     # loaded before ours; or after
         reloads => 0,           # HUP=1 is not for it: it keeps connections,
                                 # or counts what its workers log
         conf => $text,          # a whole configuration instead
