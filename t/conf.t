@@ -264,7 +264,8 @@ subtest 'conf/quickstart.sh' => sub {
 
     $q->{paste}->(qr/^Redis hangs/, sub {
         like $_[0], qr/^Recs-Filter: degraded;total=50;kept=20/m, 'degraded';
-        like $_[0], qr/^Recs-Sets: in_stock;unknown, seen;unknown/m, 'tagged';
+        like $_[0], qr/^Recs-Sets:\ in_stock;unknown;why=timeout,
+                       \ seen;unknown;why=timeout/mx, 'tagged';
     });
     ok wait_until(sub {
         $q->{paste}->(qr/^What goes/, sub { 1 }) =~ /"state":"filtered"/

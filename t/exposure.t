@@ -91,6 +91,9 @@ access_log %%NGINX_DIR%%/all.log exposure;
 recs_zone 32m;
 recs_redis main { server %%REDIS%%; }
 recs_set out file=%%TESTDIR%%/out.txt;
+recs_set typed redis=main key=bins;
+recs_redis gone { server unix:%%TESTDIR%%/gone.sock; }
+recs_set away redis=gone key=out;
 recs_pool fresh file=%%TESTDIR%%/fresh.ndjson;
 recs_pool popular file=%%TESTDIR%%/popular.ndjson;
 recs_pool odd file=%%TESTDIR%%/odd.ndjson;
@@ -196,6 +199,8 @@ server {
                            proxy_pass http://%%API%%; }
         location /unbuffered { recs shadow; proxy_buffering off;
                                proxy_pass http://%%API%%; }
+        location /lost { recs_exclude out typed away;
+                         proxy_pass http://%%API%%; }
         location /small { recs_max_body_size 10; proxy_pass http://%%API%%; }
         location /slow { limit_rate 2k; proxy_pass http://%%API%%; }
         location /cached { proxy_cache pages; proxy_cache_key $arg_body;
@@ -354,6 +359,21 @@ subtest 'a record says what the response shows' => sub {
     is($record->{model}, "m\x01" . "\x{fffd}" x 3 . "\"\x{e9}",
        'a version, whatever it is');
     is($record->{user}, undef, 'nobody');
+};
+
+
+subtest 'sets that gave no answer, and why' => sub {
+    my ($r, $record) = ask('lost');
+    like($r->header('Recs-Sets'),
+         qr/typed;unknown;why=error, away;unknown;why=down/, 'the response');
+    is($record->{state}, 'degraded', 'the state');
+    is_deeply($record->{unknown}, { typed => 'error', away => 'down' },
+              'the sets');
+    is_deeply([map { $_->{id} } @{ $record->{shown} }], [qw(a b c d)],
+              'what was shown');
+
+    ($r, $record) = ask('filtered');
+    ok(!exists $record->{unknown}, 'none, if all answered');
 };
 
 

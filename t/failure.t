@@ -140,14 +140,15 @@ subtest 'Redis is not there at the start' => sub {
     }
 
     my $r = $t->get('/?user=u1');
-    is $r->header('Recs-Sets'), 'in_stock;unknown, seen;unknown',
+    is $r->header('Recs-Sets'),
+        'in_stock;unknown;why=down, seen;unknown;why=down',
         'the sets are named';
     is $r->body, $page{u1}, 'unknown=keep: all are shown';
 
     $r = $t->get('/strict?user=u1');
     is $r->body, '{"user":"u1","items":[]}', 'unknown=drop: none is';
     is $r->header('Recs-Sets'),
-        'strict;unknown;removed=12, strictly_seen;unknown',
+        'strict;unknown;why=down;removed=12, strictly_seen;unknown;why=down',
         'and the set is named that did it';
 
     fill();
@@ -251,7 +252,8 @@ subtest 'Redis dies in the midst of a reply' => sub {
         my $r = $t->get("/cut$cut/u4.json?user=u4");
 
         is wrong($r, 'u4', 'degraded'), undef, "after $cut bytes";
-        is $r->header('Recs-Sets'), 'in_stock;removed=4, ' . "cut$cut;unknown",
+        is $r->header('Recs-Sets'),
+            "in_stock;removed=4, cut$cut;unknown;why=down",
             'the other set counts';
     }
 
@@ -269,7 +271,8 @@ subtest 'Redis is slow, or says something else' => sub {
 
     $r = $t->get('/late?user=u4');
     is wrong($r, 'u4', 'degraded'), undef, 'later than recs_lookup_timeout';
-    is $r->header('Recs-Sets'), 'in_stock;removed=4, late;unknown', 'is not';
+    is $r->header('Recs-Sets'), 'in_stock;removed=4, late;unknown;why=timeout',
+        'is not';
 
     for my $path ('/short', '/refused') {
         my $r;
@@ -293,8 +296,8 @@ subtest 'a socket that is not there, a port where nobody listens' => sub {
         my $r = $t->get("$path?user=u2");
 
         is wrong($r, 'u2', 'degraded'), undef, $path;
-        is $r->header('Recs-Sets'), "in_stock;removed=4, $name;unknown",
-            'named';
+        is $r->header('Recs-Sets'),
+            "in_stock;removed=4, $name;unknown;why=down", 'named';
         log_is(1, qr/recs_redis "$name".*connect\(\) to .* failed/,
                'one line');
     }

@@ -246,7 +246,9 @@ sub expected {
 
     $want{'Recs-Filter'} = ($facts ? 'filtered' : 'degraded')
         . ';total=' . @ids . ";kept=$kept;removed=$removed;explored=0";
-    $want{'Recs-Sets'} = $redis . ($facts ? ";removed=$removed" : ';unknown');
+    my $why = $redis eq 'silent' ? 'timeout' : 'down';
+    $want{'Recs-Sets'} = $redis . ($facts ? ";removed=$removed"
+                                          : ";unknown;why=$why");
     $want{ETag} = $etag;
 
     return { %want, status => 304, body => '', 'Content-Length' => undef,

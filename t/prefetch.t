@@ -496,14 +496,14 @@ subtest 'a reply that is late' => sub {
     ok wait_until(sub { status('faked')->{prefetch_late} > $late }),
         'beside a set asked about ids';
     $t->write('go-held-few6', '');
-    is($c->response->header('Recs-Sets'), 'gone;unknown, '
+    is($c->response->header('Recs-Sets'), 'gone;unknown;why=down, '
        . 'faked;prefetched;removed=1, plain;removed=0', 'each is answered');
     ok(!(grep { "@$_" =~ /^SMISMEMBER held-few6/ } $fake->commands),
        'nothing more is asked of what is waited for');
 
     my $r = $t->get('/hasty?key=held-few2');
     is(ids($r), $all, 'the deadline is the usual one');
-    is($r->header('Recs-Sets'), 'faked;unknown', 'unknown');
+    is($r->header('Recs-Sets'), 'faked;unknown;why=timeout', 'unknown');
     like($r->header('Recs-Filter'), qr/^degraded/, 'degraded');
     $t->write('go-held-few2', '');
     is(ids($t->get('/faked?key=few')), 'b1 b3 b4 b5 b6', 'the next is well');
@@ -576,7 +576,7 @@ subtest 'Redis dies, or says what it should not' => sub {
             my $set = substr $path, 1;
             my $known = $sets eq "$set;removed=1";
 
-            ok($known || $sets eq "$set;unknown", "$path, $key: $sets");
+            ok($known || $sets eq "$set;unknown;why=down", "$path, $key: $sets");
             is(ids($r), $known ? 'b2 b3 b4 b5 b6' : $all,
                'what came is not used');
             ok(back($set), 'and it comes back');
@@ -591,17 +591,18 @@ subtest 'Redis dies, or says what it should not' => sub {
     ok(back('faked'), 'is no reply to that');
 
     is(change('gone', sub { $r = $t->get('/gone') }), '0 0 0 0', 'away');
-    is($r->header('Recs-Sets'), 'gone;unknown', 'unknown');
+    is($r->header('Recs-Sets'), 'gone;unknown;why=down', 'unknown');
 
     my @seen = asked(sub {
         $redis->cmd('SET', 'seen:typed', 'a string');
         $r = $t->get('/?u=typed');
     });
-    is($r->header('Recs-Sets'), 'seen;unknown', 'a wrong type');
+    is($r->header('Recs-Sets'), 'seen;unknown;why=error', 'a wrong type');
     is_deeply([grep { !/^SET / } @seen],
         ['SRANDMEMBER seen:typed 4', "SMISMEMBER seen:typed $all"],
         'is told by asking about ids');
-    is($t->get('/?u=typed')->header('Recs-Sets'), 'seen;unknown', 'each time');
+    is($t->get('/?u=typed')->header('Recs-Sets'), 'seen;unknown;why=error',
+       'each time');
     is(() = $nginx->error_log =~ /recs_set "seen".*WRONGTYPE/g, 1,
        'one line in the log');
 };
@@ -662,7 +663,7 @@ subtest 'Redis is frozen, killed, and comes back' => sub {
     for (1 .. 3) {
         my $r = $t->get('/?u=u1');
         is(ids($r), $all, 'killed');
-        is($r->header('Recs-Sets'), 'seen;unknown', 'unknown');
+        is($r->header('Recs-Sets'), 'seen;unknown;why=down', 'unknown');
     }
 
     $redis->start;

@@ -295,13 +295,13 @@ subtest 'a set that cannot be asked marks its ids' => sub {
             is(join(' ', map { $_->{id} } @{ $r->json->{items} }), $left,
                "unknown=$unknown, $way");
             is(state_of($r), 'degraded', 'degraded');
-            like($r->header('Recs-Sets'), qr/^lost_$unknown;unknown/,
+            like($r->header('Recs-Sets'), qr/^lost_$unknown;unknown;why=down/,
                  'and named');
         }
     }
 
     is(fetch('/not/lost_drop', page(@ids))->header('Recs-Sets'),
-       'lost_drop;unknown;removed=6', 'with what went for it');
+       'lost_drop;unknown;why=down;removed=6', 'with what went for it');
     is(kept('/in/lost'), $all, 'keep is the default');
     is(kept('/in/refused'), $all, 'a wrong password is no other case');
     ok($nginx->wait_log(qr/recs_redis "refused".* refused the user or/),
@@ -390,7 +390,7 @@ subtest 'a key of another type degrades the responses that need it' => sub {
     for (1 .. 5) {
         my $r = fetch('/partly?u=1', page(@ids));
         is(state_of($r), 'degraded', 'a string is no set');
-        is($r->header('Recs-Sets'), 'typed;unknown, plain;removed=2',
+        is($r->header('Recs-Sets'), 'typed;unknown;why=error, plain;removed=2',
            'the other set answers');
 
         $r = fetch('/partly?u=2', page(@ids));

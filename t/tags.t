@@ -397,12 +397,13 @@ subtest 'a missing fact weighs more than a skew, and both are told' => sub {
     my $r = fetch('/skews', $body);
     is(filter($r), 'degraded;total=1;kept=1;removed=0;explored=0'
        . ';skew="model features"', 'the header');
-    is($r->header('Recs-Sets'), 'kept;unknown', 'the set');
+    is($r->header('Recs-Sets'), 'kept;unknown;why=down', 'the set');
 
     my $tag = $r->json->{_recs};
     is($tag->{state}, 'degraded', 'the body');
     is_deeply($tag->{skew}, ['model', 'features'], 'with both skews');
-    is_deeply($tag->{sets}{kept}, { unknown => JSON::PP::true, removed => 0 },
+    is_deeply($tag->{sets}{kept}, { unknown => JSON::PP::true, why => 'down',
+                                    removed => 0 },
               'and the set');
 
     my $before = status()->{skew};
@@ -425,15 +426,16 @@ subtest 'the body says the same as the header' => sub {
     is(filter($r), 'degraded;total=2;kept=0;removed=2;explored=0'
        . ';skew="schema"', 'Recs-Filter');
     is($r->header('Recs-Sets'), 'Listed;removed=1, seen;skipped, '
-       . 'lost;unknown;removed=1, kept;unknown', 'Recs-Sets');
+       . 'lost;unknown;why=down;removed=1, kept;unknown;why=down',
+       'Recs-Sets');
     is_deeply($r->json->{_recs}, {
         state => 'degraded', total => 2, kept => 0, removed => 2,
         explored => 0, model => 'm1', schema => '4', features => 'f3',
         snapshot => 'v9', skew => ['schema'],
         sets => {
             Listed => { removed => 1 }, seen => { skipped => JSON::PP::true },
-            lost => { unknown => JSON::PP::true, removed => 1 },
-            kept => { unknown => JSON::PP::true, removed => 0 },
+            lost => { unknown => JSON::PP::true, why => 'down', removed => 1 },
+            kept => { unknown => JSON::PP::true, why => 'down', removed => 0 },
         },
     }, '_recs');
 };
@@ -614,14 +616,14 @@ HTTP
                    explored => 4, backfilled => 2, skipped_slots => 2,
                    unfilled_slots => 1 },
         sets => {
-            stock => { questions => 7, unknown => 0, skipped => 0,
-                       removed => 7 },
-            seen  => { questions => 5, unknown => 0, skipped => 2,
-                       removed => 5 },
-            typed => { questions => 2, unknown => 2, skipped => 0,
-                       removed => 0 },
-            late  => { questions => 1, unknown => 1, skipped => 0,
-                       removed => 0 },
+            stock => { questions => 7, skipped => 0, removed => 7,
+                       unknown => 0, unknown_why => why() },
+            seen  => { questions => 5, skipped => 2, removed => 5,
+                       unknown => 0, unknown_why => why() },
+            typed => { questions => 2, skipped => 0, removed => 0,
+                       unknown => 2, unknown_why => why(error => 2) },
+            late  => { questions => 1, skipped => 0, removed => 0,
+                       unknown => 1, unknown_why => why(timeout => 1) },
         },
     };
 
@@ -665,6 +667,12 @@ HTTP
     ok($other->reload(http => "recs_zone 16m;\n$http"), 'another size');
     is($count->()->{items}{total}, 0, 'begins anew');
 };
+
+
+sub why {
+    return { timeout => 0, error => 0, down => 0, absent => 0,
+             distrusted => 0, @_ };
+}
 
 
 sub twice {

@@ -20,7 +20,7 @@ static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
 static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
-static void ngx_recs_ask_unknown(ngx_recs_question_t *q);
+static void ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
 static ngx_int_t ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv,
     size_t **argvlen);
@@ -53,6 +53,7 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
 
         q->ask = ask;
         q->unknown = 0;
+        q->why = NGX_RECS_WHY_NONE;
         q->replica = 0;
         q->stale = 0;
         q->prefetched = 0;
@@ -208,7 +209,7 @@ ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
             return;
         }
 
-        ngx_recs_ask_unknown(q);
+        ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
     }
 
     ngx_recs_ask_settled(q->ask);
@@ -245,15 +246,17 @@ ngx_recs_ask_again(ngx_recs_question_t *q)
  */
 
 static void
-ngx_recs_ask_unknown(ngx_recs_question_t *q)
+ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why)
 {
+    q->why = why;
+
     if (ngx_recs_ask_replica(q, 1) == NGX_OK) {
         return;
     }
 
     q->unknown = 1;
     ngx_memset(q->answers, RECS_UNKNOWN, q->ask->nids);
-    ngx_recs_count(q->set->counters->unknown, 1);
+    ngx_recs_count(q->set->counters->unknown[why], 1);
 }
 
 
@@ -324,7 +327,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
                 ngx_recs_count(q->set->redis->counters->refused, 1);
             }
 
-            ngx_recs_ask_unknown(q);
+            ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
             continue;
         }
 
@@ -410,7 +413,8 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
         ngx_recs_set_well(q->set, ask->log);
 
     } else {
-        ngx_recs_ask_unknown(q);
+        ngx_recs_ask_unknown(q, rc == NGX_ERROR ? NGX_RECS_WHY_ERROR
+                                                : NGX_RECS_WHY_DOWN);
 
         /* a lost connection was logged as such */
 
@@ -454,7 +458,7 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
 
         if (q->query.slot || ngx_recs_prefetch_leave(&q->wait)) {
             ngx_recs_redis_forget(&q->query);
-            ngx_recs_ask_unknown(q);
+            ngx_recs_ask_unknown(q, NGX_RECS_WHY_TIMEOUT);
             ngx_recs_set_ill(q->set, &q->key, &late, ask->log);
         }
     }

@@ -25,6 +25,8 @@ typedef struct {
     /* the answer */
 
     unsigned                  unknown:1;    /* there is none */
+    ngx_recs_why_e            why;          /* Redis gave none; a replica
+                                               may have, even so */
     unsigned                  prefetched:1; /* it is by the whole set */
     unsigned                  replica:1;    /* it is by a replica */
     unsigned                  stale:1;      /* which isn't fresh, but Redis

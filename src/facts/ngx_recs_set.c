@@ -14,6 +14,16 @@
 #define NGX_RECS_SET_QUIET  10
 
 
+const ngx_str_t  ngx_recs_whys[] = {
+    ngx_null_string,
+    ngx_string("timeout"),
+    ngx_string("error"),
+    ngx_string("down"),
+    ngx_string("absent"),
+    ngx_string("distrusted")
+};
+
+
 ngx_int_t
 ngx_recs_set_load(ngx_recs_set_t *set, ngx_str_t *path, uint64_t seed,
     ngx_pool_t *pool, const char **error)

@@ -31,11 +31,28 @@ typedef enum {
 } ngx_recs_set_type_e;
 
 
+/* Why a set gives no answer about a response's ids. */
+
+typedef enum {
+    NGX_RECS_WHY_NONE = 0,              /* it does */
+    NGX_RECS_WHY_TIMEOUT,               /* no reply within the deadline */
+    NGX_RECS_WHY_ERROR,                 /* Redis replied with an error, or with
+                                           more than is taken */
+    NGX_RECS_WHY_DOWN,                  /* no connection could be asked, or it
+                                           was lost */
+    NGX_RECS_WHY_ABSENT,                /* its key is absent, or has fewer
+                                           members than min_members */
+    NGX_RECS_WHY_DISTRUSTED,            /* it refuses more than max_removed */
+    NGX_RECS_NWHYS
+} ngx_recs_why_e;
+
+
 /* Counters of all workers, in shared memory. */
 
 typedef struct {
     ngx_atomic_t              questions;    /* responses it was asked for */
-    ngx_atomic_t              unknown;      /* of these: without an answer */
+    ngx_atomic_t              unknown[NGX_RECS_NWHYS];  /* of these: without an
+                                                           answer, by why */
     ngx_atomic_t              skipped;      /* its key was incomplete */
     ngx_atomic_t              removed;      /* items */
     ngx_atomic_t              prefetches;   /* asked for as a whole, before
@@ -63,6 +80,10 @@ typedef struct {
     unsigned                  has_min:1;
     unsigned                  scores:1;     /* within or min: scores matter */
     unsigned                  drop_unknown:1;
+    ngx_uint_t                min_members;  /* Redis: with fewer it gives no
+                                               answer, as if its key were
+                                               absent; 0: an absent key is an
+                                               empty set */
     ngx_uint_t                prefetch;     /* members that it may have to be
                                                asked for as a whole; 0: it
                                                never is */
@@ -76,6 +97,9 @@ typedef struct {
     time_t                    failed;       /* this worker: when it last got no
                                                answer; 0: it is well */
 } ngx_recs_set_t;
+
+
+extern const ngx_str_t  ngx_recs_whys[];    /* tokens, by ngx_recs_why_e */
 
 
 /*

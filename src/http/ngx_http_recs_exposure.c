@@ -46,6 +46,7 @@ static ngx_int_t ngx_http_recs_exposure_user(ngx_http_recs_exposure_t *e,
     const char *name, const char *hash_name, const ngx_str_t *user);
 static void ngx_http_recs_exposure_text(recs_writer_t *w, const char *name,
     const ngx_str_t *text);
+static void ngx_http_recs_exposure_unknown(ngx_http_recs_exposure_t *e);
 static void ngx_http_recs_exposure_counts(ngx_http_recs_exposure_t *e);
 static ngx_int_t ngx_http_recs_exposure_shown(ngx_http_recs_exposure_t *e);
 static void ngx_http_recs_exposure_original(ngx_http_recs_exposure_t *e);
@@ -142,6 +143,7 @@ ngx_http_recs_exposure(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
     }
 
     if (ctx->decided) {
+        ngx_http_recs_exposure_unknown(&e);
         ngx_http_recs_exposure_counts(&e);
     }
 
@@ -328,6 +330,42 @@ ngx_http_recs_exposure_text(recs_writer_t *w, const char *name,
 
     recs_write_key(w, name);
     recs_write_string(w, &span);
+}
+
+
+/* "unknown":{"in_stock":"absent"}: sets without an answer, if there are any. */
+
+static void
+ngx_http_recs_exposure_unknown(ngx_http_recs_exposure_t *e)
+{
+    recs_str_t            name, why;
+    ngx_uint_t            i, n;
+    ngx_recs_question_t  *q;
+
+    n = 0;
+
+    for (i = 0; i < e->ctx->ask.nquestions; i++) {
+        q = &e->ctx->ask.questions[i];
+
+        if (!q->unknown) {
+            continue;
+        }
+
+        if (n++ == 0) {
+            recs_write_key(&e->w, "unknown");
+            recs_write_object(&e->w);
+        }
+
+        name = ngx_recs_span(&q->set->name);
+        why = ngx_recs_span(&ngx_recs_whys[q->why]);
+
+        recs_write_key_str(&e->w, &name);
+        recs_write_string(&e->w, &why);
+    }
+
+    if (n) {
+        recs_write_object_end(&e->w);
+    }
 }
 
 

@@ -273,8 +273,8 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 
 
 /*
- * in_stock;age=12;removed=5, watched;prefetched;removed=1, seen;unknown,
- * basket;skipped
+ * in_stock;age=12;removed=5, watched;prefetched;removed=1,
+ * seen;unknown;why=timeout, basket;skipped
  */
 
 static ngx_int_t
@@ -294,7 +294,8 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
 
     for (i = 0; i < ctx->ask.nquestions; i++) {
         len += ctx->ask.questions[i].set->name.len
-               + sizeof(", ;age=;stale;unknown;prefetched;removed=")
+               + sizeof(", ;age=;stale;unknown;why=distrusted;prefetched"
+                        ";removed=")
                + 2 * NGX_SIZE_T_LEN;
     }
 
@@ -320,7 +321,7 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
         }
 
         if (q->unknown) {
-            p = ngx_sprintf(p, ";unknown");
+            p = ngx_sprintf(p, ";unknown;why=%V", &ngx_recs_whys[q->why]);
         }
 
         if (q->prefetched) {

@@ -18,6 +18,8 @@ typedef struct {
     ngx_uint_t                  nsources;
     unsigned                    key:1;      /* given, as is */
     unsigned                    type:1;
+    unsigned                    absent_unknown:1;
+    unsigned                    absent_empty:1;
     ngx_recs_replica_t          replica;
     unsigned                    replicated:1;   /* replica=on */
     unsigned                    of_replica:1;   /* an option that needs it */
@@ -136,6 +138,44 @@ ngx_http_recs_set_unknown(ngx_http_recs_option_t *o, void *thing)
     } else if (ngx_strcmp(o->value.data, "keep") != 0) {
         return "it must be \"keep\" or \"drop\"";
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_absent(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    if (ngx_strcmp(o->value.data, "unknown") == 0) {
+        so->absent_unknown = 1;
+
+    } else if (ngx_strcmp(o->value.data, "empty") == 0) {
+        so->absent_empty = 1;
+
+    } else {
+        return "it must be \"unknown\" or \"empty\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_min_members(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0) {
+        return "it must be a number of members, over 0";
+    }
+
+    so->set->set.min_members = n;
 
     return NGX_CONF_OK;
 }
@@ -266,6 +306,8 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("within="), ngx_http_recs_set_within },
     { ngx_string("min="), ngx_http_recs_set_min },
     { ngx_string("unknown="), ngx_http_recs_set_unknown },
+    { ngx_string("absent="), ngx_http_recs_set_absent },
+    { ngx_string("min_members="), ngx_http_recs_set_min_members },
     { ngx_string("prefetch="), ngx_http_recs_set_prefetch },
     { ngx_string("replica="), ngx_http_recs_set_replica },
     { ngx_string("feed="), ngx_http_recs_set_feed },
@@ -330,10 +372,12 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
     if (set->source != NGX_RECS_SET_REDIS) {
 
         if (so->key || so->type || set->within || set->has_min
+            || so->absent_unknown || so->absent_empty || set->min_members
             || set->prefetch || so->replicated)
         {
             return "can have \"key=\", \"type=\", \"within=\", \"min=\", "
-                   "\"prefetch=\" and \"replica=\" only with \"redis=\"";
+                   "\"absent=\", \"min_members=\", \"prefetch=\" and "
+                   "\"replica=\" only with \"redis=\"";
         }
 
         return NULL;
@@ -353,6 +397,10 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 
     if (set->has_min && set->within) {
         return "can have only one of \"within=\" and \"min=\"";
+    }
+
+    if (set->min_members && so->absent_empty) {
+        return "can't have \"min_members=\" with \"absent=empty\"";
     }
 
     if (set->prefetch && so->replicated) {
@@ -432,6 +480,19 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     error = ngx_http_recs_set_check(&so);
     if (error) {
         return ngx_http_recs_wrong(&o, error);
+    }
+
+    /*
+     * Who has seen nothing has no key; but one of all requests is there, or
+     * something happened to it.
+     */
+
+    if (so.set->set.source == NGX_RECS_SET_REDIS
+        && so.set->set.min_members == 0
+        && (so.absent_unknown
+            || (so.set->key->lengths == NULL && !so.absent_empty)))
+    {
+        so.set->set.min_members = 1;
     }
 
     so.set->set.scores = so.set->set.within || so.set->set.has_min;

@@ -12,6 +12,8 @@ static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
+static void ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
+    recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
 static void ngx_http_recs_status_image(ngx_recs_image_shared_t *image,
@@ -170,7 +172,7 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 
         ngx_http_recs_write_named(w, &rs[i]->named.name);
         recs_write_key_uint(w, "questions", counters->questions);
-        recs_write_key_uint(w, "unknown", counters->unknown);
+        ngx_http_recs_status_unknown(counters, w);
         recs_write_key_uint(w, "skipped", counters->skipped);
         recs_write_key_uint(w, "removed", counters->removed);
 
@@ -186,6 +188,35 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         }
 
         recs_write_object_end(w);
+    }
+
+    recs_write_object_end(w);
+}
+
+
+/* "unknown":3,"unknown_why":{"timeout":1,"error":0,"down":2,...} */
+
+static void
+ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
+    recs_writer_t *w)
+{
+    uint64_t    n;
+    ngx_uint_t  why;
+
+    n = 0;
+
+    for (why = NGX_RECS_WHY_TIMEOUT; why < NGX_RECS_NWHYS; why++) {
+        n += counters->unknown[why];
+    }
+
+    recs_write_key_uint(w, "unknown", n);
+
+    recs_write_key(w, "unknown_why");
+    recs_write_object(w);
+
+    for (why = NGX_RECS_WHY_TIMEOUT; why < NGX_RECS_NWHYS; why++) {
+        recs_write_key_uint(w, (char *) ngx_recs_whys[why].data,
+                            counters->unknown[why]);
     }
 
     recs_write_object_end(w);

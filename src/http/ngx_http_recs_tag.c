@@ -112,7 +112,7 @@ ngx_http_recs_explained(ngx_http_recs_ctx_t *ctx, ngx_uint_t *explained)
 static void
 ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 {
-    recs_str_t            name;
+    recs_str_t            name, why;
     ngx_uint_t            i;
     ngx_recs_question_t  *q;
 
@@ -142,8 +142,12 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
             }
 
             if (q->unknown) {
+                why = ngx_recs_span(&ngx_recs_whys[q->why]);
+
                 recs_write_key(w, "unknown");
                 recs_write_true(w);
+                recs_write_key(w, "why");
+                recs_write_string(w, &why);
             }
 
             if (q->prefetched) {
