@@ -1,7 +1,10 @@
 
 /*
  * The feed, read as it grows, over a connection of its own.  Each reply, also
- * that nothing came, says that the replica is what Redis has.
+ * that nothing came, says that the replica is what Redis has; but for one that
+ * is full, as there may be more.  Where the feed ends is asked with the next
+ * one: once that is reached, the replica is what Redis had then.  So its age is
+ * known however many entries come, and in pieces of whatever size.
  */
 
 
@@ -30,11 +33,19 @@ static ngx_int_t ngx_recs_feed_proof_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_proof_done(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
+static ngx_int_t ngx_recs_feed_mark(ngx_recs_follow_t *f);
+static ngx_int_t ngx_recs_feed_mark_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
+static void ngx_recs_feed_mark_done(ngx_recs_redis_query_t *query,
+    ngx_int_t rc, ngx_str_t *error);
+static ngx_int_t ngx_recs_feed_end_read(const ngx_recs_redis_value_t *v,
+    ngx_recs_feed_id_t *end);
 static ngx_int_t ngx_recs_feed_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error);
-static void ngx_recs_feed_confirm(ngx_recs_follow_t *f);
+static void ngx_recs_feed_read_all(ngx_recs_follow_t *f);
+static void ngx_recs_feed_confirm(ngx_recs_follow_t *f, ngx_msec_t then);
 static void ngx_recs_feed_again(ngx_recs_follow_t *f);
 static void ngx_recs_feed_count_later(ngx_recs_follow_t *f);
 static void ngx_recs_feed_count(ngx_event_t *ev);
@@ -104,6 +115,8 @@ ngx_recs_feed_ready(ngx_recs_redis_private_t *conn)
 
     f->open = 1;
     f->proved = 0;
+    f->behind = 0;
+    f->marked = 0;
 
     if (f->position.id.ms == 0 && f->position.id.n == 0) {
         ngx_add_timer(&f->counter, 1);
@@ -144,6 +157,7 @@ ngx_recs_feed_read(ngx_recs_follow_t *f)
     /* a connection that is lost meanwhile will be ready again */
 
     if (ngx_recs_feed_prove(f) == NGX_ERROR
+        || ngx_recs_feed_mark(f) == NGX_ERROR
         || ngx_recs_follow_command(f->conn.conn, &f->read, 8, args)
            == NGX_ERROR)
     {
@@ -250,6 +264,78 @@ ngx_recs_feed_proof_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
 }
 
 
+/* Sent before the read, and answered before it, even if that has to wait. */
+
+static ngx_int_t
+ngx_recs_feed_mark(ngx_recs_follow_t *f)
+{
+    ngx_str_t  args[NGX_RECS_LOAD_END_ARGS];
+
+    if (!f->behind || f->marked || f->mark.slot) {
+        return NGX_OK;
+    }
+
+    ngx_recs_load_end_args(f, args);
+
+    f->ended = ngx_current_msec;
+    f->mark.value = ngx_recs_feed_mark_value;
+    f->mark.done = ngx_recs_feed_mark_done;
+    f->mark.data = f;
+
+    return ngx_recs_follow_command(f->conn.conn, &f->mark,
+                                   NGX_RECS_LOAD_END_ARGS, args);
+}
+
+
+static ngx_int_t
+ngx_recs_feed_mark_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v)
+{
+    ngx_recs_follow_t  *f;
+
+    f = query->data;
+
+    return ngx_recs_feed_end_read(v, &f->end);
+}
+
+
+/*
+ * A feed that ends before what was read from it isn't the one that was read:
+ * the proof will say so.
+ */
+
+static void
+ngx_recs_feed_mark_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
+    ngx_str_t *error)
+{
+    ngx_recs_follow_t  *f;
+
+    f = query->data;
+
+    if (rc == NGX_ERROR) {
+        ngx_recs_follow_failed(f, error);
+        return;
+    }
+
+    if (rc == NGX_ABORT || ngx_recs_feed_id_cmp(&f->end, &f->position.id) < 0)
+    {
+        return;
+    }
+
+    f->marked = 1;
+
+    /* if that can't be said now, it is with the read's reply */
+
+    if (ngx_recs_feed_id_cmp(&f->position.id, &f->end) >= 0
+        && ngx_recs_follow_lock(f))
+    {
+        f->marked = 0;
+        ngx_recs_feed_confirm(f, f->ended);
+        ngx_recs_follow_unlock(f);
+    }
+}
+
+
 /* One stream: its name, its entries; nil: nothing came. */
 
 static ngx_int_t
@@ -298,7 +384,7 @@ ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_recs_follow_entries_end(f);
 
     if (f->written == NGX_RECS_WRITE_OK) {
-        ngx_recs_feed_confirm(f);
+        ngx_recs_feed_read_all(f);
     }
 
     if (f->written == NGX_RECS_WRITE_REFUSED) {
@@ -328,18 +414,15 @@ ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
 
 
 /*
- * If there may be more entries, the replica isn't what Redis has, yet.  The
- * reply may have been read long after it was sent, by a worker that was
- * stopped: it says how things were when Redis had waited long enough.
+ * All of the reply is applied.  It may have been read long after it was sent,
+ * by a worker that was stopped: it says how things were when Redis had waited
+ * long enough.
  */
 
 static void
-ngx_recs_feed_confirm(ngx_recs_follow_t *f)
+ngx_recs_feed_read_all(ngx_recs_follow_t *f)
 {
-    ngx_msec_t                  then;
-    ngx_recs_replica_shared_t  *shared;
-
-    shared = f->replica->shared;
+    ngx_msec_t  waited;
 
     if (!ngx_recs_follow_lock(f)) {
         f->written = NGX_RECS_WRITE_REFUSED;
@@ -350,15 +433,37 @@ ngx_recs_feed_confirm(ngx_recs_follow_t *f)
         ngx_recs_replica_set_position(f->replica, &f->position);
     }
 
-    if (f->nentries < NGX_RECS_FOLLOW_COUNT) {
-        then = ngx_min(ngx_current_msec - f->asked, NGX_RECS_FEED_BLOCK);
+    f->behind = (f->nentries == NGX_RECS_FOLLOW_COUNT);
 
-        ngx_memory_barrier();
-        shared->confirmed = f->asked + then;
-        shared->image.used = 0;
+    if (!f->behind) {
+        waited = ngx_min(ngx_current_msec - f->asked, NGX_RECS_FEED_BLOCK);
+
+        f->marked = 0;
+        ngx_recs_feed_confirm(f, f->asked + waited);
+
+    } else if (f->marked
+               && ngx_recs_feed_id_cmp(&f->position.id, &f->end) >= 0)
+    {
+        f->marked = 0;
+        ngx_recs_feed_confirm(f, f->ended);
     }
 
     ngx_recs_follow_unlock(f);
+}
+
+
+/* The replica was what Redis had at that time, or later.  Locked. */
+
+static void
+ngx_recs_feed_confirm(ngx_recs_follow_t *f, ngx_msec_t then)
+{
+    ngx_recs_replica_shared_t  *shared;
+
+    shared = f->replica->shared;
+
+    ngx_memory_barrier();
+    shared->confirmed = then;
+    shared->image.used = 0;
 }
 
 
@@ -429,6 +534,16 @@ ngx_recs_feed_end_value(ngx_recs_redis_query_t *query,
     f = ((ngx_recs_follow_query_t *) query->data)->follow;
     end = (query == &f->queries[0].query) ? &f->ends[0] : &f->ends[1];
 
+    return ngx_recs_feed_end_read(v, end);
+}
+
+
+/* A value of XREVRANGE's reply, which has one entry at most. */
+
+static ngx_int_t
+ngx_recs_feed_end_read(const ngx_recs_redis_value_t *v,
+    ngx_recs_feed_id_t *end)
+{
     if (v->depth == 0) {
         end->ms = 0;
         end->n = 0;

@@ -141,6 +141,12 @@ struct ngx_recs_follow_s {
     ngx_uint_t                proved;       /* over this connection */
     ngx_msec_t                proved_at;
     ngx_msec_t                asked;        /* when read was sent */
+    ngx_uint_t                behind;       /* the last reply was full: there
+                                               may be more entries */
+    ngx_recs_redis_query_t    mark;         /* asks for the feed's end */
+    ngx_recs_feed_id_t        end;          /* which it was ... */
+    ngx_msec_t                ended;        /* ... at that time, or later */
+    ngx_uint_t                marked;       /* it was not reached yet */
 
     /* comparing counts */
 
@@ -256,7 +262,13 @@ void ngx_recs_load_answered(ngx_recs_follow_t *f);
 
 void ngx_recs_load_copy(ngx_recs_follow_t *f);
 
-/* The commands that ask for the feed's end and how many ids there are. */
+/* The command that asks for the feed's end: NGX_RECS_LOAD_END_ARGS args. */
+
+#define NGX_RECS_LOAD_END_ARGS  6
+
+void ngx_recs_load_end_args(ngx_recs_follow_t *f, ngx_str_t *args);
+
+/* Ask for the feed's end, and how many ids there are, as query n. */
 
 void ngx_recs_load_ask_end(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
     ngx_uint_t n,

@@ -474,16 +474,22 @@ ngx_recs_load_ask_end(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
     ngx_uint_t n,
     ngx_int_t (*value)(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v))
 {
-    ngx_str_t  args[6];
+    ngx_str_t  args[NGX_RECS_LOAD_END_ARGS];
 
+    ngx_recs_load_end_args(f, args);
+    ngx_recs_follow_send(f, conn, n, NGX_RECS_LOAD_END_ARGS, args, value);
+}
+
+
+void
+ngx_recs_load_end_args(ngx_recs_follow_t *f, ngx_str_t *args)
+{
     ngx_str_set(&args[0], "XREVRANGE");
     args[1] = f->replica->feed;
     ngx_str_set(&args[2], "+");
     ngx_str_set(&args[3], "-");
     ngx_str_set(&args[4], "COUNT");
     ngx_str_set(&args[5], "1");
-
-    ngx_recs_follow_send(f, conn, n, 6, args, value);
 }
 
 
