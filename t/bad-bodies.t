@@ -1,8 +1,9 @@
 use strict;
 use warnings;
 
-# What can't be filtered passes byte for byte, and the response says why; what
-# the upstream broke off is an error, and no hang.
+# What can't be read passes byte for byte, and the response says why; what is
+# too large to be read doesn't pass; what the upstream broke off is an error, and
+# no hang.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -21,6 +22,9 @@ my $page = '{"items":[{"id":"b1"},{"id":"b2"}]}';
 my $shown = '{"items":[{"id":"b1"}]}';
 
 gzip(\$page => \my $compressed) or die 'gzip';
+
+my $bomb_text = $page . ' ' x 10_000;
+gzip(\$bomb_text => \my $bomb) or die 'gzip';
 
 my @headers = (
     'ETag' => '"candidates"', 'Accept-Ranges' => 'bytes',
@@ -63,6 +67,9 @@ my %answers = (
     ],
 
     items => [map { '{"items":[' . join(',', ($one) x $_) . ']}' } 4, 40],
+    # One compressed page of many is as small as others.
+    bomb  => { body => $bomb, headers => ['Content-Encoding' => 'gzip'] },
+
     many  => '{"items":[' . join(',', ('"b1"') x 5001) . ']}',
     three => '{"items":["b1","b2","b1"]}',
 
@@ -165,18 +172,49 @@ my $nginx = $t->nginx(access_log => q('$request_uri $status $recs_state'),
             proxy_pass http://%%API%%/;
         }
 
+        location /anything/ {
+            recs_on_bad_body pass;
+            proxy_buffering off;
+            proxy_pass http://%%API%%/;
+        }
+
+        # Nothing is said of bad bodies here.
+        location /limited/ {
+            recs_max_body_size 100;
+            recs_max_items 3;
+            proxy_pass http://%%API%%/;
+
+            location /limited/unbuffered/ {
+                proxy_buffering off;
+                proxy_pass http://%%API%%/;
+            }
+
+            location /limited/instead/ {
+                error_page 502 = @instead;
+                proxy_pass http://%%API%%/;
+            }
+
+            location /limited/shadow/ {
+                recs shadow;
+                proxy_pass http://%%API%%/;
+            }
+        }
+
         location /small/ {
+            recs_on_bad_body pass;
             recs_max_body_size 100;
             proxy_pass http://%%API%%/;
         }
 
         location /small/unbuffered/ {
+            recs_on_bad_body pass;
             recs_max_body_size 100;
             proxy_buffering off;
             proxy_pass http://%%API%%/;
         }
 
         location /few/ {
+            recs_on_bad_body pass;
             recs_max_items 3;
             proxy_pass http://%%API%%/;
         }
@@ -283,6 +321,11 @@ my $nginx = $t->nginx(access_log => q('$request_uri $status $recs_state'),
 
         location /logged/ { proxy_pass http://%%API%%/; }
 
+        location /logged/large/ {
+            recs_max_body_size 100;
+            proxy_pass http://%%API%%/;
+        }
+
         location /static/ {
             default_type application/json;
             types { text/plain txt; }
@@ -348,10 +391,64 @@ subtest 'encodings that can be read' => sub {
 };
 
 
+# Who can enlarge a page must not get it unfiltered by that.
+
+subtest 'rejected by default: what is too large' => sub {
+    my $before = $t->get('/status')->json;
+    my $count = 0;
+
+    for my $how ('/limited', '/limited/unbuffered') {
+        for my $path (qw(size/1/length size/1/chunked size/2/close grows
+                         endless/0 bomb items/0 items/0/chunked))
+        {
+            my $r = $t->get("$how/$path");
+
+            is $r->status, 502, "$how/$path";
+            unlike $r->body, qr/b1/, 'nothing of the page';
+            is $r->header($_), undef, "no $_" for @headers_of_page;
+            $count++;
+        }
+
+        is $t->get("$how/three")->header('Recs-Filter'),
+            'filtered;total=3;kept=2;removed=1;explored=0', 'as many as may be';
+        is $t->get("$how/size/0")->header('Recs-Filter'),
+            'filtered;total=2;kept=1;removed=1;explored=0', 'as large';
+        is $t->get("$how/syntax/0")->body, '{', 'what is malformed passes';
+    }
+
+    is $t->get('/buffered/many')->status, 502, 'over 5000, by default';
+    is $t->get("/limited/instead/$_")->body, $shown, "another page for $_"
+        for qw(size/1 grows items/0);
+    $count += 4;
+
+    my $after = $t->get('/status')->json;
+    is $after->{rejected} - $before->{rejected}, $count, 'all are counted';
+    is $after->{responses}{too_large} - $before->{responses}{too_large},
+        $count, 'as too large';
+
+    $t->log_mark($nginx);
+    my @lines = grep { m{^/limited/(?:un|size|grows|items)} }
+                $nginx->access_log;
+    is scalar(grep { / 502 too_large$/ } @lines), 14, 'so says $recs_state';
+};
+
+
+subtest 'in shadow nothing is rejected' => sub {
+    for my $case (['size/1', 'body'], ['grows', 'body'], ['items/0', 'items']) {
+        my ($path, $why) = @$case;
+        my $r = $t->get("/limited/shadow/$path");
+
+        is $r->status, 200, $path;
+        is $r->header('Recs-Filter'), "too_large;why=$why", 'tag';
+        ok $r->body eq $t->get("/off/$path")->body, 'the same bytes';
+    }
+};
+
+
 subtest 'passed: too many items' => sub {
     passed("/few/items/$_", 'too_large;why=items') for 0, 1;
     passed('/few/items/1/chunked', 'too_large;why=items');
-    passed('/buffered/many', 'too_large;why=items');
+    passed('/anything/many', 'too_large;why=items');
 
     is $t->get('/few/three')->body, '{"items":["b1","b1"]}',
         'as many as may be';
@@ -482,7 +579,7 @@ subtest 'broken off by the upstream' => sub {
 
     is $t->get('/impatient/stall')->status, 502, 'an upstream that stalls';
 
-    my $r = $t->get('/unbuffered/huge');
+    my $r = $t->get('/anything/huge');
     is $r->status, 200, 'too large already';
     ok !$r->complete, 'then it is broken off here, too';
 };
@@ -507,6 +604,15 @@ subtest 'broken off in a subrequest' => sub {
 
 
 subtest 'one log line' => sub {
+    my $before = length $nginx->error_log;
+    my $large = $t->http;
+
+    $large->get("/logged/large/$_") for ('size/1', 'grows', 'bomb') x 5;
+
+    my @large = substr($nginx->error_log, $before) =~ /^(.*recs.*)$/mg;
+    is scalar @large, 1, 'for what is too large';
+    like $large[0], qr/\[warn\].*: larger than recs_max_body_size/, 'that it is';
+
     my $logged = $t->log_mark($nginx);
     my $read = length $nginx->error_log;
     my $c = $t->http;

@@ -136,6 +136,7 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_expires off',
         'recs_on_skew tag', 'recs_on_skew reject',
         'recs_on_bad_body pass', 'recs_on_bad_body reject',
+        'recs_on_bad_body reject_too_large',
         'recs_lookup_timeout 1ms', 'recs_lookup_timeout 30s',
         'recs_max_body_size 64k', 'recs_max_items 100',
         'recs_tag headers', 'recs_tag body', 'recs_tag both', 'recs_tag off',
@@ -950,6 +951,13 @@ subtest 'a level inherits what it does not say itself' => sub {
         location => 'recs_on_bad_body reject;',
         see => sub { $_[0]->()->status }, want => [502, 200, 502]);
 
+    inherits('recs_on_bad_body, of what is too large',
+        always => 'recs_max_items 1;',
+        http => 'recs_on_bad_body reject_too_large;',
+        server => 'recs_on_bad_body pass;',
+        location => 'recs_on_bad_body reject;',
+        see => sub { $_[0]->()->status }, want => [502, 200, 502]);
+
     inherits('recs_version, all of a level or none of it',
         http => "recs_version model value=m1;\nrecs_version schema value=s1;",
         server => 'recs_version model value=m2 accept=m2;',
@@ -971,12 +979,14 @@ subtest 'a level inherits what it does not say itself' => sub {
         want => ['degraded', 'filtered', 'degraded']);
 
     inherits('recs_max_body_size',
+        always => 'recs_on_bad_body pass;',
         http => 'recs_max_body_size 10;', server => 'recs_max_body_size 1k;',
         location => 'recs_max_body_size 20;',
         see => sub { reason($_[0]->()) },
         want => ['too_large;why=body', 'filtered', 'too_large;why=body']);
 
     inherits('recs_max_items',
+        always => 'recs_on_bad_body pass;',
         http => 'recs_max_items 3;', server => 'recs_max_items 4;',
         location => 'recs_max_items 1;',
         see => sub { reason($_[0]->()) },

@@ -32,6 +32,7 @@ default_type application/json;
 large_client_header_buffers 4 64k;
 recs on;
 recs_max_body_size 4k;
+recs_on_bad_body pass;
 recs_exclude Listed;
 proxy_cache_path %%NGINX_DIR%%/tmp/cache keys_zone=pages:1m;
 server {

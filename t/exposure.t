@@ -201,7 +201,9 @@ server {
                                proxy_pass http://%%API%%; }
         location /lost { recs_exclude out typed away;
                          proxy_pass http://%%API%%; }
-        location /small { recs_max_body_size 10; proxy_pass http://%%API%%; }
+        location /small { recs_max_body_size 10; recs_on_bad_body pass;
+                          proxy_pass http://%%API%%; }
+        location /large { recs_max_body_size 10; proxy_pass http://%%API%%; }
         location /slow { limit_rate 2k; proxy_pass http://%%API%%; }
         location /cached { proxy_cache pages; proxy_cache_key $arg_body;
                            recs_explore fresh rate=100% slots=1;
@@ -646,7 +648,8 @@ subtest 'responses that are not filtered' => sub {
     my %no_page = (
         'a broken body'  => ['filtered', 'malformed', 'syntax', 200,
                              body => 'broken'],
-        'a large one'    => ['small', 'too_large', 'body', 200],
+        'a large one'    => ['large', 'too_large', 'body', 502],
+        'a large one, passed' => ['small', 'too_large', 'body', 200],
         'another status' => ['filtered', 'bypassed', 'status', 404,
                              status => 404],
         'HEAD'           => ['filtered', 'bypassed', 'no_body', 200,

@@ -323,6 +323,11 @@ my $nginx = $t->nginx(access_log => q('$request_uri $recs_state'),
             proxy_pass http://%%API%%/;
         }
 
+        location /large/ {
+            recs_on_bad_body pass;
+            proxy_pass http://%%API%%/;
+        }
+
         location /untagged/ {
             recs_tag off;
             recs_max_body_size 4m;
@@ -330,6 +335,7 @@ my $nginx = $t->nginx(access_log => q('$request_uri $recs_state'),
         }
 
         location /small/ {
+            recs_on_bad_body pass;
             recs_max_body_size %%SMALL%%;
             proxy_pass http://%%API%%/;
         }
@@ -680,7 +686,8 @@ subtest 'what cannot be filtered' => sub {
         for 0 .. $#syntax;
     passed("/buffered/shelfless-$_", 'malformed;why=no_shelf')
         for 0 .. $#no_shelf;
-    passed('/buffered/many', 'too_large;why=items');
+    passed('/large/many', 'too_large;why=items');
+    is $t->get('/buffered/many')->status, 502, 'which is no default';
 
     is $t->get('/buffered/whole')->header('Recs-Filter'),
         'filtered;total=4;kept=2;removed=2;explored=0', 'but the whole of it';

@@ -611,7 +611,7 @@ HTTP
                        too_large => 1 },
         skew => { model => 1, schema => 1, features => 0, snapshot => 0 },
         stale => { candidates => 2, features => 1 },
-        rejected => 2, not_modified => 1, encoded => 1, unsent_versions => 1,
+        rejected => 3, not_modified => 1, encoded => 1, unsent_versions => 1,
         items => { total => 100, kept => 84, removed => 12, unidentified => 20,
                    explored => 4, backfilled => 2, skipped_slots => 2,
                    unfilled_slots => 1 },

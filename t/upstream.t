@@ -131,6 +131,7 @@ my $locations = <<'HTTP';
         recs_require in_stock;
         recs_lookup_timeout 5s;
         recs_max_body_size 4m;
+        recs_on_bad_body pass;
         root %%TESTDIR%%/www;
 
         location / { proxy_pass http://%%API%%; }

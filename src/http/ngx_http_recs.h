@@ -57,6 +57,15 @@ typedef enum {
 } ngx_http_recs_state_e;
 
 
+/* recs_on_bad_body: which of them are answered with 502. */
+
+typedef enum {
+    NGX_HTTP_RECS_BAD_PASS = 0,             /* none */
+    NGX_HTTP_RECS_BAD_REJECT_TOO_LARGE,     /* those over a limit */
+    NGX_HTTP_RECS_BAD_REJECT                /* malformed ones, too */
+} ngx_http_recs_bad_e;
+
+
 /* What has a version. */
 
 typedef enum {
@@ -313,7 +322,7 @@ typedef struct {
 
     ngx_uint_t                  tag;
     ngx_uint_t                  reject_skew;
-    ngx_uint_t                  reject_bad_body;
+    ngx_uint_t                  on_bad_body;    /* ngx_http_recs_bad_e */
     time_t                      expires;    /* s */
     time_t                      bad_body;   /* this worker: when the last one
                                                came */
@@ -494,6 +503,10 @@ ngx_uint_t ngx_http_recs_type(ngx_http_recs_ctx_t *ctx);
 /* Sets ctx->state if the header shows that the body can't be filtered. */
 
 void ngx_http_recs_check(ngx_http_recs_ctx_t *ctx);
+
+/* The body is over recs_max_body_size: sets ctx->state. */
+
+void ngx_http_recs_too_large(ngx_http_recs_ctx_t *ctx);
 
 /* Is a body that can't be filtered answered with 502? */
 

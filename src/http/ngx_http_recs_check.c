@@ -142,8 +142,22 @@ ngx_http_recs_check(ngx_http_recs_ctx_t *ctx)
     }
 
     if (r->headers_out.content_length_n > (off_t) ctx->conf->max_body_size) {
-        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
-        ctx->why = "body";
+        ngx_http_recs_too_large(ctx);
+    }
+}
+
+
+void
+ngx_http_recs_too_large(ngx_http_recs_ctx_t *ctx)
+{
+    ctx->state = NGX_HTTP_RECS_TOO_LARGE;
+    ctx->why = "body";
+
+    if (ngx_http_recs_bad_body_news(ctx->conf)) {
+        ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                      "recs: a body can't be filtered: larger than "
+                      "recs_max_body_size, %uz bytes",
+                      ctx->conf->max_body_size);
     }
 }
 
@@ -219,8 +233,12 @@ ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx)
         return 0;
     }
 
+    if (ctx->state == NGX_HTTP_RECS_TOO_LARGE) {
+        return ctx->conf->on_bad_body != NGX_HTTP_RECS_BAD_PASS;
+    }
+
     /* a row that is no page is of no use to anybody */
 
-    return ctx->conf->reject_bad_body
+    return ctx->conf->on_bad_body == NGX_HTTP_RECS_BAD_REJECT
            || (ctx->pass && ctx->state == NGX_HTTP_RECS_MALFORMED);
 }

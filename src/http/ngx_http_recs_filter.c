@@ -293,8 +293,7 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
     had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
 
     if (n > ctx->conf->max_body_size - had) {
-        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
-        ctx->why = "body";
+        ngx_http_recs_too_large(ctx);
         return NGX_DECLINED;
     }
 

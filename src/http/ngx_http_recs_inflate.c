@@ -62,8 +62,7 @@ ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx)
     (void) inflateEnd(&zs);
 
     if (ctx->text.len > ctx->conf->max_body_size) {
-        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
-        ctx->why = "body";
+        ngx_http_recs_too_large(ctx);
         return NGX_DECLINED;
     }
 
@@ -89,8 +88,7 @@ ngx_http_recs_inflate_grow(ngx_http_recs_ctx_t *ctx, z_stream *zs,
     u_char  *p;
 
     if (*size > ctx->conf->max_body_size) {
-        ctx->state = NGX_HTTP_RECS_TOO_LARGE;
-        ctx->why = "body";
+        ngx_http_recs_too_large(ctx);
         return NGX_DECLINED;
     }
 
