@@ -365,6 +365,16 @@ typedef struct {
 } ngx_http_recs_pass_t;
 
 
+/* What a subrequest is done with once its page, which is held, was sent. */
+
+typedef struct {
+    ngx_http_post_subrequest_t  done;       /* in place of the parent's */
+    ngx_http_post_subrequest_t *parent;     /* NULL: nobody's */
+    unsigned                    timer:1;    /* nginx set the connection's write
+                                               timer for it */
+} ngx_http_recs_hold_t;
+
+
 /* A recs_explore whose gate is open. */
 
 typedef struct {
@@ -387,6 +397,7 @@ struct ngx_http_recs_ctx_s {
     const char                 *why;        /* of bypassed and malformed */
 
     unsigned                    started:1;  /* its header was seen */
+    ngx_http_recs_hold_t        hold;
     ngx_http_recs_pass_t       *pass;       /* NULL: not served from Redis */
 
     /* the body as it came */
@@ -434,6 +445,7 @@ struct ngx_http_recs_ctx_s {
 
 
 extern ngx_module_t  ngx_http_recs_module;
+extern ngx_module_t  ngx_http_recs_filter_module;
 
 
 /* The directives that take more than a slot: ngx_http_recs_set_conf.c, */
@@ -482,9 +494,42 @@ char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 ngx_int_t ngx_http_recs_filter_init(ngx_conf_t *cf);
 
+/*
+ * ngx_http_recs_order.c
+ *
+ * Gives the filter's module its place among others.  To be called in the
+ * postconfiguration of ngx_http_recs_module, which comes before all of them.
+ */
+
+void ngx_http_recs_order(ngx_conf_t *cf);
+
 /* What is known about the response, made if it is new; NULL: out of memory. */
 
 ngx_http_recs_ctx_t *ngx_http_recs_get_ctx(ngx_http_request_t *r);
+
+/*
+ * ngx_http_recs_hold.c
+ *
+ * Holds a response back, from its header on.  A subrequest is not done for its
+ * parent until what is held was sent.
+ */
+
+void ngx_http_recs_hold(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * What was held goes on to the next filters, or is given up: to be called before
+ * they, or whoever answers instead, see anything of it.
+ */
+
+void ngx_http_recs_release(ngx_http_recs_ctx_t *ctx);
+
+/*
+ * Lets nginx go on with the request once a filter outside of it has sent what
+ * was held, with result rc.  The request may be gone afterwards; who calls it
+ * calls ngx_http_run_posted_requests() next.
+ */
+
+void ngx_http_recs_resume(ngx_http_recs_ctx_t *ctx, ngx_int_t rc);
 
 /* ngx_http_recs_check.c */
 

@@ -31,14 +31,15 @@ ngx_http_recs_concerned(ngx_http_request_t *r)
 
 
 /*
- * Is it a response that no client sees: of auth_request, mirror, a background
- * update of the cache?
+ * Is it a response that nobody sees: of auth_request, mirror, a background
+ * update of the cache?  They are all without a body.  What a script reads (a
+ * background subrequest of njs, say) is seen.
  */
 
 static ngx_uint_t
 ngx_http_recs_internal(ngx_http_request_t *r)
 {
-    return r->background || (r != r->main && r->header_only);
+    return r != r->main && r->header_only;
 }
 
 

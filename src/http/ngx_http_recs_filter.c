@@ -5,8 +5,8 @@
  *
  * The header filter keeps the header.  The body filter copies the body and,
  * when it is complete, asks.  While answers are awaited r->buffered keeps the
- * request alive; the answer wakes it through its write event handler, which
- * comes back to the body filter.
+ * request alive; the answer sends what is held, whatever the request does
+ * meanwhile.
  */
 
 
@@ -134,7 +134,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    r->filter_need_in_memory = 1;
+    ngx_http_recs_hold(ctx);
 
     if (ctx->conf->enable == NGX_HTTP_RECS_ON) {
         r->allow_ranges = 0;
@@ -181,8 +181,6 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         r->buffered |= NGX_HTTP_RECS_BUFFERED;
         return NGX_OK;
     }
-
-    r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
 
     return ngx_http_recs_send(ctx);
 }
@@ -422,7 +420,7 @@ ngx_http_recs_cleanup(void *data)
 }
 
 
-/* The answers are there, or the deadline has passed: wakes the request. */
+/* The answers are there, or the deadline has passed: sends the response. */
 
 static void
 ngx_http_recs_answered(ngx_recs_ask_t *ask)
@@ -439,13 +437,13 @@ ngx_http_recs_answered(ngx_recs_ask_t *ask)
 
     if (ngx_http_get_module_ctx(r, ngx_http_recs_module) != ctx) {
         /* redirected internally meanwhile: another response is on its way */
-        r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
+        ngx_http_recs_release(ctx);
         return;
     }
 
     ngx_http_set_log_request(c->log, r);
 
-    r->write_event_handler(r);
+    ngx_http_recs_resume(ctx, ngx_http_recs_send(ctx));
 
     ngx_http_run_posted_requests(c);
 }
@@ -479,7 +477,7 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
         return ngx_http_recs_send_original(ctx, NULL);
     }
 
-    ctx->phase = NGX_HTTP_RECS_PASS;
+    ngx_http_recs_release(ctx);
 
     if (ngx_http_recs_headers(ctx) != NGX_OK
         || ngx_http_recs_etag(ctx) != NGX_OK)
@@ -574,7 +572,11 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
     ngx_http_set_ctx(r, ctx, ngx_http_recs_module);
     r->buffered = 0;
 
-    ctx->phase = NGX_HTTP_RECS_PASS;
+    ngx_http_recs_release(ctx);
+
+    /* what is to be shown instead of a subrequest (SSI: stub) may stand in */
+
+    r->request_output = 0;
 
     ngx_http_recs_count_response(ctx);
     ngx_recs_count(rmcf->responses->rejected, 1);
@@ -632,7 +634,7 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
         return NGX_OK;
     }
 
-    ctx->phase = NGX_HTTP_RECS_PASS;
+    ngx_http_recs_release(ctx);
 
     if (ngx_http_recs_headers(ctx) != NGX_OK) {
         return NGX_ERROR;

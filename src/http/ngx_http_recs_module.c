@@ -682,7 +682,9 @@ ngx_http_recs_init(ngx_conf_t *cf)
         *h = ngx_http_recs_prefetch;
     }
 
-    return ngx_http_recs_filter_init(cf);
+    ngx_http_recs_order(cf);
+
+    return NGX_OK;
 }
 
 

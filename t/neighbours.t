@@ -1,0 +1,358 @@
+use strict;
+use warnings;
+
+# Beside Debian's other modules, whichever is loaded first: what a client gets,
+# and what a script or a store reads, is the filtered page.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use IO::Uncompress::Gunzip ();
+use Recs::Test;
+use Test::More;
+
+# They are built for Debian's nginx, and for no other.
+plan skip_all => "another nginx: $ENV{RECS_NGINX}" if $ENV{RECS_NGINX};
+
+my $t = Recs::Test->new;
+
+my $redis = $t->redis;
+$redis->cmd('SADD', 'in_stock', 'b1', 'b3');
+$redis->cmd('SADD', 'seen:u1', 'b1');
+$redis->cmd('SADD', 'seen:u2', 'b3');
+
+$redis->cmd('HSET', '{home}:7:meta', model => 'm7', schema => 1,
+            generated_at => time, expected => 1, written => 1,
+            features => 'f1', max_age => 1e6, state => 'complete');
+$redis->cmd('SET', 'home:7:u:_default',
+            '{"items":[{"id":"b1"},{"id":"b2"},{"id":"b3"}]}');
+$redis->cmd('SET', '{home}:channel:active', 7);
+
+my $page = '{"items":[{"id":"b1"},{"id":"b2"},{"id":"b3"}]}';
+my $shown = '{"items":[{"id":"b1"},{"id":"b3"}]}';
+my $filtered = 'filtered;total=3;kept=2;removed=1;explored=0';
+
+my $api = $t->upstream(sub {
+    my ($req) = @_;
+
+    return { body => '{"items":' } if $req->{path} =~ /broken/;
+    return { body => ['<!--#include virtual="/page" -->'],
+             type => 'text/html' } if $req->{path} =~ /ssi/;
+    return { body => [unpack '(a7)*', $page], framing => 'chunked' };
+});
+
+$t->write('page.json', $page);
+
+my %lua = (
+    direct => 'ngx.header.content_type = "application/json"
+        ngx.print(page)',
+    eof => 'ngx.header.content_type = "application/json"
+        ngx.print(page) ngx.eof() ngx.sleep(0.3)',
+    flush => 'ngx.header.content_type = "application/json"
+        ngx.print(page) ngx.flush(true) ngx.sleep(0.1) ngx.print(" ")
+        ngx.flush(true)',
+);
+
+# Locations that show a page, as they are asked for by a client, by a capture,
+# by a subrequest of njs.
+my $pages = <<'END';
+    location = /page { recs on; proxy_pass http://%%API%%; }
+    location = /unbuffered {
+        recs on;
+        proxy_buffering off;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /file {
+        recs on;
+        default_type application/json;
+        alias %%TESTDIR%%/page.json;
+    }
+    location = /values {
+        recs on;
+        recs_require listed;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /snapshot { recs on; recs_pass home; }
+    location = /shadow { recs shadow; proxy_pass http://%%API%%/page; }
+    location = /broken {
+        recs on;
+        recs_on_bad_body reject;
+        proxy_pass http://%%API%%;
+    }
+    location = /dead { recs on; proxy_pass http://127.0.0.1:%%PORT_DEAD%%; }
+    location = /fallback {
+        recs on;
+        recs_on_bad_body reject;
+        error_page 502 = /page;
+        proxy_pass http://%%API%%/broken;
+    }
+END
+
+my @pages = (
+    [page => 200, $shown], [unbuffered => 200, $shown], [file => 200, $shown],
+    [values => 200, $shown], [snapshot => 200, $shown],
+    [shadow => 200, $page], [broken => 502, qr/502 Bad Gateway/],
+    [fallback => 200, $shown], [dead => 502, qr/502 Bad Gateway/],
+);
+
+# Lua gets an error of a subrequest as it is: nginx does not look for an
+# error_page there, whoever failed.
+my %captured = (fallback => 502);
+
+
+sub start {
+    my ($order, $modules, $locations, $main) = @_;
+
+    return $t->nginx($order => $modules, main => $main // '', http => <<"END");
+        recs_redis main { server %%REDIS%%; }
+        recs_set in_stock redis=main key=in_stock;
+        recs_set listed value=b1,b3;
+        recs_snapshots home redis=main prefix=home;
+        recs_require in_stock;
+        recs_lookup_timeout 2s;
+
+        server {
+            listen %%LISTEN%%;
+            listen %%LISTEN_H2%% http2;
+
+            $pages
+            $locations
+        }
+END
+}
+
+
+# A case for each order and version of HTTP.  Both of a module's orders load
+# all that it needs before it.
+
+sub beside {
+    my ($name, $modules, $conf, $cases, %more) = @_;
+
+    for my $order ($more{orders} ? @{ $more{orders} } : qw(before after)) {
+        my $nginx = start($order, $modules, $conf->{$order} // $conf->{http},
+                          $conf->{main});
+
+        # connected, and the snapshot adopted
+        $t->answered(sub { $t->get('/page') });
+        wait_until(sub { $t->get('/snapshot')->status == 200 });
+
+        for my $version (qw(http http2)) {
+            my @at = $version eq 'http2' ? (port => $t->port('H2')) : ();
+            my $client = $t->$version(@at);
+
+            subtest "$name, loaded $order ours, $version" => sub {
+                $cases->($client, $version);
+            };
+            $client->close;
+        }
+
+        is $nginx->quit, 1, "$name, loaded $order ours: nothing is left";
+    }
+}
+
+
+sub shows {
+    my ($r, $status, $body, $name) = @_;
+
+    is $r->status, $status, "$name: status" or return;
+    ref $body ? like($r->body, $body, $name) : is($r->body, $body, $name);
+}
+
+
+my @lua = qw(ndk_http_module ngx_http_lua_module);
+
+beside 'lua', \@lua, { http => <<"END" },
+    location = /capture {
+        content_by_lua_block {
+            local r = ngx.location.capture("/" .. ngx.var.arg_of)
+            ngx.status = r.status
+            ngx.header.truncated = tostring(r.truncated)
+            ngx.print(r.body)
+        }
+    }
+    location = /captures {
+        content_by_lua_block {
+            local a, b, c = ngx.location.capture_multi {
+                { "/page" }, { "/file" }, { "/unbuffered" }
+            }
+            ngx.print(a.body, b.body, c.body)
+        }
+    }
+    location = /early {
+        rewrite_by_lua_block {
+            ngx.ctx.body = ngx.location.capture("/page").body
+        }
+        content_by_lua_block { ngx.print(ngx.ctx.body) }
+    }
+    set \$page '$page';
+    @{[ map { <<"LOCATION" } sort keys %lua ]}
+    location = /lua-$_ {
+        recs on;
+        content_by_lua_block {
+            local page = ngx.var.page
+            $lua{$_}
+        }
+    }
+    location = /lua-shadow-$_ {
+        recs shadow;
+        content_by_lua_block {
+            local page = ngx.var.page
+            $lua{$_}
+        }
+    }
+LOCATION
+    location = /filters {
+        recs on;
+        header_filter_by_lua_block { ngx.header.content_length = nil }
+        body_filter_by_lua_block {
+            ngx.arg[1] = string.gsub(ngx.arg[1], "b3", "B3")
+        }
+        proxy_pass http://%%API%%/page;
+    }
+END
+sub {
+    my ($c, $version) = @_;
+
+    for (@pages) {
+        my ($of, $status, $body) = @$_;
+
+        shows($c->get("/$of"), $status, $body, $of);
+        next if $version eq 'http2';        # Lua captures nothing there
+
+        my $captured = $captured{$of} // $status;
+        my $whole = $captured == 200;
+
+        my $r = $c->get("/capture?of=$of");
+        shows($r, $captured, $whole ? $body : '', "captured $of");
+        is $r->header('truncated'), $whole ? 'false' : 'true',
+            "captured $of: is it whole?";
+    }
+
+    if ($version ne 'http2') {
+        is $c->get('/captures')->body, $shown x 3, 'three at once';
+        is $c->get('/early')->body, $shown, 'captured before the content';
+    }
+
+    for my $of (sort keys %lua) {
+        my $end = $of eq 'flush' ? ' ' : '';
+
+        is $c->get("/lua-$of")->body, $shown . $end, "printed: $of";
+        is $c->get("/lua-shadow-$of")->body, $page . $end,
+            "printed, shadow: $of";
+    }
+};
+
+
+$t->write('recs.js', <<'END');
+function body(r, data, flags) { r.sendBuffer(data.toUpperCase(), flags) }
+function length(r) { delete r.headersOut['Content-Length'] }
+function content(r) {
+    r.subrequest('/' + r.args.of, sr => r.return(sr.status, sr.responseBody))
+}
+async function awaited(r) {
+    const sr = await r.subrequest('/' + r.args.of);
+    r.return(sr.status, sr.responseText);
+}
+async function all(r) {
+    const srs = await Promise.all(['/page', '/file', '/unbuffered'].map(
+        uri => r.subrequest(uri)));
+    r.return(200, srs.map(sr => sr.responseText).join(''));
+}
+function detached(r) {
+    r.subrequest('/page', { detached: true });
+    r.return(200, 'gone');
+}
+export default { body, length, content, awaited, all, detached };
+END
+
+beside 'njs', ['ngx_http_js_module'], { http => <<'END' },
+    js_path %%TESTDIR%%;
+    js_import recs.js;
+
+    location = /filters {
+        recs on;
+        js_header_filter recs.length;
+        js_body_filter recs.body;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /filters-file {
+        recs on;
+        default_type application/json;
+        js_header_filter recs.length;
+        js_body_filter recs.body;
+        alias %%TESTDIR%%/page.json;
+    }
+    location = /subrequest { js_content recs.content; }
+    location = /awaited { js_content recs.awaited; }
+    location = /all { js_content recs.all; }
+    location = /detached { js_content recs.detached; }
+END
+sub {
+    my ($c) = @_;
+
+    is $c->get('/filters')->body, uc $shown, 'its filter has what is shown';
+    is $c->get('/filters-file')->body, uc $shown, 'of a file';
+
+    for (@pages) {
+        my ($of, $status, $body) = @$_;
+
+        shows($c->get("/$of"), $status, $body, $of);
+        shows($c->get("/subrequest?of=$of"), $status, $body, "read $of");
+        shows($c->get("/awaited?of=$of"), $status, $body, "awaited $of");
+    }
+
+    is $c->get('/all')->body, $shown x 3, 'three at once';
+    is $c->get('/detached')->body, 'gone', 'one that nobody reads';
+};
+
+
+beside 'echo', ['ngx_http_echo_module'], { http => <<"END" },
+    location = /sync { echo_location /page; echo_location /file; }
+    location = /async {
+        echo_location_async /page;
+        echo_location_async /file;
+    }
+    location = /sleep {
+        recs on;
+        default_type application/json;
+        echo -n '$page';
+        echo_flush;
+        echo_sleep 0.1;
+    }
+    location = /around {
+        recs on;
+        echo_before_body -n 'BEFORE';
+        echo_after_body -n 'AFTER';
+        proxy_pass http://%%API%%/page;
+    }
+END
+sub {
+    my ($c) = @_;
+
+    is $c->get('/sync')->body, $shown x 2, 'one after the other';
+    is $c->get('/async')->body, $shown x 2, 'at once';
+    is $c->get('/sleep')->body, $shown, 'printed, then asleep';
+    is $c->get('/around')->body, "BEFORE${shown}AFTER", 'around a page';
+};
+
+
+beside 'brotli', ['ngx_http_brotli_filter_module'], { http => <<'END' },
+    location = /compressed {
+        recs on;
+        brotli on;
+        brotli_types *;
+        brotli_min_length 1;
+        proxy_pass http://%%API%%/page;
+    }
+END
+sub {
+    my ($c) = @_;
+
+    my $r = $c->get('/compressed', 'accept-encoding' => 'br');
+    is $r->header('content-encoding'), 'br', 'compressed';
+    is $r->header('recs-filter'), $filtered, 'and filtered';
+    is $c->get('/compressed')->body, $shown, 'for who wants it as it is';
+};
+
+
+$t->done;
