@@ -61,6 +61,10 @@ my %locations = (
                . 'recs_exclude banned;',
     gated     => 'recs_explore fresh rate=62.5% slots=2 panel=3 salt=s;',
     plain     => 'recs_limit 3;',
+    roomy     => 'recs_explore fresh rate=100% slots=2; '
+               . 'recs_exclude argument; recs_limit 7;',
+    unlimited => 'recs_explore fresh rate=100% slots=2,4; '
+               . 'recs_exclude argument;',
 );
 
 my $http = <<'HTTP';
@@ -122,7 +126,16 @@ sub fetch {
 sub pattern {
     my ($path, @ids) = @_;
 
-    my $items = fetch($path, page(@ids))->json->{items};
+    return pattern_without('', $path, @ids);
+}
+
+
+# The same, where a set refuses some.
+
+sub pattern_without {
+    my ($refused, $path, @ids) = @_;
+
+    my $items = fetch($path, page(@ids), ids => $refused)->json->{items};
     return join '', map { ref || /^n\d/ ? '+' : $_ } @$items;
 }
 
@@ -269,6 +282,26 @@ subtest 'the limit comes first, then exploration' => sub {
     is(pattern('limited', 'a' .. 'h'), 'a++', 'a shelf of three stays one');
     is(pattern('cut_off', 'a' .. 'h'), 'abc', 'slots are those of the cut one');
     is(pattern('plain', 'a' .. 'h'), 'abc', 'without exploration');
+};
+
+
+subtest 'where there is room no candidate goes' => sub {
+    is(pattern_without('b,c', 'roomy', 'a' .. 'h'), 'a+defgh',
+       'six that stay of eight, and a limit of seven');
+    is(pattern_without('b', 'roomy', 'a' .. 'h'), 'a+cdefg',
+       'with seven the last one goes');
+    is(pattern('roomy', 'a' .. 'f'), 'a+bcdef', 'all of six stay');
+    is(pattern('roomy', 'a' .. 'c'), 'a+bc', 'and of three');
+
+    is(pattern_without('b,c', 'unlimited', 'a' .. 'e'), 'a+d+e',
+       'without a limit it becomes as long as it came');
+    is(pattern_without('b', 'unlimited', 'a' .. 'e'), 'a+c+d', 'no longer');
+    is(pattern_without('a,b,c,d', 'unlimited', 'a' .. 'e'), 'e+',
+       'a slot past the end plus one is skipped all the same');
+
+    my $r = fetch('roomy', page('a' .. 'h'), ids => 'b,c');
+    is($r->header('Recs-Filter'),
+       'filtered;total=8;kept=6;removed=2;explored=1', 'counted');
 };
 
 

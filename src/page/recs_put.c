@@ -266,17 +266,35 @@ recs_put_placed(const recs_put_t *put, const recs_draw_t *draw,
 }
 
 
+/*
+ * How long the first shelf may become before exploration costs candidates
+ * their places: up to the limit, or without one as long as it came.  What
+ * filled it up beyond that stays as many.
+ */
+
+static size_t
+recs_put_room(const recs_put_t *put, const recs_display_t *display)
+{
+    size_t  room;
+
+    room = put->policy->limit ? put->policy->limit
+                              : put->page->shelves[0].nitems;
+
+    return display->n > room ? display->n : room;
+}
+
+
 static void
 recs_put_explore(recs_put_t *put, recs_display_t *display)
 {
-    size_t                before;
+    size_t                room;
     uint32_t              placed[RECS_EXPLORE_SLOTS_MAX], item;
     unsigned              s, n;
     recs_draw_t          *draw;
     const recs_policy_t  *policy;
 
     policy = put->policy;
-    before = display->n;
+    room = recs_put_room(put, display);
 
     for (s = 0; s < policy->ndraws; s++) {
         draw = &policy->draws[s];
@@ -301,7 +319,7 @@ recs_put_explore(recs_put_t *put, recs_display_t *display)
 
         recs_put_at(display, draw);
 
-        if (display->n > before) {
+        if (display->n > room) {
             recs_put_displace(display, put->decision);
         }
     }

@@ -133,6 +133,10 @@ class Shop:
         return (allowed - {i['id'] for i in stays}, len(stays),
                 page[:shop['limit']])
 
+    def grown(self, length, placed):
+        """How long a shelf is once so many were placed on it."""
+        return max(min(length + placed, self.shop['limit']), placed)
+
     def kinds(self, event, page):
         """For each diverse slot: the kind that the page shows least."""
         shows, kinds = [i['kind'] for i in page], {}
@@ -159,12 +163,13 @@ class Shop:
         assert record['kept'] + record['explored'] == len(record['shown'])
         self.records += 1
 
-        if self.slated[-1].slot <= max(length, len(self.slated) - 1) + 1:
+        if self.slated[-1].slot <= self.grown(length,
+                                              len(self.slated) - 1) + 1:
             self.add_slate(frozenset(allowed), kinds, drawn, event)
 
         earlier = []
         for s in self.slots:
-            if s.slot <= max(length, len(earlier)) + 1:
+            if s.slot <= self.grown(length, len(earlier)) + 1:
                 item = self.add_slot(s, allowed, earlier, kinds.get(s.slot),
                                      drawn.get(s.slot), event)
                 if item:

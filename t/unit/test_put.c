@@ -71,10 +71,32 @@ static const placed_t  explored[] = {
     { recs_string("{\"a\":[1,2]}"), { EXCLUDE("iioo") }, 0, 0, "",
       { 1, 2, 0 }, { "0", "1" }, "p0,p1", "00", 0, 0 },
 
-    /* its length is what the sets and the limit left */
+    /* up to as long as it came: where there is room none goes */
 
     { recs_string("{\"a\":[1,2,3,4]}"), { EXCLUDE("iooio") }, 0, 0, "",
-      { 2, 0 }, { "0" }, "2,p0", "0kd0", 0, 0 },
+      { 2, 0 }, { "0" }, "2,p0,3", "0kk0", 0, 0 },
+    { recs_string("{\"a\":[1,2,3,4]}"), { EXCLUDE("iooioo") }, 0, 0, "",
+      { 2, 4, 0 }, { "0", "1" }, "2,p0,3,p1", "0kk0", 0, 0 },
+    { recs_string("{\"a\":[1,2,3]}"), { EXCLUDE("ioooo") }, 0, 0, "",
+      { 1, 2, 0 }, { "0", "1" }, "p0,p1,2", "0kd", 0, 0 },
+    { recs_string("{\"a\":[1,2,3]}"), { EXCLUDE("ioooo") }, 0, 0, "",
+      { 3, 4, 0 }, { "0", "1" }, "2,p0,p1", "0kd", 0, 0 },
+
+    /* or up to the limit, whatever it came as */
+
+    { recs_string("{\"a\":[1,2,3,4]}"), { EXCLUDE("ioooo") }, 3, 0, "",
+      { 2, 0 }, { "0" }, "2,p0,3", "0kkd", 0, 0 },
+    { recs_string("{\"a\":[1,2,3,4]}"), { EXCLUDE("iiooo") }, 3, 0, "",
+      { 2, 0 }, { "0" }, "3,p0,4", "00kk", 0, 0 },
+    { recs_string("{\"a\":[1,2]}"), { { NULL, 0, 0 } }, 3, 0, "",
+      { 1, 0 }, { "0" }, "p0,1,2", "kk", 0, 0 },
+    { recs_string("{\"a\":[1,2]}"), { { NULL, 0, 0 } }, 3, 0, "",
+      { 1, 4, 0 }, { "0", "1" }, "p0,1,p1", "kd", 0, 0 },
+    { recs_string("{\"a\":[]}"), { { NULL, 0, 0 } }, 2, 0, "",
+      { 1, 2, 3, 0 }, { "0", "1", "2" }, "p0,p1,p2", "", 0, 0 },
+
+    /* its length is what the sets and the limit left */
+
     { recs_string("{\"a\":[1,2,3,4]}"), { EXCLUDE("iooio") }, 0, 0, "",
       { 4, 0 }, { "0" }, "2,3", "0kk0", 1, 0 },
     { recs_string("{\"a\":[1,2,3,4]}"), { { NULL, 0, 0 } }, 3, 0, "",
@@ -243,7 +265,16 @@ static const placed_t  filled[] = {
     { recs_string("{\"a\":[1,2],\"b\":[]}"), { { NULL, 0, 0 } }, 0, 3, "0010",
       { 0 }, { NULL }, "1,2,p0|p1", "kk", 0, 0 },
 
-    /* with exploration: one that filled up is displaced as any other */
+    /* it grows on from what it was filled up to */
+
+    { recs_string("{\"a\":[1,2,3]}"), { EXCLUDE("iiooo") }, 0, 2, "12",
+      { 1, 0 }, { "0" }, "p0,3,p1", "00k", 0, 0 },
+    { recs_string("{\"a\":[1,2,3]}"), { EXCLUDE("iioooo") }, 0, 2, "12",
+      { 1, 2, 0 }, { "0", "3" }, "p0,p3,3", "00k", 0, 0 },
+    { recs_string("{\"a\":[1]}"), { { NULL, 0, 0 } }, 4, 2, "12",
+      { 1, 3, 0 }, { "0", "3" }, "p0,1,p3,p1", "k", 0, 0 },
+
+    /* past its room: one that filled up is displaced as any other */
 
     { recs_string("{\"a\":[1]}"), { { NULL, 0, 0 } }, 0, 3, "012",
       { 1, 0 }, { "5" }, "p5,1,p0", "k", 0, 0 },
@@ -813,8 +844,8 @@ model_draw(model_t *model, const recs_policy_t *policy,
 
 
 static void
-model_explore(model_t *model, const recs_policy_t *policy,
-    const recs_decision_t *d)
+model_explore(model_t *model, const recs_page_t *page,
+    const recs_policy_t *policy, const recs_decision_t *d)
 {
     int                   skipped;
     list_t               *list;
@@ -824,7 +855,8 @@ model_explore(model_t *model, const recs_policy_t *policy,
     const recs_draw_t    *draw;
 
     list = &model->shelves[0];
-    length = list->n;
+    length = policy->limit ? policy->limit : page->shelves[0].nitems;
+    length = list->n > length ? list->n : length;
     k = 0;
 
     for (s = 0; s < policy->ndraws; s++) {
@@ -877,7 +909,7 @@ modelled(const recs_page_t *page, const recs_policy_t *policy,
     model_backfill(&model, policy);
 
     if (policy->ndraws) {
-        model_explore(&model, policy, d);
+        model_explore(&model, page, policy, d);
     }
 
     assert_int_equal(d->explored, model.ndrawn);

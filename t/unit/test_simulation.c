@@ -726,6 +726,23 @@ slate_value(const run_t *run, const facts_t *facts, unsigned placed,
 }
 
 
+/*
+ * How long the first shelf is once so many were placed: it grows up to the
+ * limit, and beyond that if all on it are of the pool.
+ */
+
+static unsigned
+length_with(const facts_t *facts, unsigned placed)
+{
+    unsigned  length;
+
+    length = facts->length + placed;
+    length = length > limit ? limit : length;
+
+    return placed > length ? placed : length;
+}
+
+
 /* Can all slots be reached? */
 
 static int
@@ -734,7 +751,7 @@ has_slate(const run_t *run, const facts_t *facts)
     unsigned  s;
 
     for (s = 0; s < run->nslots; s++) {
-        if (run->slots[s] > (facts->length > s ? facts->length : s) + 1) {
+        if (run->slots[s] > length_with(facts, s) + 1) {
             return 0;
         }
     }
@@ -936,7 +953,7 @@ count_decision(run_t *run, facts_t *facts, const recs_policy_t *policy,
     int                 clicked, slate;
     way_e               way;
     double              click, by[nways];
-    unsigned            s, item, length;
+    unsigned            s, item;
     facts_t             before;
     const recs_draw_t  *draw;
 
@@ -950,10 +967,8 @@ count_decision(run_t *run, facts_t *facts, const recs_policy_t *policy,
 
     for (s = 0; s < run->nslots; s++) {
         draw = shown_for(d, &policy->draws[s]);
-        length = facts->length > facts->nplaced ? facts->length
-                                                : facts->nplaced;
 
-        if (run->slots[s] > length + 1) {
+        if (run->slots[s] > length_with(facts, facts->nplaced) + 1) {
             assert_null(draw);
             continue;
         }
