@@ -2,17 +2,19 @@ use strict;
 use warnings;
 
 # What the module costs: CPU seconds per 1000 requests, beside the same nginx
-# that only proxies, in one run.  run.sh starts this; usage() says the rest.
+# that only proxies, in one run; or instructions per request.  run.sh starts
+# this; usage() says the rest.
 
 use FindBin;
-use lib "$FindBin::Bin/../lib";
+use lib "$FindBin::Bin/../lib", "$FindBin::Bin/lib";
 
 use Cwd ();
 use File::Path ();
 use File::Temp ();
 use Getopt::Long qw(GetOptions);
 use JSON::PP ();
-use List::Util qw(sum0 max);
+use List::Util qw(sum0 max min);
+use Recs::Callgrind;
 use Recs::HTTP1;
 use Recs::Nginx;
 use Recs::Process qw(slurp spew free_port);
@@ -25,6 +27,7 @@ my $PAGES = 10;             # different ones of a size, asked for in turn
 my $ATTEMPTS = 4;           # for a sample that was disturbed
 my $STEAL = 0.01;           # of the CPU: more disturbs a sample
 my $FOREIGN = 0.10;         # likewise, by processes that aren't ours
+my $DEARER = 0.03;          # in instructions: worth a look
 
 # The same for all: a page fits into one buffer, connections stay, nothing is
 # logged.
@@ -227,13 +230,13 @@ my @REPLICA = qw(replica-alone replica replica-prefetch);
 
 my %opt = (
     cpu => undef, seconds => 2, rounds => 5, connections => 16,
-    sizes => '10,100,1000', with => '', beside => 'plain', redis => 'unix',
-    redis_connections => 1, buffers => undef, against => [],
+    sizes => '10,100,1000', with => undef, beside => 'plain', redis => 'unix',
+    redis_connections => 1, buffers => undef, against => [], requests => 20,
 );
 
 sub usage {
     print <<"END";
-usage: sh t/bench/run.sh [OPTION...]
+usage: sh t/bench/run.sh [instructions] [OPTION...]
 
   --with=file,explore   measure these, too: the sets from files; a limit of 20
                         items and one exploration slot
@@ -265,6 +268,14 @@ usage: sh t/bench/run.sh [OPTION...]
   --buffers="8 4k"      proxy_buffers; default: 4, each of which holds a page
   --against=FILE        another build of the module, in the same run
   --json=FILE           every sample, for further use
+
+instructions: how many of them, in user space, nginx needs for a request, counted
+by valgrind's callgrind.  About the same number comes each time, on a machine with
+other work, too.  Without --with: of all that can be measured.  Of the options
+above it has --with, --sizes, --rounds, --redis, --redis-connections, --buffers,
+--against and --json, and
+
+  --requests=$opt{requests}         of a round, at least; more of small pages
 END
     exit 0;
 }
@@ -278,7 +289,8 @@ GetOptions(
     'nginx-cpu=i' => \$opt{nginx_cpu}, 'redis-cpu=i' => \$opt{redis_cpu},
     'api-cpu=i' => \$opt{api_cpu}, 'load-cpu=i' => \$opt{load_cpu},
     'buffers=s' => \$opt{buffers}, 'against=s' => $opt{against},
-    'json=s' => \$opt{json},
+    'json=s' => \$opt{json}, 'instructions' => \$opt{instructions},
+    'requests=i' => \$opt{requests},
 ) or die "--help says what can be said\n";
 
 my @cpus = map { $_->{cpu} } cpu_times();
@@ -320,6 +332,8 @@ sub main {
 
     my @programs = programs();
     write_rows(@pages) if grep { $_->{kind}{from} } @programs;
+    return count_all(\%pages, @programs) if $opt{instructions};
+
     start_program($_, \%pages) for @programs;
 
     for my $program (@programs) {
@@ -372,7 +386,8 @@ sub make_pages {
 
         File::Path::make_path("$dir/pages/$size");
         spew("$dir/pages/$size/$user", $body);
-        push @pages, { user => $user, body => $body, watched => \@watched,
+        push @pages, { user => $user, body => $body, size => $size,
+                       watched => \@watched,
                        path => "/$size/$user?user=$user" };
     }
 
@@ -473,8 +488,9 @@ sub write_rows {
 sub programs {
     my $beside = $opt{beside};
     my %groups = (pass => \@PASS, replica => \@REPLICA);
+    my $with = $opt{with} // ($opt{instructions} ? join ',', keys %KINDS : '');
     my %wanted = map { $_ => 1 } 'redis', map { @{ $groups{$_} // [$_] } }
-                 split /,/, $opt{with};
+                 split /,/, $with;
 
     for my $name ($beside, keys %wanted) {
         die "$name is not known\n" if !$KINDS{$name};
@@ -498,6 +514,7 @@ sub programs {
         for my $i (0 .. ($alone ? 0 : $#builds)) {
             push @programs, {
                 kind => $kind, module => $alone ? undef : $copies[$i],
+                build => $i,
                 title => $kind->{title} . ($builds[$i] && " ($builds[$i])"),
             };
         }
@@ -526,10 +543,12 @@ sub start_program {
         } @sizes);
 
     my $name = 'nginx-' . @nginxes;
-    my $nginx = start_nginx($name, http => $http, module => $module);
+    my $counter = $opt{instructions} && Recs::Callgrind->new("$dir/$name");
+    my $nginx = start_nginx($name, http => $http, module => $module,
+                            $counter ? $counter->options : ());
     pin($opt{nginx_cpu}, $nginx->{process});
 
-    @$program{qw(nginx port)} = ($nginx, $port);
+    @$program{qw(nginx port counter)} = ($nginx, $port, $counter);
 
     ready($program);
 }
@@ -563,7 +582,7 @@ sub ready {
                  values %{ $status->{sets} }));
 
         return $status->{redis}{main}{ready} && !@waiting;
-    }, 10) or die "$program->{title}: Redis, the snapshot or the replica is "
+    }, 60) or die "$program->{title}: Redis, the snapshot or the replica is "
                 . "not there\n";
 }
 
@@ -579,6 +598,8 @@ sub asks_redis {
 
 sub pin {
     my ($cpu, $process) = @_;
+
+    return if $opt{instructions};
 
     for my $p ($process->group) {
         system("taskset -a -p -c $cpu $p->{pid} >/dev/null") == 0
@@ -985,6 +1006,120 @@ sub pair {
         $s->{ratio} = $s->{nginx} / $near->{nginx};
         $s->{ratio_all} = ($s->{nginx} + $s->{redis}) / $near->{nginx};
     }
+}
+
+
+# Instructions per request: one program after the other, each at all sizes.
+
+sub count_all {
+    my ($pages, @programs) = @_;
+
+    for my $program (@programs) {
+        start_program($program, $pages);
+        check($program, $_) for map { @{ $pages->{$_} } } @sizes;
+
+        $program->{counts}{$_} = [count($program, $pages->{$_})] for @sizes;
+        $program->{nginx}->stop;
+    }
+
+    print count_header(), "\n", count_table($pages, @programs);
+    spew($opt{json}, JSON::PP->new->canonical->encode([
+        map { +{ title => $_->{title}, counts => $_->{counts} } } @programs
+    ])) if defined $opt{json};
+}
+
+
+# Of each round.  One connection for all, one request at a time: what comes with
+# what in one turn of the event loop is no matter of luck.
+
+sub count {
+    my ($program, $pages) = @_;
+
+    # What nginx does from time to time counts for little among many requests.
+    my $requests = max($opt{requests}, int(4000 / $pages->[0]{size}));
+    my @targets = map { $pages->[$_ % @$pages]{path} } 1 .. $requests;
+    my $client = Recs::HTTP1->new(port => $program->{port});
+    my @counts;
+
+    ask($program, $client, $_) for @targets;
+
+    for my $round (1 .. $opt{rounds}) {
+        $program->{counter}->begin($program->{nginx}->master);
+        ask($program, $client, $_) for @targets;
+        push @counts, $program->{counter}->end / @targets;
+    }
+
+    $client->close;
+    return @counts;
+}
+
+
+sub ask {
+    my ($program, $client, $target) = @_;
+
+    my $r = $client->get($target);
+    my $state = $r->header('Recs-Filter') // 'nothing';
+    my $want = filters($program) ? qr/\Afiltered;/ : qr/\Anothing\z/;
+
+    die "$program->{title}, $target: ", $r->error // $r->status,
+        ", Recs-Filter says $state\n"
+        if $r->error || $r->status != 200 || $state !~ $want;
+}
+
+
+sub count_header {
+    my ($version) = `/usr/sbin/nginx -v 2>&1` =~ m{nginx/([\d.]+)};
+    my ($valgrind) = `valgrind --version` =~ /valgrind-(\S+)/;
+
+    return sprintf "nginx %s (one process), callgrind %s; medians of %d rounds of "
+        . "at least %d requests, one at a time.\n", $version // '?', $valgrind // '?',
+        $opt{rounds}, $opt{requests};
+}
+
+
+# A row a program; with --against a ratio for each other build, and then the
+# rows that are dearer than they were.
+
+sub count_table {
+    my ($pages, @programs) = @_;
+
+    my @others = @{ $opt{against} };
+    my $table = "Thousands of instructions per request:\n\n"
+        . '| items (bytes) | program | nginx (min–max) |'
+        . join('', map { " $_ | × that |" } @others) . "\n"
+        . '|---' x (3 + 2 * @others) . "|\n";
+    my @dearer;
+
+    for my $size (@sizes) {
+        my $page = $pages->{$size};
+        my $bytes = sum0(map { length $_->{body} } @$page) / @$page;
+
+        for my $program (grep { !$_->{build} } @programs) {
+            my $now = median(@{ $program->{counts}{$size} });
+            my @builds = grep { $_->{kind} == $program->{kind}
+                                && $_->{build} } @programs;
+
+            $table .= sprintf '| %d (%.0f) | %s | %.1f (%.1f–%.1f) |', $size,
+                $bytes, $program->{title}, $now / 1000,
+                map { $_ / 1000 } min(@{ $program->{counts}{$size} }),
+                                  max(@{ $program->{counts}{$size} });
+
+            for my $build (@builds) {
+                my $was = median(@{ $build->{counts}{$size} });
+                $table .= sprintf ' %.1f | %.3f |', $was / 1000, $now / $was;
+                push @dearer, sprintf "%d items, %s: %+.1f%%\n", $size,
+                    $build->{title}, 100 * ($now / $was - 1)
+                    if $now / $was > 1 + $DEARER;
+            }
+
+            $table .= ' | |' x (@others - @builds) . "\n";
+        }
+    }
+
+    $table .= sprintf "\nDearer by over %d%%: %s\n", 100 * $DEARER,
+        @dearer ? "\n\n" . join '', map { "- $_" } @dearer : 'none.'
+        if @others;
+    return $table;
 }
 
 

@@ -1,10 +1,11 @@
 #!/bin/sh
 #
-# Measures what the module costs beside an nginx that only proxies; or how soon
-# a snapshot that is published is what users get; or how soon an id that is
-# removed is gone.
+# Measures what the module costs beside an nginx that only proxies, in CPU time
+# or in instructions; or how soon a snapshot that is published is what users get;
+# or how soon an id that is removed is gone.
 #
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
+#     sh t/bench/run.sh instructions [OPTION...]
 #     sh t/bench/run.sh cutover [OPTION...]
 #     sh t/bench/run.sh removal [OPTION...]
 #     sh t/bench/run.sh load [OPTION...]
@@ -18,13 +19,20 @@ export LC_ALL
 
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
 script=bench.pl
+needed=wrk
 
 case "${1:-}" in
+instructions)
+    needed="valgrind libc6-dbg"
+    shift
+    set -- --instructions "$@"
+    ;;
 cutover|removal|load)
     script=$1.pl
     shift
     ;;
 esac
 
-sh "$repo/conf/build.sh" redis-server perl libdata-messagepack-perl wrk >&2
+# shellcheck disable=SC2086
+sh "$repo/conf/build.sh" redis-server perl libdata-messagepack-perl $needed >&2
 exec perl "$repo/t/bench/$script" "$@"

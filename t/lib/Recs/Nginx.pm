@@ -53,8 +53,8 @@ use Recs::Process qw(wait_until slurp spew process_info processes);
 my $MODULES = '/usr/lib/nginx/modules';     # Debian's
 
 
-# Options: dir, and as Recs::Test's nginx() says.  %%NAMES%% are filled in by
-# $opt{fill}.
+# Options: dir, and as Recs::Test's nginx() says; under: a command that runs it
+# (callgrind...), with its arguments.  %%NAMES%% are filled in by $opt{fill}.
 
 sub new {
     my ($class, %opt) = @_;
@@ -182,7 +182,8 @@ sub spawn {
     my ($self, $output, @more) = @_;
 
     return Recs::Process->spawn(
-        command => [Recs::Mode::wrap($self->arguments, @more)],
+        command => [@{ $self->{options}{under} // [] },
+                    Recs::Mode::wrap($self->arguments, @more)],
         env => { Recs::Mode::environment(@more) }, output => $output);
 }
 
