@@ -101,15 +101,18 @@ my %captured = (fallback => 502);
 
 
 sub start {
-    my ($order, $modules, $locations, $main) = @_;
+    my ($order, $locations, $http) = @_;
+    $http //= '';
 
-    return $t->nginx($order => $modules, main => $main // '', http => <<"END");
+    return $t->nginx(@$order, http => <<"END");
         recs_redis main { server %%REDIS%%; }
         recs_set in_stock redis=main key=in_stock;
         recs_set listed value=b1,b3;
+        recs_set seen redis=main key=seen:\$recs_user;
         recs_snapshots home redis=main prefix=home;
         recs_require in_stock;
         recs_lookup_timeout 2s;
+        $http
 
         server {
             listen %%LISTEN%%;
@@ -122,15 +125,13 @@ END
 }
 
 
-# A case for each order and version of HTTP.  Both of a module's orders load
-# all that it needs before it.
+# Cases for each order and version of HTTP.
 
 sub beside {
-    my ($name, $modules, $conf, $cases, %more) = @_;
+    my ($name, $modules, $locations, $cases) = @_;
 
-    for my $order ($more{orders} ? @{ $more{orders} } : qw(before after)) {
-        my $nginx = start($order, $modules, $conf->{$order} // $conf->{http},
-                          $conf->{main});
+    for my $order (qw(before after)) {
+        my $nginx = start([$order => $modules], $locations);
 
         # connected, and the snapshot adopted
         $t->answered(sub { $t->get('/page') });
@@ -161,7 +162,7 @@ sub shows {
 
 my @lua = qw(ndk_http_module ngx_http_lua_module);
 
-beside 'lua', \@lua, { http => <<"END" },
+beside 'lua', \@lua, <<"END",
     location = /capture {
         content_by_lua_block {
             local r = ngx.location.capture("/" .. ngx.var.arg_of)
@@ -176,6 +177,18 @@ beside 'lua', \@lua, { http => <<"END" },
                 { "/page" }, { "/file" }, { "/unbuffered" }
             }
             ngx.print(a.body, b.body, c.body)
+        }
+    }
+    location = /hasty {
+        recs on;
+        send_timeout 100ms;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /late {
+        content_by_lua_block {
+            local r = ngx.location.capture("/hasty")
+            ngx.sleep(0.3)
+            ngx.print(r.body)
         }
     }
     location = /early {
@@ -231,6 +244,7 @@ sub {
     if ($version ne 'http2') {
         is $c->get('/captures')->body, $shown x 3, 'three at once';
         is $c->get('/early')->body, $shown, 'captured before the content';
+        is $c->get('/late')->body, $shown, 'read, long before it is printed';
     }
 
     for my $of (sort keys %lua) {
@@ -265,7 +279,7 @@ function detached(r) {
 export default { body, length, content, awaited, all, detached };
 END
 
-beside 'njs', ['ngx_http_js_module'], { http => <<'END' },
+beside 'njs', ['ngx_http_js_module'], <<'END',
     js_path %%TESTDIR%%;
     js_import recs.js;
 
@@ -306,7 +320,7 @@ sub {
 };
 
 
-beside 'echo', ['ngx_http_echo_module'], { http => <<"END" },
+beside 'echo', ['ngx_http_echo_module'], <<"END",
     location = /sync { echo_location /page; echo_location /file; }
     location = /async {
         echo_location_async /page;
@@ -336,7 +350,7 @@ sub {
 };
 
 
-beside 'brotli', ['ngx_http_brotli_filter_module'], { http => <<'END' },
+beside 'brotli', ['ngx_http_brotli_filter_module'], <<'END',
     location = /compressed {
         recs on;
         brotli on;
@@ -353,6 +367,108 @@ sub {
     is $r->header('recs-filter'), $filtered, 'and filtered';
     is $c->get('/compressed')->body, $shown, 'for who wants it as it is';
 };
+
+
+# The answer comes late, or when nobody waits for it any more.
+for my $order (qw(before after)) {
+    subtest "a Redis that hangs, lua loaded $order ours" => sub {
+        my $nginx = start([$order => \@lua], <<'END');
+            location = /capture {
+                content_by_lua_block {
+                    local r = ngx.location.capture("/page")
+                    ngx.print(r.body)
+                }
+            }
+            location = /slept {
+                recs on;
+                recs_lookup_timeout 300ms;
+                default_type application/json;
+                content_by_lua_block {
+                    ngx.print('{"items":["b1","b2"]}') ngx.eof()
+                    ngx.sleep(0.01)
+                }
+            }
+END
+        $t->answered(sub { $t->get('/page') });
+        my $clients = $nginx->clients;
+
+        $redis->freeze;
+        is $t->get('/slept')->body, '{"items":["b1","b2"]}',
+            'the script has ended: the deadline sends what it printed';
+
+        my @gone = map { $t->http } 1 .. 5;
+        $_->send('GET', '/capture') for @gone;
+        $_->close for @gone;
+        my $stays = $t->http->send('GET', '/capture');
+        $redis->thaw;
+
+        is $stays->response->body, $shown, 'who stayed gets a page';
+        $stays->close;
+        ok wait_until(sub { $nginx->clients == $clients }),
+            'nothing is left of who left';
+        is $nginx->quit, 1, 'and nothing when it ends';
+    };
+}
+
+
+# What srcache stores is what it sees.  Its own rules, which keep it from storing
+# what is private, are off here.
+my $stored = <<'END';
+    location = /stored {
+        recs on;
+        recs_user $arg_user;
+        recs_exclude seen;
+        srcache_fetch GET /store;
+        srcache_store PUT /store;
+        srcache_response_cache_control off;
+        proxy_pass http://%%API%%/page;
+    }
+    location = /store {
+        internal;
+        content_by_lua_block {
+            local stored = ngx.shared.stored
+            if ngx.req.get_method() == "PUT" then
+                ngx.req.read_body()
+                stored:set("page", ngx.req.get_body_data())
+                return
+            end
+            local page = stored:get("page")
+            if page then ngx.print(page) else ngx.exit(404) end
+        }
+    }
+END
+
+my $store = 'ngx_http_srcache_filter_module';
+my $warning = qr/\[warn\].*recs: srcache would store pages as one user is/;
+
+for (
+    ['lua, ours, srcache', 1, before => \@lua, after => [$store]],
+    ['ours, lua, srcache', 1, after => [@lua, $store]],
+    ['srcache, lua, ours', 0, before => [$store, @lua]],
+    ['srcache, ours, lua', 0, before => [$store], after => \@lua],
+    ['ours, srcache, lua', 0, after => [$store, @lua]],
+) {
+    my ($name, $right, @order) = @$_;
+
+    subtest "srcache: $name" => sub {
+        my $nginx = start(\@order, $stored, 'lua_shared_dict stored 1m;');
+        $t->answered(sub { $t->get('/page') });
+        $api->clear;
+
+        for (1, 2) {
+            is $t->get('/stored?user=u1')->body, '{"items":[{"id":"b3"}]}',
+                'what one user may see';
+        }
+        is $t->get('/stored?user=u2')->body,
+            $right ? '{"items":[{"id":"b1"}]}' : '{"items":[]}',
+            $right ? 'what another may see' : 'of that, what another may see';
+        is $api->requests, 1, 'one page was asked for';
+
+        $right ? unlike($nginx->error_log, $warning, 'no word about it')
+               : like($nginx->error_log, $warning, 'a warning tells of it');
+        is $nginx->quit, 1, 'nothing is left';
+    };
+}
 
 
 $t->done;

@@ -59,6 +59,9 @@ my %answers = (
     'gzip-none' => { body => '', headers => [@gzip] },
     'gzip-cut' => { body => $gz, cut => 30, headers => [@gzip] },
     bomb => { body => $bomb, headers => [@gzip] },
+    'bad-chunk' => { raw => ["HTTP/1.1 200 OK\r\nContent-Type: "
+        . "application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        . "a\r\n" . substr($page, 0, 10) . "\r\n", \0.05, "no chunk\r\n"] },
 
     large => { body => $large },
     'large-chunked' => { framing => 'chunked', body => [
@@ -219,6 +222,8 @@ my $locations = <<'HTTP';
             proxy_pass http://%%API%%/;
         }
 
+        location /watched/ { recs shadow; proxy_pass http://%%API%%/; }
+
         location @instead { rewrite ^ /page break; proxy_pass http://%%API%%; }
 
         location /after/ {
@@ -363,6 +368,18 @@ subtest 'gzip that is too large, or empty' => sub {
     $r = $t->get('/unzipped/gzip-sized/2000');
     is $r->body, sized(2000), 'gunzip comes after it';
     is $r->header('Content-Encoding'), undef, 'as ever';
+};
+
+
+# nginx ends the request itself: no filter, and no error_page, can say more.
+subtest 'an invalid chunk after good ones' => sub {
+    for my $how ('', '/unbuffered', '/instead', '/watched') {
+        my $r = $t->get("$how/bad-chunk");
+        is $r->status, 0, "$how: nothing is sent";
+        is $r->error, 'closed', 'and the connection closed';
+    }
+
+    is $t->http2(port => 'H2')->get('/bad-chunk')->complete, 0, 'over HTTP/2';
 };
 
 

@@ -1,0 +1,103 @@
+use strict;
+use warnings;
+
+# Pages among other pages: what a subrequest needs of its request, and what it
+# shows where it failed, is as it would be without this module.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Recs::Test;
+use Test::More;
+
+my $t = Recs::Test->new;
+
+my $redis = $t->redis;
+$redis->cmd('SADD', 'in_stock', 'b1', 'b3');
+
+my $page = '{"items":[{"id":"b1"},{"id":"b2"}]}';
+my $shown = '{"items":[{"id":"b1"}]}';
+
+my $api = $t->upstream(sub {
+    my ($req) = @_;
+
+    return { body => "got " . length $req->{body}, type => 'text/plain' }
+        if $req->{path} eq '/frag';
+    return { body => '{"items":' } if $req->{path} eq '/broken';
+    return $page;
+});
+
+my $dead = $t->port('DEAD');
+
+$t->write('html/stub.html', 'A[<!--# block name="none" -->nothing now'
+    . '<!--# endblock --><!--# include virtual="/broken" stub="none" -->]Z');
+$t->write('html/dead.html', 'A[<!--# block name="none" -->nothing now'
+    . '<!--# endblock --><!--# include virtual="/dead" stub="none" -->]Z');
+$t->write('html/good.html', 'A[<!--# block name="none" -->nothing now'
+    . '<!--# endblock --><!--# include virtual="/page" stub="none" -->]Z');
+
+$t->nginx(<<"END");
+    recs_redis main { server %%REDIS%%; }
+    recs_set in_stock redis=main key=in_stock;
+    recs_require in_stock;
+    recs_lookup_timeout 2s;
+    client_body_buffer_size 1k;
+
+    server {
+        listen %%LISTEN%%;
+
+        @{[ map { <<"MODE" } qw(on shadow off) ]}
+        location = /added-$_ {
+            recs $_;
+            addition_types *;
+            add_after_body /frag;
+            proxy_pass http://%%API%%/page;
+        }
+        location = /file-$_ {
+            recs $_;
+            client_body_in_file_only on;
+            addition_types *;
+            add_after_body /frag;
+            proxy_pass http://%%API%%/page;
+        }
+MODE
+        location = /frag { proxy_pass http://%%API%%; }
+
+        location = /page { recs on; proxy_pass http://%%API%%; }
+        location = /broken {
+            recs on;
+            recs_on_bad_body reject;
+            proxy_pass http://%%API%%;
+        }
+        location = /dead { proxy_pass http://127.0.0.1:$dead; }
+        location /html/ { root %%TESTDIR%%; ssi on; }
+    }
+END
+
+$t->answered(sub { $t->get('/page') });
+
+
+subtest "the request's body" => sub {
+    my $body = 'x' x 100_000;
+
+    for my $mode (qw(on shadow off)) {
+        for my $kind (qw(added file)) {
+            my $r = $t->request('POST', "/$kind-$mode", { body => $body });
+            is $r->status, 200, "$kind, $mode";
+            is $r->body, ($mode eq 'on' ? $shown : $page) . 'got 100000',
+                "$kind, $mode: the subrequest has it, too";
+        }
+    }
+};
+
+
+subtest 'a stub in place of what failed' => sub {
+    is $t->get('/html/good.html')->body, "A[$shown]Z", 'a page';
+    is $t->get('/html/dead.html')->body, 'A[nothing now]Z',
+        'a dead upstream: the stub';
+    is $t->get('/html/stub.html')->body, 'A[nothing now]Z',
+        'a rejected page: the stub';
+};
+
+
+$t->done;
