@@ -572,12 +572,13 @@ subtest 'what was put in' => sub {
                                     slot => "\x02", p => float64(1),
                                     gate => float64(1)));
     is hex_of($t->get('/explored/page')->body),
-        hex_of(page_of($item[1], $added)), 'MessagePack into MessagePack';
+        hex_of(page_of($item[1], $added, $item[3])),
+        'MessagePack into MessagePack';
 
     is $t->get('/explored/json-page')->body,
         '{"items":[{"id":"b1"},{"id":"p1","at":"2001-09-09T01:46:40Z",'
         . '"raw":"AAEC","half":0.1,"_recs":{"explore":true,"pool":"packed",'
-        . '"slot":2,"p":1,"gate":1}}]}', 'MessagePack into JSON';
+        . '"slot":2,"p":1,"gate":1}},{"id":"b3"}]}', 'MessagePack into JSON';
 };
 
 

@@ -452,20 +452,20 @@ subtest 'every variable is in a log and in a header' => sub {
     my @values = split /\|/, $line, -1;
     is(shift @values, '/log', 'the request');
     my $time = pop @values;
-    is_deeply(\@values, ['u1', 'ev-9', 'filtered', 5, 2, 2, 1, 1, 1, 1, 0,
+    is_deeply(\@values, ['u1', 'ev-9', 'filtered', 5, 3, 2, 1, 1, 1, 1, 0,
                          'als 7', 3, 'f-7', 'v9', 0], 'the log');
     like($time, qr/^\d+\.\d{3}$/, 'the time of the lookup, in seconds');
 
     is_deeply([map { $r->header("X-$_") } qw(User Event State Total Kept Removed
                    Listed Seen Unidentified Explored Backfilled Model Schema
                    Features Snapshot Age)],
-              ['u1', 'ev-9', 'filtered', 5, 2, 2, 1, 1, 1, 1, 0, 'als 7', 3,
+              ['u1', 'ev-9', 'filtered', 5, 3, 2, 1, 1, 1, 1, 0, 'als 7', 3,
                'f-7', 'v9', 0], 'the header');
     like($r->header('X-Time'), qr/^\d+\.\d{3}$/, 'the time');
 
     $r = fetch('/log?ids=a', $body);
     ($line) = ($nginx->access_log($read + 2))[-1];
-    like($line, qr{^/log\|\|[0-9a-f]{32}\|filtered\|5\|3\|1\|1\|0\|1\|1\|},
+    like($line, qr{^/log\|\|[0-9a-f]{32}\|filtered\|5\|4\|1\|1\|0\|1\|1\|},
          'without a user and an event: the event is the request\'s own id');
 
     my @rows = (

@@ -139,7 +139,7 @@ subtest 'delivered or not' => sub {
     is scalar(grep { $_->{delivered} } @records), 0, 'clients that left';
 
     curl("/explored/page?u=came$_", '--http2') for 1 .. 3;
-    is_recorded("came$_", 'n1') for 1, 2;
+    is_recorded("came$_", 'b1 n1') for 1, 2;
     is_recorded('came3', 'b1');
 
     @records = map { decode_json($_) }
