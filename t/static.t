@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use File::Path qw(make_path);
-use Recs::Process qw(spew);
+use Recs::Process qw(run spew);
 use Recs::Source;
 use Test::More;
 
@@ -30,6 +30,15 @@ my $dir = $source->dir . '/run';
 
 $source->run($source->dir, $nginx, '-V');
 like $source->output, qr/--add-module=\Q$root\E/, 'nginx -V names the module';
+
+# A module that is loaded into it (nchan) has a hiredis of its own.
+
+my ($status, $symbols) = run('nm', '--dynamic', $nginx);
+is $status, 0, 'nm';
+like $symbols, qr/ T ngx_http_core_run_phases$/m,
+    'nginx shows its own names to the modules that it loads';
+is_deeply [$symbols =~ /(\b(?:redis|sds|hi_|hiredis|XXH|msgpack)\w+)/g], [],
+    'but none of a library that is linked into it';
 
 make_path("$dir/logs");
 spew("$dir/nginx.conf", <<"END");

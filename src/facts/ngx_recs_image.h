@@ -23,7 +23,7 @@
 
 #include "ngx_recs_leader.h"
 
-#include <xxhash.h>
+#include "recs_xxhash.h"
 
 
 #define NGX_RECS_IMAGE_MAGIC    0x6567616d69636572  /* "recimage" */

@@ -1,7 +1,7 @@
 
 #include "recs_table.h"
 
-#include <xxhash.h>
+#include "recs_xxhash.h"
 
 
 /* A lock of the library would be one of this process alone. */

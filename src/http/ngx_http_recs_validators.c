@@ -12,7 +12,7 @@
 
 #include "ngx_http_recs.h"
 
-#include <xxhash.h>
+#include "recs_xxhash.h"
 
 
 /* What the main request said, kept through internal redirects. */

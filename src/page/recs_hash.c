@@ -1,7 +1,7 @@
 
 #include "recs_hash.h"
 
-#include <xxhash.h>
+#include "recs_xxhash.h"
 
 
 __extension__ typedef unsigned __int128  recs_uint128_t;

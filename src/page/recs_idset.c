@@ -1,5 +1,5 @@
 
-#include <xxhash.h>
+#include "recs_xxhash.h"
 
 #include "recs_idset.h"
 

@@ -1,0 +1,129 @@
+use strict;
+use warnings;
+
+# Beside nchan, which has a changed hiredis of its own in it, whichever is
+# loaded first: each asks its Redis by its own.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Recs::Test;
+use Test::More;
+
+my $nchan = '/usr/lib/nginx/modules/ngx_nchan_module.so';
+
+# It is built for Debian's nginx, and for no other.
+plan skip_all => "another nginx: $ENV{RECS_NGINX}" if $ENV{RECS_NGINX};
+plan skip_all => "$nchan is missing" if !-e $nchan;
+
+my $t = Recs::Test->new;
+
+my $redis = $t->redis;
+$redis->cmd('SADD', 'in_stock', 'b1', 'b3');
+my $channels = $t->redis(name => 'channels', tcp => 1);
+
+$t->upstream('{"items":[{"id":"b1"},{"id":"b2"},{"id":"b3"}]}');
+
+my $http = <<'HTTP';
+    recs_redis main { server %%REDIS%%; }
+    recs_set in_stock redis=main key=in_stock;
+
+    upstream channels {
+        nchan_redis_server %%CHANNELS_TCP%%;
+    }
+
+    server {
+        listen %%LISTEN%%;
+
+        location / {
+            recs on;
+            recs_require in_stock;
+            proxy_pass http://%%API%%;
+        }
+
+        location /publish/ {
+            nchan_publisher;
+            nchan_channel_id $uri;
+            nchan_channel_id_split_delimiter publish;
+            nchan_redis_pass channels;
+        }
+
+        location /subscribe/ {
+            nchan_subscriber longpoll;
+            nchan_subscriber_first_message oldest;
+            nchan_channel_id $uri;
+            nchan_channel_id_split_delimiter subscribe;
+            nchan_redis_pass channels;
+        }
+    }
+HTTP
+
+my %orders = (
+    'nchan first' => "load_module $nchan;\n%%MODULES%%",
+    'recs first'  => "%%MODULES%%\nload_module $nchan;",
+);
+
+for my $order (sort keys %orders) {
+    subtest $order => sub { both_work($order) };
+}
+
+$t->done;
+
+
+sub both_work {
+    my ($order) = @_;
+
+    my $nginx = $t->nginx(workers => 2, conf => configuration($order),
+                          http => $http);
+    my @workers = $nginx->workers;
+
+    my $r = $t->answered(sub { $t->get('/page') });
+    is $r->body, '{"items":[{"id":"b1"},{"id":"b3"}]}', 'a page asks a set';
+    like $r->header('Recs-Filter'), qr/\Afiltered;/, 'and is answered';
+
+    # nchan connects to its Redis by and by.
+    my $published = wait_until(sub {
+        my $p = $t->request('POST', "/publish/$$", { body => "hello $order" });
+        return $p->status =~ /\A20[12]\z/ && $p;
+    });
+    ok $published, 'nchan publishes';
+
+    $r = $t->get("/subscribe/$$");
+    is $r->status, 200, 'nchan is subscribed to';
+    is $r->body, "hello $order", 'and says what was published';
+
+    $r = $t->get('/page');
+    is $r->body, '{"items":[{"id":"b1"},{"id":"b3"}]}', 'a page after that';
+
+    is_deeply [$nginx->workers], \@workers, 'no worker has died';
+
+    $nginx->quit;
+    $channels->cmd('FLUSHALL');
+}
+
+
+sub configuration {
+    my ($order) = @_;
+
+    return <<"END";
+$orders{$order}
+worker_processes 2;
+daemon off;
+pid %%NGINX_DIR%%/nginx.pid;
+error_log %%NGINX_DIR%%/error.log info;
+
+events {
+    worker_connections 1024;
+}
+
+http {
+    access_log off;
+    client_body_temp_path %%NGINX_DIR%%/tmp/client;
+    proxy_temp_path %%NGINX_DIR%%/tmp/proxy;
+    fastcgi_temp_path %%NGINX_DIR%%/tmp/fastcgi;
+    uwsgi_temp_path %%NGINX_DIR%%/tmp/uwsgi;
+    scgi_temp_path %%NGINX_DIR%%/tmp/scgi;
+    include %%NGINX_DIR%%/http.conf;
+}
+END
+}
