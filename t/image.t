@@ -45,7 +45,7 @@ sub conf {
     my ($listen, %sets) = @_;
 
     my $conf = "recs_zone 200m;\n"
-        . "recs_redis main { server %%REDIS%%; timeout 300ms; }\n";
+        . "recs_redis main { server %%REDIS%%; timeout 2s; }\n";
 
     for my $name (sort keys %sets) {
         $conf .= "recs_set $name redis=main replica=on $sets{$name};\n";
@@ -388,7 +388,7 @@ subtest 'a leader that is killed while it writes' => sub {
 subtest 'ready' => sub {
     my $other = $t->nginx(name => 'ready', reloads => 0, workers => 1,
                           http => <<'HTTP');
-recs_redis main { server %%REDIS%%; timeout 300ms; }
+recs_redis main { server %%REDIS%%; timeout 2s; }
 recs_set few redis=main key=few replica=on feed=few:feed resync=300ms;
 recs_set asked redis=main key=asked;
 recs_pool fresh redis=main key=fresh refresh=200ms;

@@ -44,8 +44,8 @@ sub conf {
 
     my $zone = grep({ /size=50m/ } values %pools) ? '200m' : '64m';
     my $conf = "recs_zone $zone; recs_event \$request_id;\n"
-        . "recs_redis main { server %%REDIS%%; timeout 300ms; }\n"
-        . "recs_redis other { server unix:/nowhere; timeout 300ms; }\n"
+        . "recs_redis main { server %%REDIS%%; timeout 2s; }\n"
+        . "recs_redis other { server unix:/nowhere; timeout 2s; }\n"
         . "recs_set allowed file=%%TESTDIR%%/allowed.txt;\n";
 
     for my $name (sort keys %pools) {

@@ -92,7 +92,7 @@ $t->set(MAX_LAG => "${max_lag}s");
 
 my $http = <<'HTTP';
 recs_zone 32m;
-recs_redis main { server %%REDIS%%; timeout 300ms; }
+recs_redis main { server %%REDIS%%; timeout 2s; }
 recs_set stock redis=main key=stock replica=on feed=stock:feed resync=1s
          max_lag=%%MAX_LAG%%;
 recs_set recent redis=main key=seen type=zset within=1h replica=on

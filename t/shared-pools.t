@@ -32,7 +32,7 @@ $slow->cmd('SADD', 'allowed', 'n1', 'n2', 'n3');
 
 my $http = <<'HTTP';
     recs_zone %%ZONE%%;
-    recs_redis main { server %%REDIS%%; timeout 300ms; }
+    recs_redis main { server %%REDIS%%; timeout 2s; }
     recs_redis slow { server %%SLOW%%; timeout 10m; }
     recs_pool few redis=main key=few refresh=100ms %%SIZE%%;
     recs_pool many redis=main key=many refresh=100ms;

@@ -20,7 +20,7 @@ my $redis = $t->redis;
 my $options = 'redis=main prefix=home poll=100ms max_age=1d accept=1,2';
 
 my $http = <<'HTTP';
-    recs_redis main { server %%REDIS%%; timeout 300ms; }
+    recs_redis main { server %%REDIS%%; timeout 2s; }
     recs_snapshots home %%OPTIONS%%;
 
     server {

@@ -144,13 +144,16 @@ my $hostile = join '', map {
 
 chmod 0644, $t->write('page.json', '{"items":["b1","b2"]}');
 
-my $api = $t->upstream(sub { [\5, '{"items":[]}'] });
+my $api = $t->upstream(sub {
+    wait_until(sub { -e $t->dir . '/go-slow' }, 60);
+    return '{"items":[]}';
+});
 
 my $nginx = $t->nginx(workers => 2, reloads => 0, http => <<"HTTP");
     recs_zone 64m;
     proxy_cache_path %%TESTDIR%%/cache keys_zone=cache:1m;
 
-    recs_redis main { server %%REDIS%%; timeout 300ms; }
+    recs_redis main { server %%REDIS%%; timeout 2s; }
     recs_redis large { server %%LARGE%%; timeout 20s; }
     recs_redis guarded {
         server %%GUARDED%%;
@@ -377,13 +380,13 @@ subtest 'reload' => sub {
 
     $nginx->reload(wait => 0);
     ok wait_until(sub {
-        my ($now) = subscribers($redis);
-        return $now && $now ne $id;
-    }), 'a new worker is subscribed';
-    is scalar subscribers($redis), 1, 'the old one is not any more';
+        my @now = subscribers($redis);
+        return @now == 1 && $now[0] ne $id;
+    }), 'a new worker is subscribed, the old one is not any more';
     cmp_ok scalar $nginx->old_workers, '>', 0, 'though it is still there';
     arrives($redis, 'home');
 
+    $t->write('go-slow', '');
     is $client->response->status, 200, 'as long as its request';
     ok wait_until(sub { !$nginx->old_workers }), 'and no longer';
 };

@@ -16,7 +16,8 @@ Recs::Mode - the modes in which the tests can be run
 =head1 DESCRIPTION
 
 All that the test modes (F<docs/development.md>) change in the tests is said
-here.  Environment: C<ASAN>, C<VALGRIND>, C<HUP>, of F<t/run.sh>;
+here, and what a busy machine does: everything may take as many times as long as
+there are processes that want a CPU for each one that there is.  Environment: C<ASAN>, C<VALGRIND>, C<HUP>, of F<t/run.sh>;
 C<RECS_PATIENCE>, how many times as long as usual everything may take.
 
 =cut
@@ -26,11 +27,16 @@ use warnings;
 
 use Cwd ();
 use File::Basename qw(dirname);
+use List::Util qw(max min);
 
 my $TESTS = Cwd::abs_path(dirname(__FILE__) . '/../..');
 
 # An answer from Redis may take as long as this, where nothing says how long.
 my $LOOKUP = 500;
+
+# What a busy machine may multiply times by, and that and a mode together.
+my $BUSIEST = 10;
+my $MOST = 24;
 
 
 sub asan     { return $ENV{ASAN} }
@@ -43,7 +49,40 @@ sub factor {
 }
 
 
-sub patience { return $_[0] * factor() }
+# As the machine is now, and was during the last minute.  On one that has
+# nothing else to do it is $seconds, in no mode.
+
+sub patience {
+    my ($seconds) = @_;
+
+    my $factor = factor();
+    return $seconds * max($factor, min($MOST, $factor * busy()));
+}
+
+
+# How many processes there are, lately or now, that want a CPU, for each one:
+# at least 1.
+
+my $cpus;
+
+sub busy {
+    open my $fh, '<', '/proc/loadavg' or return 1;
+    my ($lately, $now) = <$fh> =~ m{\A(\S+) \S+ \S+ (\d+)/} or return 1;
+    $cpus ||= cpus();
+
+    return max(1, min($BUSIEST, max($lately, $now) / $cpus));
+}
+
+
+# Those that this process may use.
+
+sub cpus {
+    open my $fh, '<', '/proc/self/status' or return 1;
+    my ($mask) = join('', <$fh>) =~ /^Cpus_allowed:\s*(\S+)/m;
+
+    return max(1, scalar(() = unpack('B*', pack 'H*', $mask =~ tr/,//dr)
+                              =~ /1/g));
+}
 
 
 # nginx is slower, its deadline has to be later, unless the text itself says

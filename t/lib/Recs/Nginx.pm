@@ -32,6 +32,9 @@ which fill in C<%%NAMES%%> first.
 The text of the http block goes to a file of its own, F<http.conf>, so that
 the line in an error message is that of the text in the test.
 
+Connections may idle for an hour: on a loaded machine, a minute may pass between
+two requests of a test.
+
 As root, the workers run as nginx's default user (nobody): what they open
 themselves must be readable for it.  Configurations say C<user root;> in
 C<main> only where they mean it.
@@ -159,6 +162,8 @@ events {
 
 http {
     $access
+    client_header_timeout 1h;
+    keepalive_timeout 1h;
     client_body_temp_path %%NGINX_DIR%%/tmp/client;
     proxy_temp_path %%NGINX_DIR%%/tmp/proxy;
     fastcgi_temp_path %%NGINX_DIR%%/tmp/fastcgi;

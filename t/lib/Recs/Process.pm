@@ -43,17 +43,19 @@ our @EXPORT_OK = qw(
 my $warden;         # { pid, pipe, owner }
 
 
-# Calls $test until it is true, at most $seconds long (in some modes: longer);
-# returns its last value.
+# Calls $test until it is true, at most $seconds long (in some modes, and on a
+# busy machine: longer); returns its last value.
 
 sub wait_until {
     my ($test, $seconds) = @_;
 
-    my $end = time + Recs::Mode::patience($seconds // 10);
+    $seconds //= 10;
+    my $start = time;
 
     while (1) {
         my $value = $test->();
-        return $value if $value || time > $end;
+        return $value
+            if $value || time - $start > Recs::Mode::patience($seconds);
         sleep 0.01;
     }
 }
