@@ -36,8 +36,8 @@ my $api = $t->upstream(sub {
     my ($req) = @_;
 
     return { body => '{"items":' } if $req->{path} =~ /broken/;
-    return { body => ['<!--#include virtual="/page" -->'],
-             type => 'text/html' } if $req->{path} =~ /ssi/;
+    return { body => '', headers => ['X-Accel-Redirect' => '/file'] }
+        if $req->{path} eq '/accel';
     return { body => [unpack '(a7)*', $page], framing => 'chunked' };
 });
 
@@ -67,6 +67,14 @@ my $pages = <<'END';
         default_type application/json;
         alias %%TESTDIR%%/page.json;
     }
+    location /index/ { recs on; index page.json; alias %%TESTDIR%%/; }
+    location = /accel { recs on; proxy_pass http://%%API%%; }
+    location = /cached {
+        recs on;
+        proxy_cache pages;
+        proxy_cache_valid 1h;
+        proxy_pass http://%%API%%/page;
+    }
     location = /values {
         recs on;
         recs_require listed;
@@ -90,6 +98,7 @@ END
 
 my @pages = (
     [page => 200, $shown], [unbuffered => 200, $shown], [file => 200, $shown],
+    ['index/' => 200, $shown], [accel => 200, $shown], [cached => 200, $shown],
     [values => 200, $shown], [snapshot => 200, $shown],
     [shadow => 200, $page], [broken => 502, qr/502 Bad Gateway/],
     [fallback => 200, $shown], [dead => 502, qr/502 Bad Gateway/],
@@ -112,6 +121,8 @@ sub start {
         recs_snapshots home redis=main prefix=home;
         recs_require in_stock;
         recs_lookup_timeout 2s;
+        proxy_cache_path %%NGINX_DIR%%/cache keys_zone=pages:1m;
+        types { application/json json; }
         $http
 
         server {
