@@ -380,6 +380,38 @@ sub {
 };
 
 
+beside 'modsecurity', ['ngx_http_modsecurity_module'], <<'END',
+    location = /watched {
+        recs on;
+        modsecurity on;
+        modsecurity_rules '
+            SecRuleEngine On
+            SecResponseBodyAccess On
+            SecResponseBodyMimeType application/json
+            SecRule RESPONSE_BODY "b2" "id:1,phase:4,deny,status:403,log"
+        ';
+        proxy_pass http://%%API%%/page;
+    }
+    location = /denied {
+        recs on;
+        recs_require listed;
+        modsecurity on;
+        modsecurity_rules '
+            SecRuleEngine On
+            SecRule ARGS "@streq bad" "id:2,phase:1,deny,status:403,log"
+        ';
+        proxy_pass http://%%API%%/page;
+    }
+END
+sub {
+    my ($c) = @_;
+
+    is $c->get('/watched')->body, $shown, 'it sees what is shown';
+    is $c->get('/denied?a=bad')->status, 403, 'it may deny a request';
+    is $c->get('/denied?a=good')->body, $shown, 'or not';
+};
+
+
 # The answer comes late, or when nobody waits for it any more.
 for my $order (qw(before after)) {
     subtest "a Redis that hangs, lua loaded $order ours" => sub {

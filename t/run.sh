@@ -30,6 +30,7 @@ packages="$packages openssl libnginx-mod-nchan"
 packages="$packages libnginx-mod-http-lua libnginx-mod-http-js"
 packages="$packages libnginx-mod-http-echo libnginx-mod-http-srcache-filter"
 packages="$packages libnginx-mod-http-brotli-filter"
+packages="$packages libnginx-mod-http-modsecurity"
 [ -z "${VALGRIND:-}" ] || packages="$packages valgrind libc6-dbg"
 
 # shellcheck disable=SC2086
