@@ -361,6 +361,24 @@ sub {
 };
 
 
+# What it shares with us is a Redis, and the name of a library: t/nchan.t.
+beside 'nchan', ['ngx_nchan_module'], <<'END',
+    location = /publish { nchan_publisher; nchan_channel_id news; }
+END
+sub {
+    my ($c) = @_;
+
+    for (@pages) {
+        my ($of, $status, $body) = @$_;
+
+        shows($c->get("/$of"), $status, $body, $of);
+    }
+
+    is $t->request('POST', '/publish', { body => 'x' })->status, 202,
+        'it publishes';
+};
+
+
 beside 'brotli', ['ngx_http_brotli_filter_module'], <<'END',
     location = /compressed {
         recs on;
