@@ -104,7 +104,7 @@ recs_set some file=%%TESTDIR%%/some.txt;
 recs_set banned redis=main key=banned;
 recs_set typed redis=main key=string;
 recs_set lost redis=gone key=k;
-recs_set slow redis=fake key=k;
+recs_set slow redis=fake key=k absent=empty;
 recs_zone 32m;
 recs_pool pool file=%%TESTDIR%%/pool.ndjson;
 recs_pool fresh file=%%TESTDIR%%/fresh.ndjson;

@@ -64,7 +64,7 @@ my $fake = $t->fake_redis(sub {
 
 my $cut_redis = join '', map {
     "recs_redis cut$_ { server %%FAKE%%; connections 1; }\n"
-    . "recs_set cut$_ redis=cut$_ key=cut:$_;\n"
+    . "recs_set cut$_ redis=cut$_ key=cut:$_ absent=empty;\n"
 } @cuts;
 my $cut_locations = join '', map {
     "location /cut$_/ { recs_exclude cut$_; alias %%TESTDIR%%/pages/; }\n"
@@ -89,10 +89,10 @@ my $nginx = $t->nginx(reloads => 0, access_log => $log, http => <<"HTTP");
     recs_set strictly_seen redis=main key=seen:\$recs_user unknown=drop;
     recs_set gone redis=gone key=any;
     recs_set nobody redis=nobody key=any;
-    recs_set drips redis=patient key=drips;
-    recs_set late redis=fake key=late;
-    recs_set short redis=fake key=short;
-    recs_set refused redis=fake key=refused;
+    recs_set drips redis=patient key=drips absent=empty;
+    recs_set late redis=fake key=late absent=empty;
+    recs_set short redis=fake key=short absent=empty;
+    recs_set refused redis=fake key=refused absent=empty;
     $cut_redis
 
     recs_user \$arg_user;

@@ -190,7 +190,7 @@ my $sets = join '', map {
     my $type = $case{$_}{type} // 'set';
     "recs_redis $_ { server %%FAKE%%; connections 1; timeout 20s;"
     . " connect_timeout 20s; }\n"
-    . "recs_set $_ redis=$_ key=$_ type=$type;\n"
+    . "recs_set $_ redis=$_ key=$_ type=$type absent=empty;\n"
 } @names;
 
 my $wait = 'recs_lookup_timeout 2s;';
@@ -200,7 +200,8 @@ my $locations = join '', map {
 } @names;
 
 # Questions to one pipeline, 31 a response.
-my $many = join '', map { "recs_set m$_ redis=mute key=m;\n" } 1 .. 31;
+my $many = join '', map { "recs_set m$_ redis=mute key=m absent=empty;\n" }
+                    1 .. 31;
 my $all = join ' ', map { "m$_" } 1 .. 31;
 
 my $nginx = $t->nginx(reloads => 0, http => <<"HTTP");
@@ -219,9 +220,9 @@ my $nginx = $t->nginx(reloads => 0, http => <<"HTTP");
     }
     recs_redis real { server %%REDIS%%; }
 
-    recs_set good redis=well key=good;
+    recs_set good redis=well key=good absent=empty;
     recs_set shared redis=shared key=shared:\$arg_how;
-    recs_set chatty redis=chatty key=any;
+    recs_set chatty redis=chatty key=any absent=empty;
     recs_set stock redis=real key=stock;
     recs_set seen redis=real key=seen;
     $sets

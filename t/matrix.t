@@ -100,11 +100,11 @@ my $nginx = $t->nginx(<<"HTTP");
     recs_redis dead { server unix:%%TESTDIR%%/nothing.sock; }
     recs_redis dying { server %%FAKE%%; connections 2; }
 
-    recs_set well redis=well key=well;
-    recs_set slow redis=slow key=slow;
-    recs_set silent redis=silent key=silent;
+    recs_set well redis=well key=well absent=empty;
+    recs_set slow redis=slow key=slow absent=empty;
+    recs_set silent redis=silent key=silent absent=empty;
     recs_set dead redis=dead key=any;
-    recs_set dying redis=dying key=dying;
+    recs_set dying redis=dying key=dying absent=empty;
 
     proxy_cache_path %%NGINX_DIR%%/tmp/cache keys_zone=pages:1m;
     types { application/json json; text/html html; }

@@ -258,7 +258,7 @@ my $nginx = $t->nginx(<<"HTTP");
     recs_set in_stock redis=main key=in_stock;
     recs_set watched redis=main key=watched:\$recs_user;
     recs_set most redis=main key=most;
-    recs_set slow redis=slow key=any;
+    recs_set slow redis=slow key=any absent=empty;
 
     proxy_cache_path %%NGINX_DIR%%/tmp/cache keys_zone=pages:1m;
 

@@ -72,9 +72,9 @@ my %sets = (
     lost       => 'redis=gone key=plain',
     lines      => 'file=%%TESTDIR%%/crlf.txt',
     changing   => 'file=%%TESTDIR%%/changing.txt',
-    one        => 'redis=fake key=one',
-    two        => 'redis=fake key=two',
-    three      => 'redis=fake key=three',
+    one        => 'redis=fake key=one absent=empty',
+    two        => 'redis=fake key=two absent=empty',
+    three      => 'redis=fake key=three absent=empty',
     fixed      => '"value=b1, b2 ,,b4 b5"',
     argument   => 'value=$arg_ids',
     cookie     => 'value=$cookie_seen',
@@ -399,9 +399,10 @@ subtest 'a key of another type degrades the responses that need it' => sub {
            'and answers');
     }
 
-    my @lines = grep { /WRONGTYPE/ } split /\n/, $nginx->error_log;
+    my @lines = grep { /recs_set "typed".*WRONGTYPE/ }
+                split /\n/, $nginx->error_log;
     is(scalar @lines, 1, 'one line in the log');
-    like($lines[0], qr/\[error\].*recs_set "typed".*"main".*key "typed:1"/,
+    like($lines[0], qr/\[error\].*"main".*key "typed:1"/,
          'which names the set and the key');
 
     is(state_of(fetch("/$_", page(@ids))), 'degraded', $_)
@@ -414,7 +415,8 @@ subtest 'one command a set, all in one write' => sub {
     $t->answered(sub { fetch('/three', page(@ids)) });
 
     $redis->reset_calls;
-    my @seen = $redis->watch(sub { fetch('/three', page(@ids)) });
+    my @seen = grep { !/"(?:SCARD|ZCARD|HLEN)"/ }     # the leader's looks
+               $redis->watch(sub { fetch('/three', page(@ids)) });
 
     is_deeply([map { /"([A-Z]+)" "(\w+)" (.*)/ ? "$1 $2 $3" : $_ } @seen],
         [map { "$_ " . join ' ', map { "\"$_\"" } @ids }

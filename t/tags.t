@@ -507,8 +507,8 @@ recs_redis main { server %%REDIS%%; connections 2; connect_timeout 20s; }
 recs_redis slow { server %%FAKE%%; connect_timeout 20s; }
 recs_set stock file=%%TESTDIR%%/stock.txt;
 recs_set seen redis=main key=seen:$arg_u;
-recs_set typed redis=main key=string;
-recs_set late redis=slow key=k;
+recs_set typed redis=main key=string absent=empty;
+recs_set late redis=slow key=k absent=empty;
 recs_pool fresh file=%%TESTDIR%%/fresh.ndjson;
 recs_pool tiny file=%%TESTDIR%%/tiny.ndjson;
 recs on;

@@ -18,18 +18,26 @@ static ngx_int_t ngx_recs_ask_replica(ngx_recs_question_t *q,
     ngx_uint_t stale);
 static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
-static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q);
+static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
+static void ngx_recs_ask_judge(ngx_recs_question_t *q);
+static ngx_uint_t ngx_recs_ask_counts(const ngx_recs_question_t *q);
+static void ngx_recs_ask_absent(ngx_recs_question_t *q);
 static void ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
 static ngx_int_t ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv,
     size_t **argvlen);
-static ngx_int_t ngx_recs_ask_send(ngx_recs_question_t *q,
+static ngx_int_t ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
     ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen);
 static ngx_int_t ngx_recs_ask_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error);
+static ngx_int_t ngx_recs_ask_count_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
+static void ngx_recs_ask_count_done(ngx_recs_redis_query_t *query,
+    ngx_int_t rc, ngx_str_t *error);
+static ngx_recs_why_e ngx_recs_ask_why(ngx_int_t rc);
 static void ngx_recs_ask_deadline(ngx_event_t *ev);
 
 
@@ -37,6 +45,7 @@ ngx_int_t
 ngx_recs_ask(ngx_recs_ask_t *ask)
 {
     u_char               *answers;
+    ngx_int_t             rc;
     ngx_uint_t            i, nredis;
     ngx_recs_question_t  *q;
 
@@ -57,7 +66,12 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         q->replica = 0;
         q->stale = 0;
         q->prefetched = 0;
+        q->remote = 0;
+        q->found = 0;
+        q->counted = 0;
+        q->uncounted = NGX_RECS_WHY_NONE;
         ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
+        ngx_memzero(&q->count, sizeof(ngx_recs_redis_query_t));
         ngx_memzero(&q->wait, sizeof(ngx_recs_prefetch_wait_t));
         q->answers = answers;
         answers += ask->nids;
@@ -73,16 +87,21 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
             continue;
         }
 
-        if (q->prefetch && ngx_recs_ask_prefetched(q) == NGX_OK) {
-            continue;
+        if (q->prefetch) {
+            rc = ngx_recs_ask_prefetched(q);
+
+            if (rc == NGX_OK) {
+                ngx_recs_ask_judge(q);
+            }
+
+            if (rc != NGX_DECLINED) {
+                continue;
+            }
         }
 
         if (q->set->source == NGX_RECS_SET_REDIS) {
-
-            if (ngx_recs_ask_replica(q, 0) != NGX_OK) {
-                nredis++;
-            }
-
+            q->remote = (ngx_recs_ask_replica(q, 0) != NGX_OK);
+            nredis += q->remote;
             continue;
         }
 
@@ -161,9 +180,9 @@ ngx_recs_ask_replica(ngx_recs_question_t *q, ngx_uint_t stale)
 
 
 /*
- * The set as a whole, if it is there or under way: what was sent before is
- * answered before what would be sent now.  NGX_DECLINED: ids are to be asked
- * about.
+ * The set as a whole.  NGX_OK: it is there; NGX_AGAIN: it is under way, what
+ * was sent before is answered before what would be sent now; NGX_DECLINED: ids
+ * are to be asked about.
  */
 
 static ngx_int_t
@@ -180,13 +199,16 @@ ngx_recs_ask_prefetched(ngx_recs_question_t *q)
 
     case NGX_OK:
         q->prefetched = 1;
+        q->found = (q->prefetch->members != 0);
+        q->counted = q->prefetch->counted;
+        q->look.members = q->prefetch->members;
         ngx_recs_set_lookup(&q->prefetch->ids, ask->ids, ask->nids,
                             q->answers);
         return NGX_OK;
 
     case NGX_AGAIN:
         ask->npending++;
-        return NGX_OK;
+        return NGX_AGAIN;
 
     default: /* NGX_DECLINED */
         return NGX_DECLINED;
@@ -203,12 +225,10 @@ ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
 
     q = wait->data;
 
-    if (ngx_recs_ask_prefetched(q) != NGX_OK) {
+    if (ngx_recs_ask_prefetched(q) == NGX_OK) {
+        ngx_recs_ask_judge(q);
 
-        if (ngx_recs_ask_again(q) == NGX_OK) {
-            return;
-        }
-
+    } else if (ngx_recs_ask_again(q, ngx_recs_ask_counts(q)) != NGX_OK) {
         ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
     }
 
@@ -219,7 +239,7 @@ ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
 /* Asks about the ids, within what is left of the deadline. */
 
 static ngx_int_t
-ngx_recs_ask_again(ngx_recs_question_t *q)
+ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count)
 {
     size_t                 *argvlen;
     const char            **argv;
@@ -236,7 +256,98 @@ ngx_recs_ask_again(ngx_recs_question_t *q)
         return NGX_ERROR;
     }
 
-    return ngx_recs_ask_send(q, conn, argv, argvlen);
+    q->prefetched = 0;
+    q->found = 0;
+
+    return ngx_recs_ask_send(q, count, conn, argv, argvlen);
+}
+
+
+/*
+ * All that Redis was asked about a set was answered, or is known not to be:
+ * is it an answer?
+ *
+ * That no id is in a set says nothing if its key is absent.  Of a set that is
+ * required it is rare, and without it the page would be empty: the ids are
+ * asked about once more, together with how many members there are, since the
+ * key may have come back in between.  Of one that is excluded it is usual:
+ * what the leader found within the last seconds will do.
+ */
+
+static void
+ngx_recs_ask_judge(ngx_recs_question_t *q)
+{
+    ngx_recs_set_t  *set;
+
+    set = q->set;
+
+    if (q->why) {
+        ngx_recs_ask_unknown(q, q->why);
+        return;
+    }
+
+    if (set->min_members == 0 || (q->found && set->min_members == 1)) {
+        return;
+    }
+
+    if (q->counted) {
+
+        if (q->look.members < set->min_members) {
+            ngx_recs_ask_absent(q);
+        }
+
+        return;
+    }
+
+    if (q->uncounted) {
+        ngx_recs_ask_unknown(q, q->uncounted);
+        return;
+    }
+
+    if (((q->found || q->exclude) && !ngx_recs_ask_counts(q))
+        || ngx_recs_ask_again(q, 1) == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
+}
+
+
+/* Is it to be asked, together with the ids, how many members the set has? */
+
+static ngx_uint_t
+ngx_recs_ask_counts(const ngx_recs_question_t *q)
+{
+    ngx_recs_set_t  *set;
+
+    set = q->set;
+
+    if (set->min_members == 0) {
+        return 0;
+    }
+
+    if (set->watch && ngx_recs_watch_fresh(set->watch)) {
+        return set->watch->shared->why != NGX_RECS_WHY_NONE;
+    }
+
+    return q->exclude || set->min_members > 1;
+}
+
+
+static void
+ngx_recs_ask_absent(ngx_recs_question_t *q)
+{
+    static const ngx_str_t  absent = ngx_string("it is absent");
+    static const ngx_str_t  few = ngx_string("it has fewer members than "
+                                             "\"min_members\"");
+
+    if (q->set->watch == NULL) {
+        ngx_recs_set_ill(q->set, &q->key, q->look.members ? &few : &absent,
+                         q->ask->log);
+    }
+
+    ngx_recs_ask_unknown(q, NGX_RECS_WHY_ABSENT);
 }
 
 
@@ -307,15 +418,15 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        if (q->skip || q->prefetched || q->wait.waiting || q->replica
-            || q->set->source != NGX_RECS_SET_REDIS)
-        {
+        if (!q->remote) {
             continue;
         }
 
         conn = ngx_recs_ask_conn(routes, &nroutes, q->set->redis);
 
-        rc = conn ? ngx_recs_ask_send(q, conn, argv, argvlen) : NGX_DECLINED;
+        rc = conn ? ngx_recs_ask_send(q, ngx_recs_ask_counts(q), conn, argv,
+                                      argvlen)
+                  : NGX_DECLINED;
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
@@ -328,10 +439,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
             }
 
             ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
-            continue;
         }
-
-        ask->npending++;
     }
 
     return NGX_OK;
@@ -361,10 +469,13 @@ ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv, size_t **argvlen)
 }
 
 
+/* The first two are filled in here.  count: how many members are there? */
+
 static ngx_int_t
-ngx_recs_ask_send(ngx_recs_question_t *q, ngx_recs_redis_conn_t *conn,
-    const char **argv, size_t *argvlen)
+ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
+    ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen)
 {
+    ngx_int_t         rc;
     const ngx_str_t  *command;
 
     command = ngx_recs_set_command(q->set);
@@ -378,8 +489,32 @@ ngx_recs_ask_send(ngx_recs_question_t *q, ngx_recs_redis_conn_t *conn,
     q->query.done = ngx_recs_ask_done;
     q->query.data = q;
 
-    return ngx_recs_redis_send(conn, &q->query, q->ask->nids + 2, argv,
-                               argvlen);
+    rc = ngx_recs_redis_send(conn, &q->query, q->ask->nids + 2, argv, argvlen);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    q->ask->npending++;
+
+    if (!count) {
+        return NGX_OK;
+    }
+
+    q->count.value = ngx_recs_ask_count_value;
+    q->count.done = ngx_recs_ask_count_done;
+    q->count.data = q;
+
+    if (ngx_recs_watch_send(q->set, &q->key, &q->count, &q->look, conn)
+        == NGX_OK)
+    {
+        q->ask->npending++;
+
+    } else {
+        q->uncounted = NGX_RECS_WHY_DOWN;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -395,6 +530,8 @@ ngx_recs_ask_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
                && v->integer == (int64_t) q->ask->nids ? NGX_OK : NGX_ERROR;
     }
 
+    q->found |= ngx_recs_set_holds(v);
+
     return ngx_recs_set_answer(q->set, v, &q->answers[v->index]);
 }
 
@@ -409,18 +546,77 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     q = query->data;
     ask = q->ask;
 
+    q->why = ngx_recs_ask_why(rc);
+
     if (rc == NGX_OK) {
         ngx_recs_set_well(q->set, ask->log);
 
-    } else {
-        ngx_recs_ask_unknown(q, rc == NGX_ERROR ? NGX_RECS_WHY_ERROR
-                                                : NGX_RECS_WHY_DOWN);
+    } else if (rc == NGX_ERROR) {
+        ngx_recs_set_ill(q->set, &q->key, error, ask->log);
+    }
 
-        /* a lost connection was logged as such */
+    if (q->count.slot == NULL) {
+        ngx_recs_ask_judge(q);
+    }
 
-        if (rc == NGX_ERROR) {
-            ngx_recs_set_ill(q->set, &q->key, error, ask->log);
-        }
+    ngx_recs_ask_settled(ask);
+}
+
+
+/* A lost connection was logged as such. */
+
+static ngx_recs_why_e
+ngx_recs_ask_why(ngx_int_t rc)
+{
+    switch (rc) {
+
+    case NGX_OK:
+        return NGX_RECS_WHY_NONE;
+
+    case NGX_ERROR:
+        return NGX_RECS_WHY_ERROR;
+
+    default: /* NGX_ABORT */
+        return NGX_RECS_WHY_DOWN;
+    }
+}
+
+
+static ngx_int_t
+ngx_recs_ask_count_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v)
+{
+    ngx_recs_question_t  *q;
+
+    q = query->data;
+
+    return ngx_recs_watch_value(&q->look, v);
+}
+
+
+static void
+ngx_recs_ask_count_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
+    ngx_str_t *error)
+{
+    ngx_recs_ask_t       *ask;
+    ngx_recs_question_t  *q;
+
+    q = query->data;
+    ask = q->ask;
+
+    q->counted = (rc == NGX_OK);
+    q->uncounted = ngx_recs_ask_why(rc);
+
+    if (q->set->watch && rc != NGX_ABORT) {
+        ngx_recs_watch_found(q->set->watch, &q->look, q->uncounted, ask->log);
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_recs_set_ill(q->set, &q->key, error, ask->log);
+    }
+
+    if (q->query.slot == NULL) {
+        ngx_recs_ask_judge(q);
     }
 
     ngx_recs_ask_settled(ask);
@@ -457,8 +653,20 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
         q = &ask->questions[i];
 
         if (q->query.slot || ngx_recs_prefetch_leave(&q->wait)) {
-            ngx_recs_redis_forget(&q->query);
-            ngx_recs_ask_unknown(q, NGX_RECS_WHY_TIMEOUT);
+            q->why = NGX_RECS_WHY_TIMEOUT;
+
+        } else if (q->count.slot) {
+            q->uncounted = NGX_RECS_WHY_TIMEOUT;
+
+        } else {
+            continue;
+        }
+
+        ngx_recs_redis_forget(&q->query);
+        ngx_recs_redis_forget(&q->count);
+        ngx_recs_ask_judge(q);
+
+        if (q->why == NGX_RECS_WHY_TIMEOUT) {
             ngx_recs_set_ill(q->set, &q->key, &late, ask->log);
         }
     }
@@ -480,6 +688,7 @@ ngx_recs_ask_cancel(ngx_recs_ask_t *ask)
 
     for (i = 0; i < ask->nquestions; i++) {
         ngx_recs_redis_forget(&ask->questions[i].query);
+        ngx_recs_redis_forget(&ask->questions[i].count);
         (void) ngx_recs_prefetch_leave(&ask->questions[i].wait);
     }
 

@@ -10,6 +10,7 @@
 
 
 #include "ngx_recs_prefetch.h"
+#include "ngx_recs_watch.h"
 
 
 typedef struct ngx_recs_ask_s  ngx_recs_ask_t;
@@ -18,6 +19,8 @@ typedef struct ngx_recs_ask_s  ngx_recs_ask_t;
 typedef struct {
     ngx_recs_set_t           *set;
     ngx_str_t                 key;      /* Redis: its key; value=: the list */
+    unsigned                  exclude:1;    /* the set refuses what is in it,
+                                               not what isn't */
     unsigned                  skip:1;   /* the key is incomplete: it is not
                                            asked, and applies to nothing */
     ngx_recs_prefetch_t      *prefetch; /* of this set and key; NULL: none */
@@ -34,8 +37,16 @@ typedef struct {
     ngx_msec_t                age;      /* ms, of a replica's */
     u_char                   *answers;  /* recs_answer_e of each id */
 
+    /* private */
+
+    unsigned                  remote:1;     /* Redis is asked about the ids */
+    unsigned                  found:1;      /* an id is in it: it is there */
+    unsigned                  counted:1;    /* its members were */
+    ngx_recs_why_e            uncounted;    /* why they could not be */
     ngx_recs_ask_t           *ask;
-    ngx_recs_redis_query_t    query;
+    ngx_recs_redis_query_t    query;    /* about the ids */
+    ngx_recs_redis_query_t    count;    /* of its members */
+    ngx_recs_watch_look_t     look;
     ngx_recs_prefetch_wait_t  wait;
 } ngx_recs_question_t;
 

@@ -295,6 +295,9 @@ ngx_recs_prefetch_begin(ngx_recs_prefetch_t *p, ngx_recs_redis_value_t *v)
         n /= 2;
     }
 
+    p->members = n;
+    p->counted = (p->set->type != NGX_RECS_SET_SORTED || !p->set->scores);
+
     if (n > p->set->prefetch) {
         p->broken = 1;
         return NGX_OK;

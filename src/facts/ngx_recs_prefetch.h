@@ -57,6 +57,8 @@ struct ngx_recs_prefetch_s {
     size_t                      size;   /* bytes of ids */
     recs_str_t                  member; /* whose value comes next */
     recs_idset_t                ids;    /* the members that count */
+    uint64_t                    members;    /* that came: all, if counted */
+    ngx_uint_t                  counted;
     ngx_queue_t                 waits;
     ngx_event_t                 event;  /* to wake the next of them */
 };

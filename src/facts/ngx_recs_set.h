@@ -64,6 +64,7 @@ typedef struct {
 
 
 typedef struct ngx_recs_replica_s  ngx_recs_replica_t;
+typedef struct ngx_recs_watch_s    ngx_recs_watch_t;
 
 
 typedef struct {
@@ -88,6 +89,8 @@ typedef struct {
                                                asked for as a whole; 0: it
                                                never is */
 
+    ngx_recs_watch_t         *watch;        /* NULL: its key has variables, may
+                                               be absent, or has a replica */
     ngx_recs_replica_t       *replica;      /* NULL: Redis is asked */
 
     recs_idset_t              file;
@@ -142,6 +145,12 @@ const ngx_str_t *ngx_recs_set_command(const ngx_recs_set_t *set);
 
 ngx_int_t ngx_recs_set_answer(const ngx_recs_set_t *set,
     const ngx_recs_redis_value_t *v, u_char *answer);
+
+/* Is the id of such an element in the set, whether it counts or not? */
+
+#define ngx_recs_set_holds(v)                                                 \
+    ((v)->type == NGX_RECS_REDIS_STRING                                       \
+     || ((v)->type == NGX_RECS_REDIS_INTEGER && (v)->integer))
 
 /*
  * Does an id of that score, or value, count now?  NAN: it is no number.

@@ -32,7 +32,8 @@ typedef enum {
     NGX_RECS_ZONE_LEADER,
     NGX_RECS_ZONE_REPLICA,
     NGX_RECS_ZONE_RECORDER,
-    NGX_RECS_ZONE_CAP
+    NGX_RECS_ZONE_CAP,
+    NGX_RECS_ZONE_WATCH
 } ngx_recs_zone_kind_e;
 
 

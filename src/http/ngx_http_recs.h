@@ -175,6 +175,7 @@ typedef struct {
     size_t                      zone_size;
     ngx_recs_zone_t            *zone;
     ngx_recs_leader_t           leader;
+    ngx_recs_watches_t          watches;
     ngx_http_recs_states_t     *states;
     ngx_http_recs_responses_t  *responses;
     ngx_http_recs_items_t      *items;

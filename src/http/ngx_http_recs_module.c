@@ -796,6 +796,10 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
             ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SET,
                                    &rs[i]->named.name);
 
+        if (rs[i]->set.watch) {
+            ngx_recs_watch_init_zone(rs[i]->set.watch, zone);
+        }
+
         if (rs[i]->set.replica
             && ngx_recs_replica_init_zone(rs[i]->set.replica, zone,
                                           shm_zone->shm.log)
@@ -881,6 +885,10 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     rs = rmcf->sets.elts;
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
+        if (rs[i]->set.watch) {
+            ngx_recs_watch_init_worker(rs[i]->set.watch, &rmcf->leader, cycle);
+        }
+
         if (rs[i]->set.replica
             && ngx_recs_replica_init_worker(rs[i]->set.replica,
                                             &rmcf->leader, cycle)

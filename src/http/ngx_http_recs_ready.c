@@ -15,6 +15,7 @@
 static ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
 static void ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
+static void ngx_http_recs_ready_watch(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
@@ -77,6 +78,10 @@ ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
     for (i = 0; i < rmcf->sets.nelts; i++) {
         set = &rs[i]->set;
 
+        if (set->watch) {
+            ngx_http_recs_ready_watch(set, w);
+        }
+
         if (set->replica == NULL) {
             continue;
         }
@@ -97,6 +102,22 @@ ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
                                     stat.state, stat.age,
                                     set->replica->max_lag);
         }
+    }
+}
+
+
+static void
+ngx_http_recs_ready_watch(ngx_recs_set_t *set, recs_writer_t *w)
+{
+    ngx_recs_watch_stat_t  stat;
+
+    ngx_recs_watch_stat(set->watch, &stat);
+
+    if (stat.known && stat.why) {
+        ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                "unknown for %Ts, %V",
+                                ngx_time() - stat.since,
+                                &ngx_recs_whys[stat.why]);
     }
 }
 

@@ -20,7 +20,7 @@ static void ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_question(ngx_http_recs_ctx_t *ctx,
-    ngx_http_recs_set_t *rs);
+    ngx_http_recs_set_t *rs, ngx_uint_t exclude);
 static ngx_int_t ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_state(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_render(ngx_http_recs_ctx_t *ctx);
@@ -285,7 +285,7 @@ ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx)
     rs = require ? require->elts : NULL;
 
     for (i = 0; require && i < require->nelts; i++) {
-        if (ngx_http_recs_question(ctx, rs[i]) != NGX_OK) {
+        if (ngx_http_recs_question(ctx, rs[i], 0) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -293,7 +293,7 @@ ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx)
     rs = exclude ? exclude->elts : NULL;
 
     for (i = 0; exclude && i < exclude->nelts; i++) {
-        if (ngx_http_recs_question(ctx, rs[i]) != NGX_OK) {
+        if (ngx_http_recs_question(ctx, rs[i], 1) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -303,12 +303,14 @@ ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_recs_question(ngx_http_recs_ctx_t *ctx, ngx_http_recs_set_t *rs)
+ngx_http_recs_question(ngx_http_recs_ctx_t *ctx, ngx_http_recs_set_t *rs,
+    ngx_uint_t exclude)
 {
     ngx_recs_question_t  *q;
 
     q = &ctx->ask.questions[ctx->ask.nquestions++];
     q->set = &rs->set;
+    q->exclude = exclude;
 
     if (rs->key == NULL) {
         return NGX_OK;
@@ -358,12 +360,9 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
     size_t                i;
     recs_rule_t           rules[2 * NGX_HTTP_RECS_SETS_MAX];
     recs_policy_t         policy;
-    ngx_array_t          *require;
     ngx_recs_question_t  *q;
 
     ngx_memzero(&policy, sizeof(recs_policy_t));
-
-    require = ctx->conf->require;
 
     for (i = 0; i < ctx->ask.nquestions; i++) {
         q = &ctx->ask.questions[i];
@@ -373,7 +372,7 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
         }
 
         rules[policy.nrules].answers = q->answers;
-        rules[policy.nrules].exclude = (require == NULL || i >= require->nelts);
+        rules[policy.nrules].exclude = q->exclude;
         rules[policy.nrules].drop_unknown = q->set->drop_unknown;
 
         ctx->rules[policy.nrules++] = (uint8_t) i;

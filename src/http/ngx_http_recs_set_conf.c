@@ -446,6 +446,45 @@ ngx_http_recs_set_make_replica(ngx_conf_t *cf, ngx_http_recs_set_options_t *so)
 }
 
 
+/*
+ * Who has seen nothing has no key; but one of all requests is there, or
+ * something happened to it.
+ */
+
+static char *
+ngx_http_recs_set_make_watch(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,
+    ngx_recs_watches_t *all)
+{
+    ngx_recs_set_t    *set;
+    ngx_recs_watch_t  *watch;
+
+    set = &so->set->set;
+
+    if (set->min_members == 0
+        && (so->absent_unknown
+            || (so->set->key->lengths == NULL && !so->absent_empty)))
+    {
+        set->min_members = 1;
+    }
+
+    if (set->min_members == 0 || so->set->key->lengths || so->replicated) {
+        return NGX_CONF_OK;
+    }
+
+    watch = ngx_pcalloc(cf->pool, sizeof(ngx_recs_watch_t));
+    if (watch == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    watch->set = set;
+    watch->key = so->set->key->value;
+    watch->all = all;
+    set->watch = watch;
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -482,17 +521,11 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_recs_wrong(&o, error);
     }
 
-    /*
-     * Who has seen nothing has no key; but one of all requests is there, or
-     * something happened to it.
-     */
-
     if (so.set->set.source == NGX_RECS_SET_REDIS
-        && so.set->set.min_members == 0
-        && (so.absent_unknown
-            || (so.set->key->lengths == NULL && !so.absent_empty)))
+        && ngx_http_recs_set_make_watch(cf, &so, &rmcf->watches)
+           != NGX_CONF_OK)
     {
-        so.set->set.min_members = 1;
+        return NGX_CONF_ERROR;
     }
 
     so.set->set.scores = so.set->set.within || so.set->set.has_min;

@@ -14,6 +14,8 @@ static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
     recs_writer_t *w);
+static void ngx_http_recs_status_watch(ngx_recs_watch_t *watch,
+    recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
 static void ngx_http_recs_status_image(ngx_recs_image_shared_t *image,
@@ -176,6 +178,10 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         recs_write_key_uint(w, "skipped", counters->skipped);
         recs_write_key_uint(w, "removed", counters->removed);
 
+        if (rs[i]->set.watch) {
+            ngx_http_recs_status_watch(rs[i]->set.watch, w);
+        }
+
         if (rs[i]->set.prefetch) {
             recs_write_key_uint(w, "prefetches", counters->prefetches);
             recs_write_key_uint(w, "prefetch_used", counters->prefetch_used);
@@ -220,6 +226,37 @@ ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
     }
 
     recs_write_object_end(w);
+}
+
+
+/* "state":"unknown","why":"absent","since":1795390685,"members":0 */
+
+static void
+ngx_http_recs_status_watch(ngx_recs_watch_t *watch, recs_writer_t *w)
+{
+    recs_str_t             why;
+    ngx_recs_watch_stat_t  stat;
+
+    ngx_recs_watch_stat(watch, &stat);
+
+    recs_write_key(w, "state");
+
+    if (!stat.known) {
+        recs_write_null(w);
+        return;
+    }
+
+    recs_write_cstr(w, stat.why ? "unknown" : "known");
+
+    if (stat.why) {
+        why = ngx_recs_span(&ngx_recs_whys[stat.why]);
+
+        recs_write_key(w, "why");
+        recs_write_string(w, &why);
+    }
+
+    recs_write_key_uint(w, "since", stat.since);
+    recs_write_key_uint(w, "members", stat.members);
 }
 
 
