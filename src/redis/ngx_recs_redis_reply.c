@@ -8,6 +8,8 @@
 
 #include "ngx_recs_redis_conn.h"
 
+#include <hiredis/sds.h>
+
 
 #define NGX_RECS_REDIS_MAX_ELEMENTS  1000000
 #define NGX_RECS_REDIS_MAX_DEPTH     7
@@ -16,6 +18,9 @@
 
 /* Redis' own bound, "proto-max-bulk-len", unless it is set higher */
 #define NGX_RECS_REDIS_MAX_SKIP      (512 * 1024 * 1024)
+
+/* What a reader keeps for the replies to come.  It takes up to twice a reply */
+#define NGX_RECS_REDIS_KEEP_BUFFER   (256 * 1024)
 
 
 /* Errors after which a connection is of no use until something changes. */
@@ -29,6 +34,8 @@ typedef struct {
 
 static ngx_recs_redis_error_t *ngx_recs_redis_find_error(ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn);
+static redisReader *ngx_recs_redis_new_reader(ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_shrink(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn,
     redisReadTask *task, u_char *end);
@@ -106,19 +113,58 @@ static ngx_recs_redis_error_t  ngx_recs_redis_errors[] = {
 redisReader *
 ngx_recs_redis_reader(ngx_recs_redis_conn_t *conn)
 {
+    conn->error.len = 0;
+    conn->fault.text.len = 0;
+    conn->skip = 0;
+
+    return ngx_recs_redis_new_reader(conn);
+}
+
+
+/*
+ * Where there is much unused in its buffer (maxbuf), hiredis 0.14 first frees
+ * it, then takes an empty one, and ends the process if there is no memory for
+ * that: so a reader never does, ngx_recs_redis_shrink() does it instead.
+ */
+
+static redisReader *
+ngx_recs_redis_new_reader(ngx_recs_redis_conn_t *conn)
+{
     redisReader  *reader;
 
     reader = redisReaderCreateWithFunctions(&ngx_recs_redis_functions);
 
     if (reader) {
         reader->privdata = conn;
+        reader->maxbuf = 0;
     }
 
-    conn->error.len = 0;
-    conn->fault.text.len = 0;
-    conn->skip = 0;
-
     return reader;
+}
+
+
+/*
+ * After a reply, with nothing left to read: what a large one took is given
+ * back, with the reader, if there is memory for another one.
+ */
+
+static void
+ngx_recs_redis_shrink(ngx_recs_redis_conn_t *conn)
+{
+    redisReader  *reader, *empty;
+
+    reader = conn->reader;
+
+    if (sdsalloc(reader->buf) <= NGX_RECS_REDIS_KEEP_BUFFER) {
+        return;
+    }
+
+    empty = ngx_recs_redis_new_reader(conn);
+
+    if (empty) {
+        conn->reader = empty;
+        redisReaderFree(reader);
+    }
 }
 
 
@@ -166,6 +212,11 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
                                          : ngx_recs_redis_reply_end(conn);
         if (rc != NGX_OK || conn->dropped) {
             return NGX_ERROR;
+        }
+
+        if (reader->pos == reader->len) {
+            ngx_recs_redis_shrink(conn);
+            return NGX_OK;
         }
     }
 
