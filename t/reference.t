@@ -163,6 +163,7 @@ subtest 'an id is its decoded text' => sub {
         ["\"\xF0\x9F\x93\x9A\"", "\xF0\x9F\x93\x9A", 'the same, raw'],
         ['"\ud800"', "\xED\xA0\x80", 'a lone surrogate'],
         ['"\udcda\ud83d"', "\xED\xB3\x9A\xED\xA0\xBD", 'a pair in disorder'],
+        ["\"b\xE9\"", "b\xE9", 'what is not UTF-8'],
         ['"\u0000"', "\0", 'NUL'],
         ['"b1\u0000"', "b1\0", 'NUL after it'],
         ['"a\nb"', "a\nb", 'a line end'],
@@ -270,6 +271,7 @@ subtest 'random pages' => sub {
                 my $r = get($name, $way->{name}, $seed,
                             $way->{explain} ? '&explain=1' : '');
 
+                $kinds{odd_bytes}++ if $want->{not_utf8};
                 my $why = wrong($r, $want, 'filtered');
                 $why //= wrongly_explained($r, $want)
                     if $way->{explain} && $name ne 'root';
@@ -297,7 +299,8 @@ subtest 'random pages' => sub {
 
     # They would prove little if these were not among what was removed.
     ok $kinds{$_}, "ids with $_ went" for qw(NUL quotes newlines surrogates
-                                             2^53 many_bytes emptiness);
+                                             2^53 many_bytes emptiness
+                                             odd_bytes);
 };
 
 
@@ -339,7 +342,8 @@ sub wrong {
 
     my $removed = $want->{removed} - ($want->{removed_by}{limit} // 0);
     my $said = "$state;total=$want->{total};kept=$want->{kept}"
-             . ";removed=$removed;explored=0";
+             . ";removed=$removed;explored=0"
+             . ($want->{not_utf8} ? ';not_utf8' : '');
 
     return "Recs-Filter is " . $r->header('Recs-Filter') . ", not $said"
         if $r->header('Recs-Filter') ne $said;

@@ -99,6 +99,7 @@ typedef struct {
     ngx_atomic_t                rejected;   /* answered with 502 */
     ngx_atomic_t                encoded;    /* in an encoding not known here */
     ngx_atomic_t                not_modified;
+    ngx_atomic_t                not_utf8;   /* strings of the page */
 } ngx_http_recs_responses_t;
 
 typedef struct {

@@ -209,7 +209,7 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
                     sizeof("too_large;why=truncated;row=too_large"
                            ";total=;kept=;removed=;explored=;backfilled="
                            ";skew=\"model schema features snapshot\""
-                           ";stale=\"candidates features\"")
+                           ";stale=\"candidates features\";not_utf8")
                     + 5 * NGX_SIZE_T_LEN);
     if (p == NULL) {
         return NGX_ERROR;
@@ -261,6 +261,10 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 
         if (n) {
             *p++ = '"';
+        }
+
+        if (ctx->page.not_utf8) {
+            p = ngx_sprintf(p, ";not_utf8");
         }
     }
 
@@ -619,5 +623,9 @@ ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx)
         if (ctx->ages[i].stale) {
             ngx_recs_count(rmcf->responses->stale[i], 1);
         }
+    }
+
+    if (ctx->decided && ctx->page.not_utf8) {
+        ngx_recs_count(rmcf->responses->not_utf8, 1);
     }
 }

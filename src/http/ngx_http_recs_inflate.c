@@ -1,5 +1,9 @@
 
-/* Bodies that come compressed by gzip (RFC 1952) though nobody asked. */
+/*
+ * Bodies that come compressed by gzip (RFC 1952) though nobody asked: one
+ * member, or several in a row (section 2.2).  What follows the last one and
+ * begins no other (padding, say) is ignored, as gzip does.
+ */
 
 
 #include "ngx_http_recs.h"
@@ -12,6 +16,7 @@ static void *ngx_http_recs_inflate_alloc(void *opaque, u_int items,
 static void ngx_http_recs_inflate_free(void *opaque, void *address);
 static ngx_int_t ngx_http_recs_inflate_grow(ngx_http_recs_ctx_t *ctx,
     z_stream *zs, size_t *size);
+static ngx_uint_t ngx_http_recs_inflate_member(z_stream *zs);
 
 
 ngx_int_t
@@ -55,9 +60,13 @@ ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx)
         }
 
         rc = inflate(&zs, Z_NO_FLUSH);
+
+        if (rc == Z_STREAM_END && ngx_http_recs_inflate_member(&zs)) {
+            rc = inflateReset(&zs);
+        }
     }
 
-    ctx->text.len = zs.total_out;
+    ctx->text.len = zs.next_out - ctx->text.data;
 
     (void) inflateEnd(&zs);
 
@@ -66,15 +75,23 @@ ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    /* all of it, and nothing but it */
-
-    if (rc != Z_STREAM_END || zs.avail_in) {
+    if (rc != Z_STREAM_END) {
         ctx->state = NGX_HTTP_RECS_MALFORMED;
         ctx->why = "encoding";
         return NGX_DECLINED;
     }
 
     return NGX_OK;
+}
+
+
+/* Does another member begin where one has ended? */
+
+static ngx_uint_t
+ngx_http_recs_inflate_member(z_stream *zs)
+{
+    return zs->avail_in >= 2
+           && zs->next_in[0] == 0x1f && zs->next_in[1] == 0x8b;
 }
 
 

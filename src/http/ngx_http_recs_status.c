@@ -142,6 +142,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_write_key_uint(w, "not_modified", responses->not_modified);
     recs_write_key_uint(w, "encoded", responses->encoded);
     recs_write_key_uint(w, "unsent_versions", responses->unsent);
+    recs_write_key_uint(w, "not_utf8", responses->not_utf8);
 
     recs_write_key(w, "items");
     recs_write_object(w);

@@ -73,6 +73,11 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     ngx_http_recs_tag_versions(ctx, &w);
     ngx_http_recs_tag_ages(ctx, &w);
 
+    if (ctx->page.not_utf8) {
+        recs_write_key(&w, "not_utf8");
+        recs_write_true(&w);
+    }
+
     if (explained) {
         ngx_http_recs_tag_removed(ctx, &w);
     }

@@ -172,13 +172,37 @@ recs_json_string(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 }
 
 
+/* Past the bytes at p that are not ASCII; notes if they are not UTF-8. */
+
+static recs_inline const uint8_t *
+recs_json_beyond(recs_reader_t *rd, const uint8_t *p)
+{
+    size_t          len;
+    const uint8_t  *end;
+
+    end = rd->end;
+
+    do {
+        len = recs_text_utf8(p, end);
+
+        if (len == 0) {
+            rd->not_utf8 = 1;
+            len = 1;
+        }
+
+        p += len;
+
+    } while (p < end && *p >= 0x80);
+
+    return p;
+}
+
+
 /* Goes on at p, which is not plain; gives the closing quote. */
 
 static const uint8_t *
 recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 {
-    size_t  len;
-
     for ( ;; ) {
 
         if (p == rd->end) {
@@ -187,16 +211,7 @@ recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 
         if (*p >= 0x80) {
 
-            do {
-                len = recs_text_utf8(p, rd->end);
-
-                if (len == 0) {
-                    return recs_json_fail(rd, p, "not UTF-8");
-                }
-
-                p += len;
-
-            } while (p < rd->end && *p >= 0x80);
+            p = recs_json_beyond(rd, p);
 
         } else if (*p == '\\') {
             v->escaped = 1;

@@ -29,11 +29,18 @@ const char *
 recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     recs_pointer_t *id, recs_object_t *object)
 {
-    recs_str_t    stripped;
+    size_t        bom;
+    recs_str_t    bare, stripped;
     recs_page_t   page;
     const char   *error;
 
-    error = recs_object_page(mem, recs_format_of(text), text, id, &page);
+    /* in the midst of a page there is no place for it */
+
+    bom = recs_text_bom(text->data, text->len);
+    bare.data = bom ? text->data + bom : text->data;
+    bare.len = text->len - bom;
+
+    error = recs_object_page(mem, recs_format_of(&bare), &bare, id, &page);
     if (error) {
         return error;
     }
@@ -82,6 +89,14 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
     switch (recs_page_read(mem, &spec, format, text, page, &error, &pos)) {
 
     case RECS_OK:
+
+        if (page->not_utf8) {
+
+            /* no page gets such bytes from here */
+
+            return "not UTF-8";
+        }
+
         return page->root == RECS_OBJECT ? NULL : "not an object";
 
     case RECS_NOMEM:

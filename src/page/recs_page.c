@@ -140,6 +140,7 @@ recs_walk_root(recs_walk_t *w, uint64_t mask)
     }
 
     w->page->root = v.type;
+    w->page->not_utf8 = w->rd.not_utf8;
 
     return 0;
 }

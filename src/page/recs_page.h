@@ -72,6 +72,8 @@ typedef struct {
     recs_value_t     *values;       /* one for each of the spec's; span.data is
                                        NULL: not there, or not a scalar */
 
+    unsigned          not_utf8:1;   /* JSON: a string holds bytes that are
+                                       not UTF-8 */
     recs_type_e       root;         /* what the document is */
     recs_str_t        open;         /* root object: its "{", or its map's
                                        header */

@@ -21,9 +21,16 @@
 
 #include "recs_json.h"
 #include "recs_msgpack.h"
+#include "recs_text.h"
 
 
-/* Starts to read len bytes at text, which the caller keeps until the end. */
+/*
+ * Starts to read len bytes at text, which the caller keeps until the end.
+ *
+ * In JSON a byte order mark before the text is passed over (RFC 8259, section
+ * 8.1), and strings may hold bytes that are not UTF-8: rd->not_utf8 tells of
+ * these, once they were read.
+ */
 
 static inline void
 recs_read_init(recs_reader_t *rd, recs_format_e format, const uint8_t *text,
@@ -31,9 +38,15 @@ recs_read_init(recs_reader_t *rd, recs_format_e format, const uint8_t *text,
 {
     rd->pos = text;
     rd->end = len ? text + len : text;    /* an empty text may be NULL */
+
+    if (format == RECS_JSON) {
+        rd->pos += recs_text_bom(text, len);
+    }
+
     rd->format = format;
     rd->depth = 0;
     rd->block = NULL;
+    rd->not_utf8 = 0;
     rd->error = NULL;
 }
 

@@ -137,6 +137,15 @@ recs_text_plain(const uint8_t *p, const uint8_t *end)
 }
 
 
+/* The length of UTF-8's byte order mark, if p begins with one; else 0. */
+
+static inline size_t
+recs_text_bom(const uint8_t *p, size_t len)
+{
+    return len >= 3 && p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf ? 3 : 0;
+}
+
+
 static inline int
 recs_text_is_tail(uint8_t c)
 {

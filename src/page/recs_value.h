@@ -49,6 +49,8 @@ typedef struct {
     const uint8_t    *block;    /* JSON: the bytes whose marks (recs_text.h)
                                    are known; NULL: none */
     uint64_t          marks;
+    unsigned          not_utf8:1;   /* JSON: a string held bytes that are not
+                                       UTF-8 */
     const char       *error;    /* what is wrong at pos; NULL: nothing */
 } recs_reader_t;
 

@@ -40,6 +40,12 @@ static const accepted_t  accepted[] = {
     { recs_string("{ \"a\" : 1 , \"b\" : [ 1 , 2 ] }"), RECS_OBJECT },
     { recs_string("\n7\n"), RECS_INTEGER },
 
+    /* a byte order mark */
+
+    { recs_string("\xef\xbb\xbf{}"), RECS_OBJECT },
+    { recs_string("\xef\xbb\xbf \n[\"\xef\xbb\xbf\"]"), RECS_ARRAY },
+    { recs_string("\xef\xbb\xbf" "7"), RECS_INTEGER },
+
     /* literals */
 
     { recs_string("true"), RECS_BOOLEAN },
@@ -90,13 +96,53 @@ static const accepted_t  accepted[] = {
 };
 
 
+/* Strings that are not UTF-8 are accepted, too, and noted. */
+
+static const recs_str_t  odd[] = {
+    recs_string("\"\x80\""),
+    recs_string("\"a\xbf\""),
+    recs_string("\"\xc3\""),
+    recs_string("\"\xc3(\""),
+    recs_string("\"\xc3\xc3\""),
+    recs_string("\"\xc0\x80\""),
+    recs_string("\"\xc1\xbf\""),
+    recs_string("\"\xe0\x9f\xbf\""),
+    recs_string("\"\xe2\x82\""),
+    recs_string("\"\xe2(\xa1\""),
+    recs_string("\"\xe2\x82(\""),
+    recs_string("\"\xed\xa0\x80\""),
+    recs_string("\"\xed\xbf\xbf\""),
+    recs_string("\"\xf0\x8f\xbf\xbf\""),
+    recs_string("\"\xf0\x9f\x98\""),
+    recs_string("\"\xf0(\x98\x80\""),
+    recs_string("\"\xf0\x9f(\x80\""),
+    recs_string("\"\xf0\x9f\x98(\""),
+    recs_string("\"\xf4\x90\x80\x80\""),
+    recs_string("\"\xf5\x80\x80\x80\""),
+    recs_string("\"\xf8\x88\x80\x80\x80\""),
+    recs_string("\"\xfe\""),
+    recs_string("\"\xff\""),
+    recs_string("\"\xc3\xa9\xff\""),
+    recs_string("{\"\xe9\":1}"),
+    recs_string("\"\xff and sixteen bytes or more\\n\xc3\xa9\""),
+    recs_string("[\"a\",{\"b\":[\"\xc3\xa9 \xe9\"]}]"),
+    recs_string("\xef\xbb\xbf[\"\xef\xbb\"]"),
+};
+
+
 static const refused_t  refused[] = {
 
     /* nothing, or not JSON at all */
 
     { recs_string(""), 0 },
     { recs_string("  \n"), 3 },
-    { recs_string("\xef\xbb\xbf{}"), 0 },
+    { recs_string("\xef\xbb\xbf"), 3 },
+    { recs_string("\xef\xbb\xbf\xef\xbb\xbf{}"), 3 },
+    { recs_string("\xef\xbb{}"), 0 },
+    { recs_string("\xfe\xff{}"), 0 },
+    { recs_string("\xff\xfe{}"), 0 },
+    { recs_string(" \xef\xbb\xbf{}"), 1 },
+    { recs_string("{}\xef\xbb\xbf"), 2 },
     { recs_string("\0"), 0 },
     { recs_string("[]\0"), 2 },
     { recs_string("[\0]"), 1 },
@@ -220,36 +266,18 @@ static const refused_t  refused[] = {
     { recs_string("\"\\ud83d\\u\""), 7 },
     { recs_string("\"\\ud83d\\ude0\""), 7 },
 
-    /* not UTF-8 */
+    /* no end, whatever the last bytes are */
 
-    { recs_string("\"\x80\""), 1 },
-    { recs_string("\"a\xbf\""), 2 },
-    { recs_string("\"\xc3\""), 1 },
-    { recs_string("\"\xc3"), 1 },
-    { recs_string("\"\xc3(\""), 1 },
-    { recs_string("\"\xc3\xc3\""), 1 },
-    { recs_string("\"\xc0\x80\""), 1 },
-    { recs_string("\"\xc1\xbf\""), 1 },
-    { recs_string("\"\xe0\x9f\xbf\""), 1 },
-    { recs_string("\"\xe2\x82\""), 1 },
-    { recs_string("\"\xe2\x82"), 1 },
-    { recs_string("\"\xe2(\xa1\""), 1 },
-    { recs_string("\"\xe2\x82(\""), 1 },
-    { recs_string("\"\xed\xa0\x80\""), 1 },
-    { recs_string("\"\xed\xbf\xbf\""), 1 },
-    { recs_string("\"\xf0\x8f\xbf\xbf\""), 1 },
-    { recs_string("\"\xf0\x9f\x98\""), 1 },
-    { recs_string("\"\xf0\x9f\x98"), 1 },
-    { recs_string("\"\xf0(\x98\x80\""), 1 },
-    { recs_string("\"\xf0\x9f(\x80\""), 1 },
-    { recs_string("\"\xf0\x9f\x98(\""), 1 },
-    { recs_string("\"\xf4\x90\x80\x80\""), 1 },
-    { recs_string("\"\xf5\x80\x80\x80\""), 1 },
-    { recs_string("\"\xf8\x88\x80\x80\x80\""), 1 },
-    { recs_string("\"\xfe\""), 1 },
-    { recs_string("\"\xff\""), 1 },
-    { recs_string("\"\xc3\xa9\xff\""), 3 },
-    { recs_string("{\"\xe9\":1}"), 2 },
+    { recs_string("\"\xc3"), 2 },
+    { recs_string("\"\xe2\x82"), 3 },
+    { recs_string("\"\xf0\x9f\x98"), 4 },
+
+    /* not UTF-8, where no string is */
+
+    { recs_string("\xff"), 0 },
+    { recs_string("{\xe9:1}"), 1 },
+    { recs_string("\"\\\xff\""), 1 },
+    { recs_string("\"\\u00\xff\""), 1 },
     { recs_string("[\xe9]"), 1 },
 };
 
@@ -272,6 +300,12 @@ static const decoded_t  decoded[] = {
     { recs_string("\"\\uD83D\\uDE00!\""), recs_string("\xf0\x9f\x98\x80!") },
     { recs_string("\"before \xc3\xa9 \\n after\""),
       recs_string("before \xc3\xa9 \n after") },
+
+    /* what is not UTF-8 stays what it is */
+
+    { recs_string("\"\xff\""), recs_string("\xff") },
+    { recs_string("\"\xe9\\u00e9\xc3\""), recs_string("\xe9\xc3\xa9\xc3") },
+    { recs_string("\"\xed\xa0\xbd\""), recs_string("\xed\xa0\xbd") },
 
     /* lone surrogates: alone, between others, in the wrong order */
 
@@ -401,12 +435,40 @@ check_refused(const recs_str_t *text, size_t at)
 static void
 well_formed_texts_are_accepted(void **state)
 {
-    size_t  i;
+    size_t         i;
+    recs_value_t   v;
+    recs_reader_t  rd;
 
     (void) state;
 
     for (i = 0; i < unit_nelts(accepted); i++) {
         check_accepted(&accepted[i].text, accepted[i].type);
+
+        (void) read_skipping(&rd, &accepted[i].text, &v);
+        assert_false(rd.not_utf8);
+    }
+}
+
+
+static void
+strings_that_are_not_utf8_are_noted(void **state)
+{
+    size_t         i;
+    recs_value_t   v;
+    recs_reader_t  rd;
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(odd); i++) {
+        assert_int_equal(read_skipping(&rd, &odd[i], &v), 0);
+        check_accepted(&odd[i], v.type);
+
+        if (!rd.not_utf8) {
+            fail_msg("not noted: %.*s", unit_print(&odd[i]));
+        }
+
+        (void) read_pulling(&rd, &odd[i], &v);
+        assert_true(rd.not_utf8);
     }
 }
 
@@ -472,8 +534,9 @@ static const struct {
     { recs_string("\\u00e9"), 1 },
     { recs_string(" !#[]^\x7f"), 1 },
     { recs_string("\x1f"), 0 },
-    { recs_string("\x80"), 0 },
-    { recs_string("\xff"), 0 },
+    { recs_string("\x80"), 1 },
+    { recs_string("\xff"), 1 },
+    { recs_string("\xe2\x82"), 1 },
     { recs_string("\0"), 0 },
 };
 
@@ -925,6 +988,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(well_formed_texts_are_accepted),
+        cmocka_unit_test(strings_that_are_not_utf8_are_noted),
         cmocka_unit_test(other_texts_are_refused_where_they_err),
         cmocka_unit_test(a_truncated_page_is_refused),
         cmocka_unit_test(a_string_is_scanned_alike_at_every_length),

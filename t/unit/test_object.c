@@ -56,6 +56,11 @@ static const read_t  objects[] = {
     { "/a/0/b", recs_string("{\"a\":[{\"b\":\"x\"}]}"), recs_string("x"),
       "{\"a\":[{\"b\":\"x\"}]^}", 0 },
 
+    /* a byte order mark does not */
+
+    { "/id", recs_string("\xef\xbb\xbf{\"id\":\"p1\"}"), recs_string("p1"),
+      "{\"id\":\"p1\"^}", 0 },
+
     /* white space stays */
 
     { "/id", recs_string(" { \"id\" : 1 , \"x\" : [ ] } "),

@@ -129,6 +129,11 @@ static const identified_t  identified[] = {
     { "/id", recs_string("{\"id\":\"\\ud83d\"}"),
       recs_string("\xed\xa0\xbd") },
 
+    /* bytes that are not UTF-8 are bytes */
+
+    { "/id", recs_string("{\"id\":\"b\xe9\\u00e9\xff\"}"),
+      recs_string("b\xe9\xc3\xa9\xff") },
+
     /* integers: their decimal text */
 
     { "/id", recs_string("{\"id\":0}"), recs_string("0") },
@@ -325,7 +330,7 @@ static const recs_str_t  malformed[] = {
     recs_string("{\"items\":[{\"id\":}]}"),
     recs_string("{\"items\":[{\"id\":1,}]}"),
     recs_string("{\"items\":[{\"id\":1]]}"),
-    recs_string("{\"items\":[{\"id\":\"\xff\"}]}"),
+    recs_string("{\"items\":[{\"id\":\xff}]}"),
     recs_string("{\"items\":[{\"x\":nul}]}"),
     recs_string("{\"items\":[{\"x\":\"\n\"}]}"),
     recs_string("{\"items\":[],}"), recs_string("{\"items\":[],\"x\":}"),
@@ -336,7 +341,8 @@ static const recs_str_t  malformed[] = {
     recs_string("{\"v\":{\"w\":1},\"items\":[]"),
     recs_string("{\"v\":{\"w\":tru},\"items\":[]}"),
     recs_string("{\"v\":{\"w\":1]},\"items\":[]}"),
-    recs_string("\xef\xbb\xbf{\"items\":[]}"),
+    recs_string("\xef\xbb{\"items\":[]}"),
+    recs_string("{\"items\":[NaN]}"),
 };
 
 

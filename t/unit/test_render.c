@@ -163,6 +163,20 @@ static const rendered_t  rendered[] = {
 };
 
 
+/* A byte order mark stays, and so do bytes that are not UTF-8. */
+
+static const rendered_t  bytes[] = {
+    { recs_string("\xef\xbb\xbf{\"a\":[\"\xff\"],\"x\":\"\xe9\"}"), "k",
+      "", "", recs_string("\xef\xbb\xbf{\"a\":[\"\xff\"],\"x\":\"\xe9\"}") },
+    { recs_string("\xef\xbb\xbf{\"a\":[\"\xff\",2],\"x\":\"\xe9\"}"), "-k",
+      "$", "7", recs_string("\xef\xbb\xbf{\"a\":[2,x],\"x\":\"\xe9\","
+                          "\"_recs\":7}") },
+    { recs_string("\xef\xbb\xbf{\"_recs\":\"\xff\",\"a\":[]}"), "", "", "7",
+      recs_string("\xef\xbb\xbf{\"a\":[],\"_recs\":7}") },
+};
+
+
+
 static const recs_str_t  inserts[INSERTS_MAX] = {
     recs_string("x"), recs_string("y"), recs_string("z")
 };
@@ -254,26 +268,47 @@ render(unit_arena_t *arena, const recs_page_t *page, const recs_decision_t *d,
 
 
 static void
-decisions_are_rendered(void **state)
+check_rendered(const rendered_t *row)
 {
-    size_t            i;
     recs_str_t        str;
     recs_page_t       page;
     unit_arena_t      arena;
     recs_decision_t   d;
 
+    unit_arena_init(&arena);
+
+    unit_page(&arena, "/a /b", &row->text, &page);
+    decision(&arena, &page, row->fates, row->before, &d);
+
+    str = render(&arena, &page, &d, inserts, row->tag);
+    unit_assert_str(&str, &row->rendered);
+
+    unit_arena_free(&arena);
+}
+
+
+static void
+decisions_are_rendered(void **state)
+{
+    size_t  i;
+
     (void) state;
 
     for (i = 0; i < unit_nelts(rendered); i++) {
-        unit_arena_init(&arena);
+        check_rendered(&rendered[i]);
+    }
+}
 
-        unit_page(&arena, "/a /b", &rendered[i].text, &page);
-        decision(&arena, &page, rendered[i].fates, rendered[i].before, &d);
 
-        str = render(&arena, &page, &d, inserts, rendered[i].tag);
-        unit_assert_str(&str, &rendered[i].rendered);
+static void
+bytes_pass_as_they_came(void **state)
+{
+    size_t  i;
 
-        unit_arena_free(&arena);
+    (void) state;
+
+    for (i = 0; i < unit_nelts(bytes); i++) {
+        check_rendered(&bytes[i]);
     }
 }
 
@@ -912,6 +947,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(decisions_are_rendered),
+        cmocka_unit_test(bytes_pass_as_they_came),
         cmocka_unit_test(without_a_decision_items_stay),
         cmocka_unit_test(an_empty_object_is_tagged),
         cmocka_unit_test(a_root_array_is_rendered),

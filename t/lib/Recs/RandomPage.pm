@@ -384,8 +384,7 @@ sub write_points {
     my $out = '"';
 
     for my $c (@points) {
-        my $must = $c < 0x20 || $c == 0x22 || $c == 0x5C
-                   || ($c >= 0xD800 && $c <= 0xDFFF);
+        my $must = $c < 0x20 || $c == 0x22 || $c == 0x5C;
 
         if (!$must && !$self->chance($escaped)) {
             $out .= Recs::Reference::utf8_bytes($c);

@@ -25,6 +25,7 @@ Recs::Reference - what a filtered page must be, found by other means
     $want->{removed_by};    # { in_stock => 3, seen => 1, distinct, limit }
     $want->{reasons};       # [id, reason] of each that went
     $want->{unidentified};  # how many items have no id
+    $want->{not_utf8};      # a string holds what is not UTF-8
     $want->{outline};       # the text, the shelves' insides left out
     $want->{malformed};     # or: why it can't be filtered
 
@@ -34,7 +35,8 @@ can't be asked, and that is what becomes of an item.
 =head1 RULES
 
 They are those of the documentation, read anew and not from the module.  The
-text must be JSON (RFC 8259) in UTF-8, nested at most 512 deep.  Of members
+text must be JSON (RFC 8259), nested at most 512 deep; a byte order mark may
+stand before it, and strings may hold any bytes.  Of members
 with the same name the last one wins.  An id is a string's decoded text (a
 lone surrogate escape: three bytes by UTF-8's scheme), or an integer's digits
 as they stand, but for C<-0>, which is C<0>; no number is ever computed with.
@@ -49,7 +51,7 @@ no warnings 'recursion';
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(filter difference parse decode_text);
+our @EXPORT_OK = qw(filter difference is_utf8 parse decode_text);
 
 my $MAX_DEPTH = 512;
 
@@ -65,6 +67,7 @@ sub filter {
     return { malformed => "no shelf\n" } if !@shelves;
 
     my $want = {
+        not_utf8 => !is_utf8($bytes),
         shelves => [], ids => [], items => [], reasons => [],
         removed_by => {}, total => 0, kept => 0, unidentified => 0,
         outline => outline($bytes, @shelves),
@@ -342,9 +345,7 @@ sub utf8_bytes {
 sub parse {
     my ($bytes) = @_;
 
-    die "not UTF-8\n" if !is_utf8($bytes);
-
-    pos($bytes) = 0;
+    pos($bytes) = $bytes =~ /\A\xEF\xBB\xBF/ ? 3 : 0;
     my $root = value(\$bytes, 0);
     space(\$bytes);
     die "more follows at " . pos($bytes) . "\n"
