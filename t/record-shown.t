@@ -94,6 +94,10 @@ server {
         recs_record_shown redis=main key=shown:$recs_user within=1h max=3;
         proxy_pass http://%%API%%;
     }
+    location /ms {
+        recs_record_shown redis=main key=ms:$recs_user within=1h unit=ms;
+        proxy_pass http://%%API%%;
+    }
     location /always {
         recs_record_shown redis=main key=shown:$recs_user;
         proxy_pass http://%%API%%;
@@ -242,6 +246,22 @@ subtest 'nobody gets the same item again, on any nginx' => sub {
     $redis->cmd('ZADD', 'shown:c1', 'XX', time - 3700, 'a');
     is($t->get('/cool?u=c1&items=a+b')->body, page('a'), 'until it is over');
     $second->quit(Recs::Mode::patience(10));
+};
+
+
+subtest 'in milliseconds' => sub {
+    my $before = int(1000 * time) - 10;
+
+    $redis->cmd('ZADD', 'ms:m1', $before - 3_700_000, 'old',
+                                 $before - 3_000_000, 'young');
+    $t->get('/ms?u=m1&items=a+b');
+    ok(wait_until(sub { $redis->cmd('TTL', 'ms:m1') > 0 }), 'recorded');
+
+    my %score = @{ $redis->cmd('ZRANGE', 'ms:m1', 0, -1, 'WITHSCORES') };
+    is(join(' ', sort keys %score), 'a b young', 'trimmed by age');
+    like($score{a}, qr/^\d{13}$/, 'a time in ms');
+    cmp_ok($score{a}, '>=', $before, 'not before');
+    cmp_ok($score{a}, '<=', 1000 * time + 10, 'not after');
 };
 
 
@@ -623,6 +643,7 @@ subtest 'configurations that are wrong' => sub {
         ['redis=none key=k', 'no recs_redis "none" is defined'],
         ['redis=main key=k within=0', 'it must be a time such as "7d"'],
         ['redis=main key=k within=11y', 'it must be a time such as "7d"'],
+        ['redis=main key=k unit=min', 'it must be "s" or "ms"'],
         ['redis=main key=k max=0', 'it must be a number from 1 to 1000000'],
         ['redis=main key=k; recs_record_shown off', 'is duplicate'],
     ) {

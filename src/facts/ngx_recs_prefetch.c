@@ -206,8 +206,7 @@ static const char *
 ngx_recs_prefetch_least(const ngx_recs_set_t *set, char *buf, size_t size)
 {
     if (set->within) {
-        (void) snprintf(buf, size, "(%lld",
-                        (long long) (ngx_time() - set->within));
+        (void) snprintf(buf, size, "(%.3f", ngx_recs_set_oldest(set));
         return buf;
     }
 

@@ -13,6 +13,10 @@
 
 #define NGX_RECS_RECORD_LOSSES      5
 
+/* Bytes that a score takes: unix time, with three digits of a second. */
+
+#define NGX_RECS_RECORD_SCORE       (NGX_TIME_T_LEN + sizeof(".000") - 1)
+
 /* Redis keeps an exiting worker as long as it confirms a record in so long. */
 
 #define NGX_RECS_RECORD_LINGER      1000                /* ms */
@@ -57,6 +61,8 @@ static void ngx_recs_record_ready(ngx_recs_redis_private_t *connection);
 static void ngx_recs_record_flush(ngx_event_t *ev);
 static ngx_int_t ngx_recs_record_send(ngx_recs_record_t *record);
 static ngx_int_t ngx_recs_record_send_ids(ngx_recs_record_t *record);
+static size_t ngx_recs_record_score(const ngx_recs_record_t *record,
+    time_t sec, u_char *score);
 static ngx_int_t ngx_recs_record_send_trim(ngx_recs_record_t *record);
 static ngx_int_t ngx_recs_record_expire(ngx_recs_record_t *record);
 static ngx_int_t ngx_recs_record_command(ngx_recs_record_t *record,
@@ -419,7 +425,7 @@ static ngx_int_t
 ngx_recs_record_send_ids(ngx_recs_record_t *record)
 {
     size_t        *argvlen;
-    u_char         score[NGX_TIME_T_LEN + sizeof(".000") - 1];
+    u_char         score[NGX_RECS_RECORD_SCORE];
     ngx_int_t      rc;
     ngx_uint_t     i, n;
     const char   **argv;
@@ -441,7 +447,7 @@ ngx_recs_record_send_ids(ngx_recs_record_t *record)
     argv[2] = "GT";
     argvlen[2] = 2;
 
-    n = ngx_sprintf(score, "%T.%03M", record->sec, record->msec) - score;
+    n = ngx_recs_record_score(record, record->sec, score);
 
     for (i = 0; i < record->nids; i++) {
         argv[3 + 2 * i] = (char *) score;
@@ -458,12 +464,24 @@ ngx_recs_record_send_ids(ngx_recs_record_t *record)
 }
 
 
-/* A set with within= counts whole seconds: what it still counts stays. */
+/* The score of when it was shown, but in another second; returns its length. */
+
+static size_t
+ngx_recs_record_score(const ngx_recs_record_t *record, time_t sec,
+    u_char *score)
+{
+    return ngx_sprintf(score, record->keep.unit_ms ? "%T%03M" : "%T.%03M", sec,
+                       record->msec)
+           - score;
+}
+
+
+/* What a set with the same within= still counts stays. */
 
 static ngx_int_t
 ngx_recs_record_send_trim(ngx_recs_record_t *record)
 {
-    u_char       number[NGX_INT64_LEN];
+    u_char       number[NGX_RECS_RECORD_SCORE];
     size_t       argvlen[4];
     const char  *argv[4];
 
@@ -476,9 +494,9 @@ ngx_recs_record_send_trim(ngx_recs_record_t *record)
         argvlen[0] = 16;
         argv[2] = "-inf";
         argvlen[2] = 4;
-        argvlen[3] = ngx_sprintf(number, "%T",
-                                 record->sec - record->keep.within)
-                     - number;
+        argvlen[3] = ngx_recs_record_score(record,
+                                           record->sec - record->keep.within,
+                                           number);
 
         if (ngx_recs_record_command(record, 4, argv, argvlen) != NGX_OK) {
             return NGX_ERROR;

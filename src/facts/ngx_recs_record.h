@@ -72,6 +72,7 @@ typedef struct {
 typedef struct {
     time_t                          within;     /* s: older ids go, and the key
                                                    when none is left; 0: stay */
+    ngx_uint_t                      unit_ms;    /* scores are ms, else s */
     ngx_uint_t                      max;        /* the newest that stay; 0: all
                                                    do */
 } ngx_recs_retention_t;

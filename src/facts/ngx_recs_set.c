@@ -231,10 +231,28 @@ ngx_uint_t
 ngx_recs_set_counts(const ngx_recs_set_t *set, double n)
 {
     if (set->within) {
-        return n > (double) (ngx_time() - set->within);
+        return n > ngx_recs_set_oldest(set);
     }
 
     return set->has_min ? n >= set->min : 1;
+}
+
+
+/*
+ * Exact also for seconds: the quotient is the double that is nearest to it, as
+ * is what strtod() makes of a score that was written with milliseconds.
+ */
+
+double
+ngx_recs_set_oldest(const ngx_recs_set_t *set)
+{
+    double       ms;
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+    ms = (double) ((int64_t) tp->sec * 1000 + tp->msec - set->within);
+
+    return set->unit_ms ? ms : ms / 1000;
 }
 
 

@@ -73,9 +73,10 @@ typedef struct {
 
     ngx_recs_redis_t         *redis;
     ngx_recs_set_type_e       type;
-    time_t                    within;       /* sorted: an id counts if its
-                                               score is a unix time no longer
+    int64_t                   within;       /* sorted, ms: an id counts if its
+                                               score is a unix time less long
                                                ago; 0: any score counts */
+    ngx_uint_t                unit_ms;      /* within: scores are ms, else s */
     double                    min;          /* sorted, hash: an id counts if
                                                its value is at least so */
     unsigned                  has_min:1;
@@ -157,6 +158,13 @@ ngx_int_t ngx_recs_set_answer(const ngx_recs_set_t *set,
  */
 
 ngx_uint_t ngx_recs_set_counts(const ngx_recs_set_t *set, double n);
+
+/*
+ * With within=: the score of what was T ago by nginx's clock, to the
+ * millisecond, in the unit of the set's scores.  Only a higher one counts.
+ */
+
+double ngx_recs_set_oldest(const ngx_recs_set_t *set);
 
 /*
  * A score as Redis writes it, or a hash's value: a decimal number, "inf" or

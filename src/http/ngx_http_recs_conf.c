@@ -285,6 +285,23 @@ ngx_http_recs_option_text(ngx_http_recs_option_t *o,
 }
 
 
+char *
+ngx_http_recs_option_unit(ngx_http_recs_option_t *o, ngx_uint_t *ms)
+{
+    if (ngx_strcmp(o->value.data, "ms") == 0) {
+        *ms = 1;
+
+    } else if (ngx_strcmp(o->value.data, "s") == 0) {
+        *ms = 0;
+
+    } else {
+        return "it must be \"s\" or \"ms\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_int_t
 ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source, recs_pointer_t *ptr)
 {

@@ -47,6 +47,10 @@ void ngx_http_recs_option_init(ngx_http_recs_option_t *o, ngx_conf_t *cf,
 char *ngx_http_recs_option_text(ngx_http_recs_option_t *o,
     ngx_http_complex_value_t **cv);
 
+/* "unit=s" or "unit=ms", of times that are scores: a set() of options. */
+
+char *ngx_http_recs_option_unit(ngx_http_recs_option_t *o, ngx_uint_t *ms);
+
 /*
  * Reads the directive's arguments from number first on by defs, which end with
  * a null name.  Each option may be given once.  NGX_CONF_OK or NGX_CONF_ERROR.

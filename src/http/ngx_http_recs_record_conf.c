@@ -59,6 +59,15 @@ ngx_http_recs_record_within(ngx_http_recs_option_t *o, void *thing)
 
 
 static char *
+ngx_http_recs_record_unit(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_record_t *record = thing;
+
+    return ngx_http_recs_option_unit(o, &record->keep.unit_ms);
+}
+
+
+static char *
 ngx_http_recs_record_max(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_record_t *record = thing;
@@ -81,6 +90,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_record_defs[] = {
     { ngx_string("redis="), ngx_http_recs_record_redis },
     { ngx_string("key="), ngx_http_recs_record_key },
     { ngx_string("within="), ngx_http_recs_record_within },
+    { ngx_string("unit="), ngx_http_recs_record_unit },
     { ngx_string("max="), ngx_http_recs_record_max },
     { ngx_null_string, NULL }
 };

@@ -18,6 +18,7 @@ typedef struct {
     ngx_uint_t                  nsources;
     unsigned                    key:1;      /* given, as is */
     unsigned                    type:1;
+    unsigned                    unit:1;
     unsigned                    absent_unknown:1;
     unsigned                    absent_empty:1;
     ngx_recs_replica_t          replica;
@@ -105,13 +106,24 @@ ngx_http_recs_set_within(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    so->set->set.within = ngx_parse_time(&o->value, 1);
+    so->set->set.within = ngx_parse_time(&o->value, 0);
 
-    if (so->set->set.within == (time_t) NGX_ERROR || so->set->set.within == 0) {
+    if (so->set->set.within == NGX_ERROR || so->set->set.within == 0) {
         return "it must be a time such as \"30d\" or \"3600\", over 0";
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_unit(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->unit = 1;
+
+    return ngx_http_recs_option_unit(o, &so->set->set.unit_ms);
 }
 
 
@@ -304,6 +316,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("file="), ngx_http_recs_set_file },
     { ngx_string("value="), ngx_http_recs_set_value },
     { ngx_string("within="), ngx_http_recs_set_within },
+    { ngx_string("unit="), ngx_http_recs_set_unit },
     { ngx_string("min="), ngx_http_recs_set_min },
     { ngx_string("unknown="), ngx_http_recs_set_unknown },
     { ngx_string("absent="), ngx_http_recs_set_absent },
@@ -389,6 +402,10 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 
     if (set->within && set->type != NGX_RECS_SET_SORTED) {
         return "can have \"within=\" only with \"type=zset\"";
+    }
+
+    if (so->unit && set->within == 0) {
+        return "can have \"unit=\" only with \"within=\"";
     }
 
     if (set->has_min && set->type == NGX_RECS_SET_PLAIN) {
