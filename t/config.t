@@ -786,7 +786,7 @@ sub inherits {
     my $location = "proxy_pass http://%%API%%;";
     my $http = <<"END";
 recs_redis late { server %%FAKE%%; timeout 10s; }
-recs_set slow redis=late key=k;
+recs_set slow redis=late key=k absent=empty;
 recs_set x value=x;
 recs_set y value=y;
 recs_set z value=z;
