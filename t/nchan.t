@@ -96,6 +96,8 @@ sub both_work {
     is $r->body, '{"items":[{"id":"b1"},{"id":"b3"}]}', 'a page after that';
 
     is_deeply [$nginx->workers], \@workers, 'no worker has died';
+    unlike $nginx->error_log, qr/variables_hash/,
+        'the variables find room in the usual tables';
 
     $nginx->quit;
     $channels->cmd('FLUSHALL');

@@ -725,7 +725,7 @@ ngx_int_t ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag);
 
 ngx_int_t ngx_http_recs_add_variables(ngx_conf_t *cf);
 
-/* Every $recs_removed_NAME in use names a set.  NGX_OK or NGX_ERROR. */
+/* Every $recs_... in use is there, and one thing only.  NGX_OK or NGX_ERROR. */
 
 ngx_int_t ngx_http_recs_check_variables(ngx_conf_t *cf);
 

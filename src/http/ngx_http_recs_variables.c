@@ -31,8 +31,11 @@ static ngx_int_t ngx_http_recs_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_recs_active_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static const char *ngx_http_recs_variable_fault(
-    ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name);
+static ngx_int_t ngx_http_recs_named_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static const char *ngx_http_recs_variable_fault(ngx_conf_t *cf,
+    const ngx_str_t *name);
+static ngx_uint_t ngx_http_recs_defined(ngx_conf_t *cf, const ngx_str_t *name);
 static ngx_uint_t ngx_http_recs_has_prefix(const ngx_str_t *name,
     const ngx_str_t *prefix);
 static ngx_uint_t ngx_http_recs_same_name(const ngx_str_t *name,
@@ -72,6 +75,7 @@ const ngx_str_t  ngx_http_recs_ages[] = {
 };
 
 
+static const ngx_str_t  ngx_http_recs_prefix = ngx_string("recs_");
 static const ngx_str_t  ngx_http_recs_removed_prefix =
     ngx_string("recs_removed_");
 static const ngx_str_t  ngx_http_recs_set_age_prefix =
@@ -80,64 +84,79 @@ static const ngx_str_t  ngx_http_recs_active_prefix =
     ngx_string("recs_active_");
 
 
+/*
+ * Configurations find a variable by its own entry.  Who asks by a name at run
+ * time (SSI, scripts) gets it by its prefix: so many names in nginx's hash
+ * would make it warn that "variables_hash" is too small.
+ */
+
+#define NGX_HTTP_RECS_VAR         (NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH)
+#define NGX_HTTP_RECS_PREFIX_VAR  (NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX)
+
+
 static ngx_http_variable_t  ngx_http_recs_vars[] = {
 
     { ngx_string("recs_user"), NULL, ngx_http_recs_user_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_event"), NULL, ngx_http_recs_event_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_state"), NULL, ngx_http_recs_state_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_total"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, total), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, total), NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_kept"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, kept), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, kept), NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_removed"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, removed), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, removed), NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_unidentified"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, unidentified), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, unidentified), NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_explored"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, explored), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      offsetof(recs_decision_t, explored), NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_backfilled"), NULL, ngx_http_recs_count_variable,
-      offsetof(recs_decision_t, backfilled), NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
-
-    { ngx_string("recs_set_age_"), NULL, ngx_http_recs_set_age_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
-
-    { ngx_string("recs_active_"), NULL, ngx_http_recs_active_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
+      offsetof(recs_decision_t, backfilled), NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_model"), NULL, ngx_http_recs_version_variable,
-      NGX_HTTP_RECS_MODEL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_MODEL, NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_schema"), NULL, ngx_http_recs_version_variable,
-      NGX_HTTP_RECS_SCHEMA, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_SCHEMA, NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_features"), NULL, ngx_http_recs_version_variable,
-      NGX_HTTP_RECS_FEATURES, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_FEATURES, NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_snapshot"), NULL, ngx_http_recs_version_variable,
-      NGX_HTTP_RECS_SNAPSHOT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_SNAPSHOT, NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_age"), NULL, ngx_http_recs_age_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_lookup_time"), NULL, ngx_http_recs_time_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_VAR, 0 },
 
     { ngx_string("recs_exposure"), NULL, ngx_http_recs_exposure_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_RECS_VAR, 0 },
+
+    /* of the prefixes that fit nginx takes the last one */
+
+    { ngx_string("recs_"), NULL, ngx_http_recs_named_variable, 0,
+      NGX_HTTP_RECS_PREFIX_VAR, 0 },
+
+    { ngx_string("recs_removed_"), NULL, ngx_http_recs_removed_variable, 0,
+      NGX_HTTP_RECS_PREFIX_VAR, 0 },
+
+    { ngx_string("recs_set_age_"), NULL, ngx_http_recs_set_age_variable, 0,
+      NGX_HTTP_RECS_PREFIX_VAR, 0 },
+
+    { ngx_string("recs_active_"), NULL, ngx_http_recs_active_variable, 0,
+      NGX_HTTP_RECS_PREFIX_VAR, 0 },
 
       ngx_http_null_variable
 };
@@ -181,16 +200,14 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
     const char                 *fault;
     ngx_http_variable_t        *v;
     ngx_http_core_main_conf_t  *cmcf;
-    ngx_http_recs_main_conf_t  *rmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
 
     v = cmcf->variables.elts;
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
         name = &v[i].name;
-        fault = ngx_http_recs_variable_fault(rmcf, name);
+        fault = ngx_http_recs_variable_fault(cf, name);
 
         if (fault) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -208,10 +225,18 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 /* NULL: it is none of ours, or it can be only one thing. */
 
 static const char *
-ngx_http_recs_variable_fault(ngx_http_recs_main_conf_t *rmcf,
-    const ngx_str_t *name)
+ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
 {
-    ngx_http_recs_active_t  active;
+    ngx_http_recs_active_t      active;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    if (!ngx_http_recs_has_prefix(name, &ngx_http_recs_prefix)
+        || ngx_http_recs_defined(cf, name))
+    {
+        return NULL;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
 
     if (ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)) {
         return ngx_http_recs_names_set(rmcf, name,
@@ -226,7 +251,7 @@ ngx_http_recs_variable_fault(ngx_http_recs_main_conf_t *rmcf,
     }
 
     if (!ngx_http_recs_has_prefix(name, &ngx_http_recs_active_prefix)) {
-        return NULL;
+        return "unknown";
     }
 
     switch (ngx_http_recs_active(rmcf, name, &active)) {
@@ -240,6 +265,32 @@ ngx_http_recs_variable_fault(ngx_http_recs_main_conf_t *rmcf,
     default:
         return "more than one channel of recs_snapshots could be meant by";
     }
+}
+
+
+/* By our table, or by the configuration: "set", "map", a capture... */
+
+static ngx_uint_t
+ngx_http_recs_defined(ngx_conf_t *cf, const ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_hash_key_t             *key;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    key = cmcf->variables_keys->keys.elts;
+
+    for (i = 0; i < cmcf->variables_keys->keys.nelts; i++) {
+
+        if (key[i].key.len == name->len
+            && ngx_strncmp(key[i].key.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -335,6 +386,31 @@ ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf, const ngx_str_t *name,
     }
 
     return n;
+}
+
+
+/* data: a name that was asked for at run time */
+
+static ngx_int_t
+ngx_http_recs_named_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t *name = (ngx_str_t *) data;
+
+    ngx_http_variable_t  *var;
+
+    for (var = ngx_http_recs_vars; var->name.len; var++) {
+
+        if (!(var->flags & NGX_HTTP_VAR_PREFIX)
+            && ngx_http_recs_same_name(name, var->name.data, var->name.len))
+        {
+            return var->get_handler(r, v, var->data);
+        }
+    }
+
+    v->not_found = 1;
+
+    return NGX_OK;
 }
 
 
