@@ -6,6 +6,7 @@ use warnings;
 #
 #     perl t/build-nginx.pl asan      address and undefined sanitizers
 #     perl t/build-nginx.pl debug     for valgrind, poll and select
+#     perl t/build-nginx.pl source    downloads the source, and builds nothing
 #
 # In both, nginx's pools take each piece from malloc() (NGX_DEBUG_PALLOC):
 # else a tool that watches memory sees large blocks only, and little of their
@@ -22,7 +23,14 @@ my %flags = (
 );
 
 my $name = $ARGV[0] // '';
-my $flags = $flags{$name} or die "usage: $0 asan|debug\n";
+
+if ($name eq 'source') {
+    my $source = Recs::Source->new(name => $name);
+    exit 0 if $source->fetch;
+    die $source->output;
+}
+
+my $flags = $flags{$name} or die "usage: $0 asan|debug|source\n";
 my @ld = $flags =~ /(-fsanitize=\S+)/ ? "--with-ld-opt=$1" : ();
 
 my $source = Recs::Source->new(name => $name, configure => [

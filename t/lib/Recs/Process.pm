@@ -104,26 +104,42 @@ sub spew {
 
 
 # A TCP port that nobody has on 127.0.0.1 and [::1] now, below those that the
-# kernel hands out by itself.  Not the same one twice in a test.
+# kernel hands out by itself.  Not the same one twice in a test, nor one that
+# another test, which runs at the same time, was given and has not bound yet.
 
-my %given;
-my $next_port;
+use constant { FIRST_PORT => 10_000, BLOCK => 50, BLOCKS => 400 };
+
+my (@free, @blocks);
 
 sub free_port {
     require IO::Socket::IP;
 
-    $next_port //= ($$ * 37 + int rand 1000) % 20_000;
+    while (1) {
+        @free = next_block() if !@free;
 
-    for (1 .. 20_000) {
-        my $port = 10_000 + $next_port;
-        $next_port = ($next_port + 1) % 20_000;
-
-        next if $given{$port};
+        my $port = shift @free;
         next unless can_bind('127.0.0.1', $port);
         next if has_ipv6() && !can_bind('::1', $port);
 
-        $given{$port} = 1;
         return $port;
+    }
+}
+
+
+# Ports that are this process's, as long as it has a socket of that name.
+
+sub next_block {
+    require IO::Socket::UNIX;
+
+    my $from = int rand BLOCKS;
+
+    for my $block (map { $_ % BLOCKS } $from .. $from + BLOCKS - 1) {
+        my $name = "\0recs-ports-$block";
+        my $held = IO::Socket::UNIX->new(Local => $name, Listen => 1) or next;
+
+        push @blocks, $held;
+        my $first = FIRST_PORT + $block * BLOCK;
+        return $first .. $first + BLOCK - 1;
     }
 
     die "no free port";

@@ -9,16 +9,18 @@ Recs::Source - nginx built from source, with the module linked into it
     my $source = Recs::Source->new(name => 'static',
                                    configure => ['--add-module=...', ...]);
 
-    $source->unpack or die $source->output;         # also downloads it
+    $source->fetch or die $source->output;          # if it is not there yet
+    $source->unpack or die $source->output;         # that, and unpacks it
     $source->configure or die $source->output;
     $source->make or die $source->output;
     my $nginx = $source->binary;
 
 =head1 DESCRIPTION
 
-The source is the tarball that Debian builds its nginx of.  Debian's archive
-is asked through apt lists of our own, made from the machine's list of
-archives, which stays as it is.
+The source is the tarball that Debian builds its nginx of.  F<t/run.sh> has it
+downloaded where it installs packages, so that the tests themselves need no
+network.  Debian's archive is asked through apt lists of our own, made from the
+machine's list of archives, which stays as it is.
 
 All is kept from one run to the next, in F<build/NAME>, and done again only as
 far as the module's files, the options or the tarball are others.
@@ -61,10 +63,26 @@ sub binary { return "$_[0]{dir}/nginx/objs/nginx" }
 sub output { return $_[0]{output} }
 
 
+# True if the tarball is there, from before or now.
+
+sub fetch {
+    my ($self) = @_;
+
+    return 1 if defined tarball() || $self->download;
+
+    $self->{output} = "The source of nginx (nginx_VERSION.orig.tar.gz) is not in "
+        . "$ROOT/build/source,\nand can't be downloaded from Debian's archive, "
+        . "which needs a network.\nPut it there, or run t/run.sh where there is "
+        . "one.  What was said:\n\n" . $self->{output};
+    return 0;
+}
+
+
 sub unpack {
     my ($self) = @_;
 
-    my $tarball = tarball() // $self->download // return 0;
+    $self->fetch or return 0;
+    my $tarball = tarball();
     my $stamp = "$self->{dir}/unpacked";
 
     return 1 if -e "$self->{dir}/nginx/configure"
@@ -93,32 +111,56 @@ sub download {
 
     my $dir = "$ROOT/build/source";
     my $apt = "$dir/apt";
-    make_path(map { "$apt/$_" } qw(lists/partial cache/archives/partial));
-    spew("$apt/sources.list", $self->archives);
+    make_path(map { "$apt/$_" } qw(lists/partial machine/partial
+                                   cache/archives/partial));
 
-    my @options = map { ('-o', $_) } (
+    my $lists = $self->archives
+                || $self->update("Dir::State::Lists=$apt/machine")
+                   && $self->archives("Dir::State::Lists=$apt/machine")
+        or return;
+    spew("$apt/sources.list", $lists);
+
+    my @options = (
         "Dir::Etc::SourceList=$apt/sources.list",
         'Dir::Etc::SourceParts=/dev/null',
         "Dir::State::Lists=$apt/lists",
         "Dir::Cache=$apt/cache",
-        'APT::Sandbox::User=root',
-        'Acquire::Retries=3',
     );
 
-    $self->run($dir, 'apt-get', @options, 'update') or return;
-    $self->run($dir, 'apt-get', @options, 'source', '--download-only',
-               '--tar-only', 'nginx') or return;
+    $self->update(@options) or return;
+    $self->apt(\@options, 'source', '--download-only', '--tar-only', 'nginx')
+        or return;
 
     return tarball();
 }
 
 
-# A deb-src line for each of the machine's archives that is Debian's.
+# An archive that does not answer is an error: what its lists have would be
+# missed later, without a reason.
+
+sub update {
+    my ($self, @options) = @_;
+
+    return $self->apt([@options, 'APT::Update::Error-Mode=any'], 'update');
+}
+
+
+sub apt {
+    my ($self, $options, @command) = @_;
+
+    return $self->run("$ROOT/build/source", 'apt-get',
+                      (map { ('-o', $_) } 'APT::Sandbox::User=root',
+                       'Acquire::Retries=3', @$options), @command);
+}
+
+
+# A deb-src line for each of the machine's archives that is Debian's; as far as
+# they are known by lists.
 
 sub archives {
-    my ($self) = @_;
+    my ($self, @options) = @_;
 
-    $self->run($self->{dir}, 'apt-get', 'indextargets', '--format',
+    $self->apt(\@options, 'indextargets', '--format',
                '$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)',
                'Created-By: Packages');
 
@@ -128,7 +170,7 @@ sub archives {
 
     for (split /\n/, $self->output) {
         my ($origin, $uri, $release, $component) = split /\|/;
-        next if $origin ne 'Debian' || $component ne 'main';
+        next if ($origin // '') ne 'Debian' || ($component // '') ne 'main';
         $lines{"deb-src $option$uri $release $component\n"} = 1;
     }
 
