@@ -100,7 +100,8 @@ sub write_conf {
     for (['http.conf', $opt->{http} // ''], ['nginx.conf', $conf]) {
         my ($name, $text) = @$_;
         spew("$dir/$name",
-             Recs::Mode::patient($self->{fill}->($text, %names)));
+             Recs::Mode::patient($self->{fill}->($text, %names),
+                                 $name eq 'nginx.conf'));
     }
 }
 
