@@ -65,6 +65,7 @@ $t->write('pool.ndjson', join '', map { "{\"id\":\"$_\"}\n" } qw(n1 n2 n3 n4));
 
 my $http = <<'HTTP';
 recs_redis main { server %%REDIS%%; }
+recs_redis wide { server %%REDIS%%; }
 recs_redis other { server %%OTHER%%; timeout 60s; }
 recs_redis fake { server %%FAKE%%; connect_timeout 60s; timeout 60s; }
 recs_redis gone { server unix:%%TESTDIR%%/nobody.sock; }
@@ -134,7 +135,14 @@ server {
     }
 
     location /small.json { }
-    location /many.json { recs_max_items 200000; }
+    location /many.json {
+        recs_max_items 200000;
+        recs_record_shown redis=wide key=shown:$recs_user within=1h;
+    }
+    location /wide {
+        recs_record_shown redis=wide key=shown:$recs_user within=1h;
+        proxy_pass http://%%API%%;
+    }
     location /large.json {
         recs_record_shown redis=other key=shown:$recs_user within=1h;
     }
@@ -482,7 +490,8 @@ subtest 'Redis says no' => sub {
     $t->get('/users?u=s1&items=a');
     ok(wait_until(sub { counted()->{refused} == $before + 1 }), 'counted');
     is($redis->cmd('TTL', 'shown:s1'), -1, 'what stood there stays');
-    $nginx->wait_log(qr/recs_redis "main" does not record.*WRONGTYPE/);
+    ok($nginx->wait_log(qr/recs_redis "main" does not record.*WRONGTYPE/),
+       'logged');
 
     $t->get('/users?u=s2&items=a');
     is_recorded('s2', 'a', 'others are recorded');
@@ -490,16 +499,17 @@ subtest 'Redis says no' => sub {
 
 
 subtest 'more ids than fit into a command' => sub {
-    my $before = counted();
+    my $before = counted('wide');
 
     my $many = page(map { 'm' . $_ } 1 .. 140_000);
     chmod 0644, $t->write('www/many.json', $many);
     ok($t->get('/many.json?u=m1')->body eq $many, 'the page comes');
-    $t->get('/users?u=m2&items=a');
+    $t->get('/wide?u=m2&items=a');
     is_recorded('m2', 'a', 'the next one is recorded');
     is_deeply(recorded('m1'), [], 'it is not');
-    is(counted()->{refused}, $before->{refused} + 1, 'but counted');
-    $nginx->wait_log(qr/"main" does not record.*too many bytes/);
+    is(counted('wide')->{refused}, $before->{refused} + 1, 'but counted');
+    ok($nginx->wait_log(qr/"wide" does not record.*too many bytes/),
+       'and told');
 };
 
 
@@ -512,7 +522,8 @@ subtest 'an answer that is none, time and again' => sub {
        'others are recorded');
     is(counted('fake')->{refused}, $before->{refused} + 2,
        'it is given up, and counted');
-    $nginx->wait_log(qr/"fake" does not record.*lost over a page/);
+    ok($nginx->wait_log(qr/"fake" does not record.*lost over a page/),
+       'logged');
     is(scalar(grep { $_->[0] eq 'ZADD' && $_->[1] eq 'shown:poison' }
               $fake->commands), 5, 'after five times');
 };
@@ -588,7 +599,8 @@ subtest 'more than can be kept' => sub {
     my $dropped = counted('other')->{dropped} - $before->{dropped};
     cmp_ok($dropped, '>', 5, 'some are dropped');
     cmp_ok($dropped, '<', 15, 'some are kept');
-    $nginx->wait_log(qr/dropped, \d+ wait for recs_redis "other" already/);
+    ok($nginx->wait_log(qr/dropped, \d+ wait for recs_redis "other" already/),
+       'logged');
 
     $other->start;
     ok(wait_until(sub { counted('other')->{responses}
