@@ -17,8 +17,8 @@ my $t = Recs::Test->new;
 my @ids = (1 .. 6);
 my %stock = map { ($_ => 1) } 1, 2, 4, 5;       # as Redis has it, when well
 
-# Milliseconds: what recs_lookup_timeout is where Redis says nothing.  Elsewhere it
-# is as long as may be: who is answered soon was not waited for.
+# Milliseconds: what recs_lookup_timeout is where Redis says nothing.
+# Elsewhere it is as long as may be: who is answered soon was not waited for.
 my $deadline = 200;
 
 my $page = page(@ids);

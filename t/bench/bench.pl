@@ -269,9 +269,9 @@ usage: sh t/bench/run.sh [instructions] [OPTION...]
   --against=FILE        another build of the module, in the same run
   --json=FILE           every sample, for further use
 
-instructions: how many of them, in user space, nginx needs for a request, counted
-by valgrind's callgrind.  About the same number comes each time, on a machine with
-other work, too.  Without --with: of all that can be measured.  Of the options
+instructions: how many of them, in user space, nginx needs for a request,
+counted by valgrind's callgrind.  About the same number comes each time, also
+beside other work.  Without --with: of all that can be measured.  Of the options
 above it has --with, --sizes, --rounds, --redis, --redis-connections, --buffers,
 --against and --json, and
 
@@ -1071,9 +1071,9 @@ sub count_header {
     my ($version) = `/usr/sbin/nginx -v 2>&1` =~ m{nginx/([\d.]+)};
     my ($valgrind) = `valgrind --version` =~ /valgrind-(\S+)/;
 
-    return sprintf "nginx %s (one process), callgrind %s; medians of %d rounds of "
-        . "at least %d requests, one at a time.\n", $version // '?', $valgrind // '?',
-        $opt{rounds}, $opt{requests};
+    return sprintf "nginx %s (one process), callgrind %s; medians of %d rounds "
+        . "of at least %d requests, one at a time.\n",
+        $version // '?', $valgrind // '?', $opt{rounds}, $opt{requests};
 }
 
 

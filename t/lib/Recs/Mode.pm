@@ -16,8 +16,9 @@ Recs::Mode - the modes in which the tests can be run
 =head1 DESCRIPTION
 
 All that the test modes (F<docs/development.md>) change in the tests is said
-here, and what a busy machine does: everything may take as many times as long as
-there are processes that want a CPU for each one that there is.  Environment: C<ASAN>, C<VALGRIND>, C<HUP>, of F<t/run.sh>;
+here, and what a busy machine does: everything may take as many times as long
+as there are processes that want a CPU for each one that there is.
+Environment: C<ASAN>, C<VALGRIND>, C<HUP>, of F<t/run.sh>;
 C<RECS_PATIENCE>, how many times as long as usual everything may take.
 
 =cut
@@ -86,9 +87,9 @@ sub cpus {
 }
 
 
-# The deadline of lookups has to be late, unless the text itself says when it is.
-# No line is added.  Whole configurations ($whole), which may be somebody's example,
-# keep theirs if there is no mode.
+# The deadline of lookups has to be late, unless the text itself says when it
+# is.  No line is added.  Whole configurations ($whole), which may be
+# somebody's example, keep theirs if there is no mode.
 
 sub patient {
     my ($text, $whole) = @_;

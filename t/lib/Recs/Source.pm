@@ -70,10 +70,12 @@ sub fetch {
 
     return 1 if defined tarball() || $self->download;
 
-    $self->{output} = "The source of nginx (nginx_VERSION.orig.tar.gz) is not in "
-        . "$ROOT/build/source,\nand can't be downloaded from Debian's archive, "
-        . "which needs a network.\nPut it there, or run t/run.sh where there is "
-        . "one.  What was said:\n\n" . $self->{output};
+    $self->{output} = <<"END" . $self->{output};
+The source of nginx (nginx_VERSION.orig.tar.gz) is not in $ROOT/build/source,
+and can't be downloaded from Debian's archive, which needs a network.  Put it
+there, or run t/run.sh where there is one.  What was said:
+
+END
     return 0;
 }
 

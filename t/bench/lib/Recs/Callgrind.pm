@@ -15,8 +15,8 @@ Recs::Callgrind - how many instructions an nginx needs, in user space
 
 =head1 DESCRIPTION
 
-nginx runs in valgrind's callgrind, as one process.  It counts nothing until it is
-told to, so that neither the start nor what warms up is counted.
+nginx runs in valgrind's callgrind, as one process.  It counts nothing until it
+is told to, so that neither the start nor what warms up is counted.
 
 =cut
 
