@@ -45,6 +45,11 @@ my %sets = (
     empty    => 'key=nothing absent=empty',
     typed    => 'key=typed',
     wrong    => 'key=plian',
+    guarded  => 'key=faulty max_removed=50% window=1s min_asked=12',
+    stocked  => 'key=faulty max_removed=80% window=1s min_asked=12',
+    severe   => 'key=faulty max_removed=50% window=1s min_asked=12 unknown=drop',
+    patient  => 'key=faulty max_removed=50% window=1s min_asked=1000',
+    seldom   => 'key=faulty max_removed=50% window=1s min_asked=1',
 );
 
 my $http = join '', map { "recs_set $_ redis=main $sets{$_};\n" }
@@ -56,6 +61,7 @@ location /not/$_ { recs_exclude $_; proxy_pass http://%%API%%; }
 LOCATIONS
 
 $t->write('secret', 'secret');
+$t->write('listed.txt', join "\n", @ids);
 
 # A fake Redis that never says how many there are.
 
@@ -79,6 +85,7 @@ recs_redis fake { server %%FAKE%%; timeout 60s; connections 8; }
 recs_lookup_timeout 5s;
 $http
 recs_set limited redis=limited key=plain;
+recs_set listed file=%%TESTDIR%%/listed.txt max_removed=50% min_asked=6;
 recs_set silent redis=fake key=\$arg_k absent=unknown;
 
 server {
@@ -88,6 +95,9 @@ server {
     $locations
     location /in/limited { recs_require limited; proxy_pass http://%%API%%; }
     location /not/limited { recs_exclude limited; proxy_pass http://%%API%%; }
+    location /not/listed { recs_exclude listed; proxy_pass http://%%API%%; }
+    location /shadow { recs shadow; recs_exclude patient;
+                       proxy_pass http://%%API%%; }
     location /in/silent { recs_require silent; proxy_pass http://%%API%%;
                           recs_lookup_timeout 50ms; }
     location /not/silent { recs_exclude silent; proxy_pass http://%%API%%;
@@ -114,6 +124,7 @@ sub fill {
     }
 
     $redis->cmd('SADD', 'recalled', 'b3', 'b9');
+    $redis->cmd('SADD', 'faulty', 'b3', 'b9');
     $redis->cmd('SADD', 'seen:u1', 'b1');
     $redis->cmd('SADD', 'region:de', 'b1', 'b2', 'b3');
     $redis->cmd('SADD', 'region:fr', 'b1', 'b2');
@@ -454,6 +465,89 @@ subtest 'readiness and status' => sub {
 
     $redis->cmd('DEL', 'plian');
     ok(wait_until(sub { ready() =~ /"wrong"/ }), 'and gone without one');
+};
+
+
+subtest 'everything is recalled' => sub {
+    my $well = 'filtered: b1 b2 b4 b5 b6: guarded;removed=1';
+    my $full = "degraded: $all: guarded;unknown;why=distrusted";
+
+    is(says('/not/guarded'), $well, 'as it should be') for 1 .. 3;
+
+    $redis->cmd('SADD', 'faulty', @ids);
+    soon('/not/guarded', $full, 'distrusted');
+    is(says('/not/guarded'), $full, 'each page is full') for 1 .. 10;
+    is(lines(qr/\[error\].*recs_set "guarded" is distrusted.* refuses \d+ of/),
+       1, 'one line in the log');
+
+    my $set = status('guarded');
+    is("$set->{state} $set->{why}", 'unknown distrusted', 'the status');
+    cmp_ok(abs(time - $set->{since}), '<', 100, 'since when');
+    cmp_ok($set->{unknown_why}{distrusted}, '>=', 11, 'responses');
+    cmp_ok($set->{asked}, '>=', $set->{refused}, 'within the window');
+    like(ready(), qr/recs_set "guarded": unknown for \d+s, distrusted: it /,
+         'not ready');
+
+    soon('/not/severe', 'degraded: : severe;unknown;why=distrusted;removed=6',
+         'unknown=drop');
+    is(says('/not/patient'), 'filtered: : patient;removed=6',
+       'too few were asked about');
+    is(says('/in/stocked'), "filtered: $all: stocked;removed=0",
+       'one that is required refuses what is not in it');
+
+    $redis->cmd('SREM', 'faulty', 'b1', 'b2', 'b4', 'b5', 'b6');
+    my %said;
+    ok(wait_until(sub {
+        my $said = says('/not/guarded');
+        $said{$said}++;
+        return $said eq $well;
+    }), 'trusted again, when it refused less for a window');
+    is_deeply({ map { ($_ => 1) } keys %said }, { $full => 1, $well => 1 },
+              'and no page was empty');
+    is(lines(qr/\[notice\].*recs_set "guarded" is trusted again/), 1,
+       'one line of it');
+    is(lines(qr/recs_set "guarded" is distrusted/), 1, 'and no other');
+    is(status('guarded')->{state}, 'known', 'the status');
+    unlike(ready(), qr/"guarded"/, 'readiness');
+};
+
+
+subtest 'a set that nobody asks about is trusted again' => sub {
+    is(says('/not/seldom'), 'filtered: b1 b2 b4 b5 b6: seldom;removed=1',
+       'before');
+    is(says('/in/stocked'), 'filtered: b3: stocked;removed=5', 'required');
+    soon('/in/stocked', "degraded: $all: stocked;unknown;why=distrusted",
+         'it refuses nearly all');
+
+    $redis->cmd('SADD', 'faulty', @ids);
+    soon('/not/seldom', "degraded: $all: seldom;unknown;why=distrusted",
+         'distrusted');
+    ok(wait_until(sub { ready() !~ /seldom|stocked/ }), 'after a window');
+    is(lines(qr/recs_set "seldom" is trusted again/), 1, 'and that is logged');
+    fill();
+};
+
+
+subtest 'sets of files' => sub {
+    is(says('/not/listed'), "degraded: $all: listed;unknown;why=distrusted",
+       'at once, with min_asked=6');
+    is(status('listed')->{why}, 'distrusted', 'the status');
+};
+
+
+subtest 'pages of which nothing is left are counted' => sub {
+    my $before = $t->get('/status')->json->{emptied};
+
+    $redis->cmd('SADD', 'faulty', @ids);
+    is(says('/not/patient'), 'filtered: : patient;removed=6', 'one');
+    is($t->get('/shadow')->body, $page, 'one that would have been');
+    is(says('/not/patient?page={"items":[]}'), 'filtered: : patient;removed=0',
+       'one that was empty when it came');
+    is(says('/not/patient?page={"items":[{"id":"b7"}]}'),
+       'filtered: b7: patient;removed=0', 'one that was not');
+
+    is($t->get('/status')->json->{emptied}, $before + 2, 'two');
+    fill();
 };
 
 

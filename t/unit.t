@@ -36,7 +36,8 @@ is scalar @objects, scalar @page, 'src/page compiles alone';
 ok scalar @tests, 'there are unit tests';
 
 my %shared = (table => "$root/src/facts/recs_table.c",
-              cap => "$root/src/facts/recs_cap.c");
+              cap => "$root/src/facts/recs_cap.c",
+              share => "$root/src/facts/recs_share.c");
 
 for my $name (sort keys %shared) {
     my $object = compile($shared{$name}, $out, @memory);

@@ -2,6 +2,7 @@
 #include "ngx_recs_ask.h"
 #include "ngx_recs_mem.h"
 #include "ngx_recs_replica.h"
+#include "ngx_recs_trust.h"
 
 
 /* One response's questions to one Redis: they share a connection. */
@@ -20,10 +21,12 @@ static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
 static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
+static void ngx_recs_ask_trust(ngx_recs_ask_t *ask);
 static void ngx_recs_ask_judge(ngx_recs_question_t *q);
 static ngx_uint_t ngx_recs_ask_counts(const ngx_recs_question_t *q);
 static void ngx_recs_ask_absent(ngx_recs_question_t *q);
 static void ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why);
+static void ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
 static ngx_int_t ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv,
     size_t **argvlen);
@@ -117,6 +120,7 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
     }
 
     if (ask->npending == 0) {
+        ngx_recs_ask_trust(ask);
         return NGX_OK;
     }
 
@@ -365,7 +369,15 @@ ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why)
         return;
     }
 
+    ngx_recs_ask_no_answer(q, why);
+}
+
+
+static void
+ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why)
+{
     q->unknown = 1;
+    q->why = why;
     ngx_memset(q->answers, RECS_UNKNOWN, q->ask->nids);
     ngx_recs_count(q->set->counters->unknown[why], 1);
 }
@@ -633,8 +645,39 @@ ngx_recs_ask_settled(ngx_recs_ask_t *ask)
     }
 
     ngx_del_timer(&ask->timer);
+    ngx_recs_ask_trust(ask);
 
     ask->handler(ask);
+}
+
+
+/*
+ * All answers are there.  Those of a set that is distrusted are unknown,
+ * wherever they are from; they were counted, so that it may be trusted again.
+ */
+
+static void
+ngx_recs_ask_trust(ngx_recs_ask_t *ask)
+{
+    ngx_uint_t            i;
+    ngx_recs_question_t  *q;
+
+    if (ask->nids == 0) {
+        return;
+    }
+
+    for (i = 0; i < ask->nquestions; i++) {
+        q = &ask->questions[i];
+
+        if (q->set->trust == NULL || q->skip || q->unknown
+            || ngx_recs_trust_judge(q->set->trust, q->answers, ask->nids,
+                                    q->exclude ? RECS_IN : RECS_OUT, ask->log))
+        {
+            continue;
+        }
+
+        ngx_recs_ask_no_answer(q, NGX_RECS_WHY_DISTRUSTED);
+    }
 }
 
 
@@ -672,6 +715,7 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
     }
 
     ask->npending = 0;
+    ngx_recs_ask_trust(ask);
 
     ask->handler(ask);
 }

@@ -65,6 +65,7 @@ typedef struct {
 
 typedef struct ngx_recs_replica_s  ngx_recs_replica_t;
 typedef struct ngx_recs_watch_s    ngx_recs_watch_t;
+typedef struct ngx_recs_trust_s    ngx_recs_trust_t;
 
 
 typedef struct {
@@ -92,6 +93,7 @@ typedef struct {
 
     ngx_recs_watch_t         *watch;        /* NULL: its key has variables, may
                                                be absent, or has a replica */
+    ngx_recs_trust_t         *trust;        /* NULL: it always is */
     ngx_recs_replica_t       *replica;      /* NULL: Redis is asked */
 
     recs_idset_t              file;

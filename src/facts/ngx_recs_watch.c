@@ -232,8 +232,8 @@ ngx_recs_watch_stat(const ngx_recs_watch_t *watch, ngx_recs_watch_stat_t *stat)
     shared = watch->shared;
 
     stat->known = ngx_recs_watch_recent(shared->looked);
-    stat->why = shared->why;
-    stat->since = shared->since;
+    stat->why = stat->known ? shared->why : NGX_RECS_WHY_NONE;
+    stat->since = stat->known ? shared->since : 0;
     stat->members = shared->members;
 }
 

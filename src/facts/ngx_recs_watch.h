@@ -71,7 +71,7 @@ struct ngx_recs_watch_s {
 typedef struct {
     ngx_uint_t                known;    /* somebody looked within the last 3 s */
     ngx_recs_why_e            why;
-    time_t                    since;
+    time_t                    since;    /* unix seconds; 0: not known */
     uint64_t                  members;
 } ngx_recs_watch_stat_t;
 

@@ -33,7 +33,8 @@ typedef enum {
     NGX_RECS_ZONE_REPLICA,
     NGX_RECS_ZONE_RECORDER,
     NGX_RECS_ZONE_CAP,
-    NGX_RECS_ZONE_WATCH
+    NGX_RECS_ZONE_WATCH,
+    NGX_RECS_ZONE_TRUST
 } ngx_recs_zone_kind_e;
 
 

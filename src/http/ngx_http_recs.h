@@ -100,6 +100,8 @@ typedef struct {
     ngx_atomic_t                encoded;    /* in an encoding not known here */
     ngx_atomic_t                not_modified;
     ngx_atomic_t                not_utf8;   /* strings of the page */
+    ngx_atomic_t                emptied;    /* pages of which no item was
+                                               left */
 } ngx_http_recs_responses_t;
 
 typedef struct {

@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_recs_trust.h"
 
 
 #define NGX_HTTP_RECS_ZONE_SIZE  (8 * 1024 * 1024)
@@ -745,6 +746,8 @@ ngx_http_recs_fits(ngx_http_recs_states_t);
 ngx_http_recs_fits(ngx_http_recs_responses_t);
 ngx_http_recs_fits(ngx_http_recs_items_t);
 ngx_http_recs_fits(ngx_recs_set_counters_t);
+ngx_http_recs_fits(ngx_recs_watch_shared_t);
+ngx_http_recs_fits(ngx_recs_trust_shared_t);
 ngx_http_recs_fits(ngx_recs_pool_counters_t);
 ngx_http_recs_fits(ngx_recs_redis_counters_t);
 ngx_http_recs_fits(ngx_recs_recorder_counters_t);
@@ -798,6 +801,10 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
         if (rs[i]->set.watch) {
             ngx_recs_watch_init_zone(rs[i]->set.watch, zone);
+        }
+
+        if (rs[i]->set.trust) {
+            ngx_recs_trust_init_zone(rs[i]->set.trust, zone);
         }
 
         if (rs[i]->set.replica

@@ -4,6 +4,7 @@
 
 #include "ngx_http_recs_conf.h"
 #include "ngx_recs_replica.h"
+#include "ngx_recs_trust.h"
 #include "recs_writer.h"
 
 
@@ -16,6 +17,7 @@ static ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
 static void ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_watch(ngx_recs_set_t *set, recs_writer_t *w);
+static void ngx_http_recs_ready_trust(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
@@ -82,6 +84,10 @@ ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
             ngx_http_recs_ready_watch(set, w);
         }
 
+        if (set->trust) {
+            ngx_http_recs_ready_trust(set, w);
+        }
+
         if (set->replica == NULL) {
             continue;
         }
@@ -113,11 +119,27 @@ ngx_http_recs_ready_watch(ngx_recs_set_t *set, recs_writer_t *w)
 
     ngx_recs_watch_stat(set->watch, &stat);
 
-    if (stat.known && stat.why) {
+    if (stat.why) {
         ngx_http_recs_ready_not(w, "recs_set", &set->name,
                                 "unknown for %Ts, %V",
                                 ngx_time() - stat.since,
                                 &ngx_recs_whys[stat.why]);
+    }
+}
+
+
+static void
+ngx_http_recs_ready_trust(ngx_recs_set_t *set, recs_writer_t *w)
+{
+    ngx_recs_trust_stat_t  stat;
+
+    ngx_recs_trust_stat(set->trust, &stat, ngx_cycle->log);
+
+    if (stat.since) {
+        ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                "unknown for %Ts, distrusted: it refuses %uL "
+                                "of %uL ids", ngx_time() - stat.since,
+                                stat.refused, stat.asked);
     }
 }
 

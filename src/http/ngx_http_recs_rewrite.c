@@ -535,6 +535,10 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
     ngx_recs_count(items->removed, d->removed);
     ngx_recs_count(items->unidentified, d->unidentified);
 
+    if (d->total && d->kept + d->ninserts == 0) {
+        ngx_recs_count(rmcf->responses->emptied, 1);
+    }
+
     for (i = 0; i < ctx->ask.nquestions; i++) {
         q = &ctx->ask.questions[i];
 

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_recs_trust.h"
 
 
 /* The defaults of a replica: ids, ms, ms. */
@@ -10,6 +11,11 @@
 #define NGX_HTTP_RECS_CAPACITY  100000
 #define NGX_HTTP_RECS_RESYNC    60000
 #define NGX_HTTP_RECS_MAX_LAG   1000
+
+/* The defaults of max_removed=: ms, ids. */
+
+#define NGX_HTTP_RECS_WINDOW     10000
+#define NGX_HTTP_RECS_MIN_ASKED  500
 
 
 typedef struct {
@@ -21,6 +27,7 @@ typedef struct {
     unsigned                    unit:1;
     unsigned                    absent_unknown:1;
     unsigned                    absent_empty:1;
+    ngx_recs_trust_t            trust;
     ngx_recs_replica_t          replica;
     unsigned                    replicated:1;   /* replica=on */
     unsigned                    of_replica:1;   /* an option that needs it */
@@ -194,6 +201,68 @@ ngx_http_recs_set_min_members(ngx_http_recs_option_t *o, void *thing)
 
 
 static char *
+ngx_http_recs_set_max_removed(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    ngx_int_t  n;
+
+    n = NGX_ERROR;
+
+    if (o->value.data[o->value.len - 1] == '%') {
+        n = ngx_atofp(o->value.data, o->value.len - 1, 2);
+    }
+
+    if (n == NGX_ERROR || n == 0 || n >= 10000) {
+        return "it must be a percentage over \"0%\" and under \"100%\", such "
+               "as \"50%\"";
+    }
+
+    so->trust.max_removed = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_window(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_parse_time(&o->value, 0);
+
+    if (n == NGX_ERROR || n < 100 || n > 24 * 3600 * 1000) {
+        return "it must be a time such as \"10s\", from \"100ms\" to \"1d\"";
+    }
+
+    so->trust.window = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_set_min_asked(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n < 1 || n > 1000000) {
+        return "it must be a number of ids from 1 to 1000000";
+    }
+
+    so->trust.min_asked = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_recs_set_prefetch(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
@@ -321,6 +390,9 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("unknown="), ngx_http_recs_set_unknown },
     { ngx_string("absent="), ngx_http_recs_set_absent },
     { ngx_string("min_members="), ngx_http_recs_set_min_members },
+    { ngx_string("max_removed="), ngx_http_recs_set_max_removed },
+    { ngx_string("window="), ngx_http_recs_set_window },
+    { ngx_string("min_asked="), ngx_http_recs_set_min_asked },
     { ngx_string("prefetch="), ngx_http_recs_set_prefetch },
     { ngx_string("replica="), ngx_http_recs_set_replica },
     { ngx_string("feed="), ngx_http_recs_set_feed },
@@ -380,6 +452,19 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 
     if (so->nsources != 1) {
         return "must have exactly one of \"redis=\", \"file=\" and \"value=\"";
+    }
+
+    if (so->trust.max_removed == 0
+        && (so->trust.window || so->trust.min_asked))
+    {
+        return "can have \"window=\" and \"min_asked=\" only with "
+               "\"max_removed=\"";
+    }
+
+    /* who makes the request would decide whom others trust */
+
+    if (so->trust.max_removed && set->source == NGX_RECS_SET_VALUE) {
+        return "can't have \"max_removed=\" with \"value=\"";
     }
 
     if (set->source != NGX_RECS_SET_REDIS) {
@@ -502,6 +587,32 @@ ngx_http_recs_set_make_watch(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,
 }
 
 
+static char *
+ngx_http_recs_set_make_trust(ngx_conf_t *cf, ngx_http_recs_set_options_t *so)
+{
+    ngx_recs_trust_t  *trust;
+
+    trust = ngx_palloc(cf->pool, sizeof(ngx_recs_trust_t));
+    if (trust == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *trust = so->trust;
+    trust->set = &so->set->set;
+    so->set->set.trust = trust;
+
+    if (trust->window == 0) {
+        trust->window = NGX_HTTP_RECS_WINDOW;
+    }
+
+    if (trust->min_asked == 0) {
+        trust->min_asked = NGX_HTTP_RECS_MIN_ASKED;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -541,6 +652,12 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (so.set->set.source == NGX_RECS_SET_REDIS
         && ngx_http_recs_set_make_watch(cf, &so, &rmcf->watches)
            != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (so.trust.max_removed
+        && ngx_http_recs_set_make_trust(cf, &so) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }

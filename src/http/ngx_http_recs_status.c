@@ -4,6 +4,7 @@
 
 #include "ngx_http_recs_conf.h"
 #include "ngx_recs_entry.h"
+#include "ngx_recs_trust.h"
 #include "recs_writer.h"
 
 
@@ -14,8 +15,7 @@ static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
     recs_writer_t *w);
-static void ngx_http_recs_status_watch(ngx_recs_watch_t *watch,
-    recs_writer_t *w);
+static void ngx_http_recs_status_state(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
 static void ngx_http_recs_status_image(ngx_recs_image_shared_t *image,
@@ -140,6 +140,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
 
     recs_write_key_uint(w, "rejected", responses->rejected);
     recs_write_key_uint(w, "not_modified", responses->not_modified);
+    recs_write_key_uint(w, "emptied", responses->emptied);
     recs_write_key_uint(w, "encoded", responses->encoded);
     recs_write_key_uint(w, "unsent_versions", responses->unsent);
     recs_write_key_uint(w, "not_utf8", responses->not_utf8);
@@ -179,8 +180,8 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         recs_write_key_uint(w, "skipped", counters->skipped);
         recs_write_key_uint(w, "removed", counters->removed);
 
-        if (rs[i]->set.watch) {
-            ngx_http_recs_status_watch(rs[i]->set.watch, w);
+        if (rs[i]->set.watch || rs[i]->set.trust) {
+            ngx_http_recs_status_state(&rs[i]->set, w);
         }
 
         if (rs[i]->set.prefetch) {
@@ -230,34 +231,63 @@ ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
 }
 
 
-/* "state":"unknown","why":"absent","since":1795390685,"members":0 */
+/*
+ * "state":"unknown","why":"absent","since":1795390685,"members":0, and with
+ * max_removed= "asked":900,"refused":880.
+ */
 
 static void
-ngx_http_recs_status_watch(ngx_recs_watch_t *watch, recs_writer_t *w)
+ngx_http_recs_status_state(ngx_recs_set_t *set, recs_writer_t *w)
 {
     recs_str_t             why;
-    ngx_recs_watch_stat_t  stat;
+    ngx_recs_watch_stat_t  watch;
+    ngx_recs_trust_stat_t  trust;
 
-    ngx_recs_watch_stat(watch, &stat);
+    ngx_memzero(&watch, sizeof(ngx_recs_watch_stat_t));
+    ngx_memzero(&trust, sizeof(ngx_recs_trust_stat_t));
+
+    if (set->trust) {
+        ngx_recs_trust_stat(set->trust, &trust, ngx_cycle->log);
+        watch.known = 1;
+    }
+
+    if (set->watch) {
+        ngx_recs_watch_stat(set->watch, &watch);
+    }
+
+    if (watch.why == NGX_RECS_WHY_NONE && trust.since) {
+        watch.why = NGX_RECS_WHY_DISTRUSTED;
+        watch.since = trust.since;
+    }
 
     recs_write_key(w, "state");
 
-    if (!stat.known) {
+    if (watch.known || trust.since) {
+        recs_write_cstr(w, watch.why ? "unknown" : "known");
+
+    } else {
         recs_write_null(w);
-        return;
     }
 
-    recs_write_cstr(w, stat.why ? "unknown" : "known");
-
-    if (stat.why) {
-        why = ngx_recs_span(&ngx_recs_whys[stat.why]);
+    if (watch.why) {
+        why = ngx_recs_span(&ngx_recs_whys[watch.why]);
 
         recs_write_key(w, "why");
         recs_write_string(w, &why);
     }
 
-    recs_write_key_uint(w, "since", stat.since);
-    recs_write_key_uint(w, "members", stat.members);
+    if (watch.since) {
+        recs_write_key_uint(w, "since", watch.since);
+    }
+
+    if (set->watch) {
+        recs_write_key_uint(w, "members", watch.members);
+    }
+
+    if (set->trust) {
+        recs_write_key_uint(w, "asked", trust.asked);
+        recs_write_key_uint(w, "refused", trust.refused);
+    }
 }
 
 
