@@ -271,6 +271,15 @@ subtest 'conf/quickstart.sh' => sub {
         $q->{paste}->(qr/^What goes/, sub { 1 }) =~ /"state":"filtered"/
     }), 'well again';
 
+    my $deleted = $q->{paste}->(qr/^Somebody deletes/, sub {
+        $_[0] =~ /^OK$/m
+    });
+    like $deleted, qr/^Recs-Filter:\ degraded;total=50;kept=20;.*
+                      ^Recs-Sets:\ in_stock;unknown;why=absent,\ seen;removed=.*
+                      ^OK\n.*
+                      ^Recs-Filter:\ filtered;total=50;kept=20;/msx,
+        'a set that is gone empties no page, and comes back';
+
     my ($served) = $text =~ /^What it shows without[^\n]*\n\n(.*?)\n\n/ms;
     is $served, $after, 'the same without the API';
     like $q->{paste}->(qr/^The same without/, sub { length $_[0] }),
