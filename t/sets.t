@@ -321,11 +321,16 @@ subtest 'a key with an empty variable skips the set' => sub {
         my $r = fetch("/in/of_user$args", page(@ids));
         is($r->body, page(@ids), "$args: nothing is required");
         is($r->header('Recs-Sets'), 'of_user;skipped', 'and it says so');
-        is(state_of($r), 'filtered', 'nothing is missing');
+        is(state_of($r), 'skipped', 'in its state, too');
+
+        $r = fetch("/not/of_user$args", page(@ids));
+        is($r->body, page(@ids), 'nothing is excluded');
+        is(state_of($r), 'filtered', 'which is as it should be');
     }
 
     my $r = fetch('/in/argument', page(@ids));
     is($r->header('Recs-Sets'), 'argument;skipped', 'a list, too');
+    is(state_of($r), 'skipped', 'its state');
 };
 
 

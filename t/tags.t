@@ -555,7 +555,7 @@ HTTP
     };
 
     is_deeply($count->()->{responses},
-              { map { ($_ => 0) } qw(filtered shadow degraded skewed stale
+              { map { ($_ => 0) } qw(filtered shadow degraded skipped skewed stale
                                      bypassed malformed too_large) }, 'before');
     ok(wait_until(sub { $count->()->{redis}{main}{connects} == 4 }),
        'two connections of each worker');
@@ -606,8 +606,8 @@ HTTP
         for sort keys %loaded;
 
     my $once = {
-        responses => { filtered => 12, shadow => 1, degraded => 3, skewed => 2,
-                       stale => 2, bypassed => 3, malformed => 4,
+        responses => { filtered => 12, shadow => 1, degraded => 3, skipped => 0,
+                       skewed => 2, stale => 2, bypassed => 3, malformed => 4,
                        too_large => 1 },
         skew => { model => 1, schema => 1, features => 0, snapshot => 0 },
         stale => { candidates => 2, features => 1 },

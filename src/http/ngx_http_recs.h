@@ -48,6 +48,8 @@ typedef enum {
     NGX_HTTP_RECS_FILTERED,
     NGX_HTTP_RECS_SHADOW,               /* decided on, and left as it came */
     NGX_HTTP_RECS_DEGRADED,             /* filtered, but a set gave no answer */
+    NGX_HTTP_RECS_SKIPPED,              /* filtered, but not by a required set,
+                                           whose key is incomplete */
     NGX_HTTP_RECS_SKEWED,               /* filtered; a version isn't accepted */
     NGX_HTTP_RECS_STALE,                /* filtered; made too long ago */
     NGX_HTTP_RECS_BYPASSED,             /* nothing that can be filtered */

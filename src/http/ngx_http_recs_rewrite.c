@@ -408,8 +408,8 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
 
 
 /*
- * A missing fact weighs more than a skewed version, and that more than age: the
- * others have their own tags.
+ * A missing fact weighs more than a set that was not asked, that more than a
+ * skewed version, and that more than age: the others have their own tags.
  */
 
 static void
@@ -445,6 +445,14 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
         if (ctx->versions[i].skewed) {
             ctx->state = NGX_HTTP_RECS_SKEWED;
             ctx->reject |= ctx->conf->reject_skew;
+        }
+    }
+
+    for (i = 0; i < ctx->ask.nquestions; i++) {
+        if (ctx->ask.questions[i].skip && !ctx->ask.questions[i].exclude
+            && !ctx->reject)
+        {
+            ctx->state = NGX_HTTP_RECS_SKIPPED;
         }
     }
 

@@ -53,6 +53,7 @@ const ngx_str_t  ngx_http_recs_states[] = {
     ngx_string("filtered"),
     ngx_string("shadow"),
     ngx_string("degraded"),
+    ngx_string("skipped"),
     ngx_string("skewed"),
     ngx_string("stale"),
     ngx_string("bypassed"),
