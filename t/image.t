@@ -48,7 +48,8 @@ sub conf {
         . "recs_redis main { server %%REDIS%%; timeout 2s; }\n";
 
     for my $name (sort keys %sets) {
-        $conf .= "recs_set $name redis=main replica=on $sets{$name};\n";
+        $conf .= "recs_set $name redis=main replica=on absent=empty shrink=off"
+            . " $sets{$name};\n";
     }
 
     $conf .= "server { listen %%$listen%%; root %%TESTDIR%%/html;\n"
@@ -154,9 +155,10 @@ subtest 'a cold start without Redis' => sub {
     $redis->kill;
     $nginx->start;
 
-    shows('stock', '1 2 3 4 5 6 7 8 stock;age;stale;removed=4',
+    shows('stock', '1 2 3 4 5 6 7 8 stock;age;stale;why=down;removed=4',
           'the last that was known at its end, stale');
-    shows('recent', '1 2 3 4 5 recent;age;stale;removed=7', 'scores, too');
+    shows('recent', '1 2 3 4 5 recent;age;stale;why=down;removed=7',
+          'scores, too');
 
     ok wait_until(sub {
         $t->get('/stock/page.json')->header('Recs-Sets') =~ /age=(\d+)/
@@ -389,7 +391,8 @@ subtest 'ready' => sub {
     my $other = $t->nginx(name => 'ready', reloads => 0, workers => 1,
                           http => <<'HTTP');
 recs_redis main { server %%REDIS%%; timeout 2s; }
-recs_set few redis=main key=few replica=on feed=few:feed resync=300ms;
+recs_set few redis=main key=few replica=on feed=few:feed resync=300ms
+         absent=empty;
 recs_set asked redis=main key=asked;
 recs_pool fresh redis=main key=fresh refresh=200ms;
 recs_snapshots home redis=main prefix=home poll=200ms;

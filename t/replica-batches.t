@@ -25,7 +25,7 @@ my $redis = $t->redis;
 my $seq = 0;
 
 # So old an answer may be, and so long a stream of changes goes on.
-my $max_lag = Recs::Mode::patience(4);
+my $max_lag = int Recs::Mode::patience(4);
 my $stream = $ENV{RECS_STREAM} // $max_lag + 2;
 
 $t->set(MAX_LAG => "${max_lag}s");

@@ -37,9 +37,10 @@ $t->write('html/page.json', qq({"items":[)
 my $nginx = $t->nginx(workers => 3, reloads => 0, http => <<"HTTP");
 recs_redis main { server %%REDIS%%; timeout 300ms; }
 recs_set stock redis=main key=stock replica=on feed=stock:feed capacity=400
-         resync=${\RESYNC}s;
+         resync=${\RESYNC}s absent=empty shrink=off;
 recs_set share redis=main key=share type=zset min=0.5 replica=on
-         feed=share:feed capacity=400 resync=${\RESYNC}s;
+         feed=share:feed capacity=400 resync=${\RESYNC}s absent=empty
+         shrink=off;
 server {
     listen %%LISTEN%%;
     root %%TESTDIR%%/html;

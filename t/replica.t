@@ -31,6 +31,10 @@ subtest 'configuration' => sub {
         ['key=k replica=on max_lag=later', qr/at least "100ms"/],
         ['key=k replica=on max_lag=60s',
          qr/must have a "max_lag=" over "resync=" without "feed="/],
+        ['key=k shrink=50%', qr/only with "replica=on"/],
+        map({ ["key=k replica=on shrink=$_",
+               qr/it must be a share from "1%" to "100%", or "off"/] }
+            qw(50 0% 101% x% on)),
         ['key=k replica=on feed=f capacity=1000000',
          qr/recs_zone of 8192k is too small, \d{5}k are needed/],
     ) {
@@ -86,7 +90,7 @@ $t->write('html/page.json', qq({"items":[$items]}));
 $t->write('html/odd.json', qq({"items":[{"id":"i\\"\\\\\\u00e9"}]}));
 
 # So old an answer of the replica may be.
-my $max_lag = Recs::Mode::patience(2);
+my $max_lag = int Recs::Mode::patience(2);
 
 $t->set(MAX_LAG => "${max_lag}s");
 
@@ -94,16 +98,19 @@ my $http = <<'HTTP';
 recs_zone 32m;
 recs_redis main { server %%REDIS%%; timeout 2s; }
 recs_set stock redis=main key=stock replica=on feed=stock:feed resync=1s
-         max_lag=%%MAX_LAG%%;
+         max_lag=%%MAX_LAG%% absent=empty shrink=off;
 recs_set recent redis=main key=seen type=zset within=1h replica=on
-         feed=seen:feed resync=1s;
-recs_set seen redis=main key=seen type=zset replica=on feed=seen:feed;
+         feed=seen:feed resync=1s absent=empty shrink=off;
+recs_set seen redis=main key=seen type=zset replica=on feed=seen:feed
+         absent=empty shrink=off;
 recs_set share redis=main key=share type=hash min=0.5 replica=on
-         feed=share:feed;
-recs_set fields redis=main key=share type=hash replica=on resync=300ms;
+         feed=share:feed absent=empty shrink=off;
+recs_set fields redis=main key=share type=hash replica=on resync=300ms
+         absent=empty shrink=off;
 recs_set small redis=main key=small replica=on feed=small:feed capacity=20
-         resync=300ms;
-recs_set lua redis=main key=lua replica=on feed=lua:feed capacity=4000;
+         resync=300ms absent=empty shrink=off;
+recs_set lua redis=main key=lua replica=on feed=lua:feed capacity=4000
+         absent=empty shrink=off;
 server {
     listen %%LISTEN%%;
     root %%TESTDIR%%/html;
@@ -391,7 +398,7 @@ subtest 'what heals by another load' => sub {
             ok wait_until(sub { status()->{state} eq 'failed' }),
                'the state says so';
             my ($got, $sets, $r) = page();
-            like $sets, qr/\Astock;age=\d+;stale;removed=10\z/,
+            like $sets, qr/\Astock;age=\d+;stale;why=\w+;removed=10\z/,
                  'what was known last is answered';
             is $r->header('Recs-Filter') =~ s/;.*//r, 'stale',
                'and the response says stale';

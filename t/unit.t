@@ -36,6 +36,7 @@ is scalar @objects, scalar @page, 'src/page compiles alone';
 ok scalar @tests, 'there are unit tests';
 
 my %shared = (table => "$root/src/facts/recs_table.c",
+              guard => "$root/src/facts/recs_guard.c",
               cap => "$root/src/facts/recs_cap.c",
               share => "$root/src/facts/recs_share.c");
 

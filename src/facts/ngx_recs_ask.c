@@ -17,6 +17,7 @@ static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
     ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_replica(ngx_recs_question_t *q,
     ngx_uint_t stale);
+static ngx_uint_t ngx_recs_ask_held(ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
 static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
@@ -103,7 +104,8 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         }
 
         if (q->set->source == NGX_RECS_SET_REDIS) {
-            q->remote = (ngx_recs_ask_replica(q, 0) != NGX_OK);
+            q->remote = (ngx_recs_ask_replica(q, 0) != NGX_OK
+                         && !ngx_recs_ask_held(q));
             nredis += q->remote;
             continue;
         }
@@ -180,6 +182,29 @@ ngx_recs_ask_replica(ngx_recs_question_t *q, ngx_uint_t stale)
     q->stale = stale;
 
     return NGX_OK;
+}
+
+
+/*
+ * What Redis has now isn't believed, so it isn't asked: the replica answers as
+ * it was before; if it was nothing, there is no answer.
+ */
+
+static ngx_uint_t
+ngx_recs_ask_held(ngx_recs_question_t *q)
+{
+    ngx_recs_why_e  why;
+
+    why = q->set->replica ? ngx_recs_replica_held(q->set->replica)
+                          : NGX_RECS_WHY_NONE;
+
+    if (why == NGX_RECS_WHY_NONE) {
+        return 0;
+    }
+
+    ngx_recs_ask_unknown(q, why);
+
+    return 1;
 }
 
 

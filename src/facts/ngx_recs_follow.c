@@ -1,5 +1,6 @@
 
 #include "ngx_recs_follow.h"
+#include "ngx_recs_descriptor.h"
 
 
 #define NGX_RECS_FOLLOW_POOL  1024
@@ -13,9 +14,13 @@ static void ngx_recs_follow_timer(ngx_event_t *ev);
 static void ngx_recs_follow_take(ngx_recs_follow_t *f);
 static void ngx_recs_follow_set_state(ngx_recs_follow_t *f,
     ngx_recs_replica_state_e state);
+static void ngx_recs_follow_log_held(ngx_recs_follow_t *f);
 static void ngx_recs_follow_reach(ngx_recs_follow_t *f);
 static void ngx_recs_follow_entry(ngx_recs_follow_t *f);
 static ngx_recs_write_e ngx_recs_follow_apply(ngx_recs_follow_t *f);
+static ngx_uint_t ngx_recs_follow_leaves_few(ngx_recs_follow_t *f);
+static ngx_uint_t ngx_recs_follow_there(ngx_recs_follow_t *f,
+    recs_table_view_t *view, const recs_str_t *id);
 static void ngx_recs_follow_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error);
 
@@ -210,6 +215,7 @@ ngx_recs_follow_resume(ngx_recs_follow_t *f)
     recs_table_stat(replica->table, &stat);
 
     f->step = NGX_RECS_STEP_IDLE;
+    f->wrong = 0;
 
     ngx_recs_idle_start(f);
 
@@ -278,7 +284,8 @@ ngx_recs_follow_resync(ngx_recs_follow_t *f, ngx_recs_resync_e reason)
         "an entry of its feed can't be understood",
         "a leader died while replacing it",
         "its table is full of marks",
-        "Redis refused a command"
+        "Redis refused a command",
+        "its feed leaves fewer ids than \"min_members\""
     };
 
     replica = f->replica;
@@ -291,8 +298,6 @@ ngx_recs_follow_resync(ngx_recs_follow_t *f, ngx_recs_resync_e reason)
         ngx_log_error(NGX_LOG_WARN, f->log, 0,
                       "recs_set \"%V\": the replica is loaded again: %s",
                       &replica->set->name, reasons[reason]);
-
-        ngx_recs_follow_set_state(f, NGX_RECS_REPLICA_RESYNC);
     }
 
     /* a feed that is wrong each time must not keep Redis scanning */
@@ -305,8 +310,122 @@ ngx_recs_follow_resync(ngx_recs_follow_t *f, ngx_recs_resync_e reason)
     }
 
     f->resynced = ngx_current_msec + delay;
+    f->wrong = 1;
+
+    /* at once, it is known in a moment if what Redis has may be believed */
+
+    if (delay || reason == NGX_RECS_RESYNC_LEADER) {
+        ngx_recs_follow_loading(f);
+    }
 
     ngx_recs_load(f, delay);
+}
+
+
+void
+ngx_recs_follow_loading(ngx_recs_follow_t *f)
+{
+    if (f->wrong && f->replica->shared->state == NGX_RECS_REPLICA_FOLLOWING) {
+        ngx_recs_follow_set_state(f, NGX_RECS_REPLICA_RESYNC);
+    }
+}
+
+
+ngx_uint_t
+ngx_recs_follow_may(ngx_recs_follow_t *f, uint64_t n)
+{
+    int                         changed;
+    uint64_t                    had;
+    recs_guard_e                verdict;
+    recs_table_stat_t           stat;
+    ngx_recs_replica_t         *replica;
+    ngx_recs_replica_shared_t  *shared;
+
+    replica = f->replica;
+    shared = replica->shared;
+
+    recs_table_stat(replica->table, &stat);
+    had = shared->loaded ? stat.ids : 0;
+
+    verdict = recs_guard_judge(&replica->guard, &shared->held, had, n,
+                               ngx_current_msec);
+    f->believed = (verdict == RECS_GUARD_BELIEVE);
+
+    if (!recs_guard_holds(verdict)) {
+        return 1;
+    }
+
+    if (!ngx_recs_follow_lock(f)) {
+        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
+        return 0;
+    }
+
+    changed = recs_guard_hold(&replica->guard, &shared->held, verdict, had, n,
+                              ngx_current_msec, ngx_time());
+    shared->state = NGX_RECS_REPLICA_HELD;
+
+    ngx_recs_follow_unlock(f);
+
+    ngx_recs_count(replica->counters->failures, 1);
+
+    if (changed) {
+        ngx_recs_follow_log_held(f);
+    }
+
+    ngx_recs_load(f, NGX_RECS_FOLLOW_RETRY);
+
+    return 0;
+}
+
+
+/* in_stock: "stock" is absent, the replica keeps its 200000 ids */
+
+static void
+ngx_recs_follow_log_held(ngx_recs_follow_t *f)
+{
+    u_char               what[128], then[128], buf[128];
+    ngx_str_t            key;
+    recs_guard_held_t   *held;
+    ngx_recs_replica_t  *replica;
+
+    replica = f->replica;
+    held = &replica->shared->held;
+
+    switch (held->why) {
+
+    case RECS_GUARD_ABSENT:
+        ngx_sprintf(what, "is absent%Z");
+        break;
+
+    case RECS_GUARD_FEW:
+        ngx_sprintf(what, "has %uL ids, fewer than \"min_members=%uL\"%Z",
+                    held->now, replica->guard.min_members);
+        break;
+
+    default: /* RECS_GUARD_SHRUNK */
+        ngx_sprintf(what, "has suddenly %uL ids%Z", held->now);
+    }
+
+    if (held->had == 0) {
+        ngx_sprintf(then, "there is no replica, the set gives no answer%Z");
+
+    } else if (held->why == RECS_GUARD_SHRUNK) {
+        ngx_sprintf(then, "the replica keeps its %uL for %Mms%Z", held->had,
+                    (ngx_msec_t) replica->guard.wait);
+
+    } else {
+        ngx_sprintf(then, "the replica keeps its %uL%Z", held->had);
+    }
+
+    key.data = buf;
+    key.len = ngx_min(replica->key.len, sizeof(buf));
+    ngx_memcpy(buf, replica->key.data, key.len);
+    ngx_recs_printable(key.data, key.len);
+
+    ngx_log_error(NGX_LOG_ERR, f->log, 0,
+                  "recs_set \"%V\": \"%V\" of redis \"%V\" %s: %s",
+                  &replica->set->name, &key, &replica->set->redis->name, what,
+                  then);
 }
 
 
@@ -393,6 +512,10 @@ ngx_recs_follow_unwritten(ngx_recs_follow_t *f)
 
     case NGX_RECS_WRITE_GAP:
         ngx_recs_follow_resync(f, NGX_RECS_RESYNC_GAP);
+        break;
+
+    case NGX_RECS_WRITE_FEW:
+        ngx_recs_follow_resync(f, NGX_RECS_RESYNC_FEW);
         break;
 
     case NGX_RECS_WRITE_FULL:
@@ -573,6 +696,10 @@ ngx_recs_follow_apply(ngx_recs_follow_t *f)
         return NGX_RECS_WRITE_MALFORMED;
     }
 
+    if (ngx_recs_follow_leaves_few(f)) {
+        return NGX_RECS_WRITE_FEW;
+    }
+
     for ( ;; ) {
         rc = ngx_recs_entry_next(&ids, &id, &score);
 
@@ -591,6 +718,62 @@ ngx_recs_follow_apply(ngx_recs_follow_t *f)
 
     return rc == NGX_DECLINED ? NGX_RECS_WRITE_MALFORMED
                               : NGX_RECS_WRITE_REFUSED;
+}
+
+
+/*
+ * Would fewer ids be left than there must be?  Such an entry isn't applied, not
+ * in part either.  An id that comes twice in it counts twice: then, too, Redis
+ * is asked how many there are.
+ */
+
+static ngx_uint_t
+ngx_recs_follow_leaves_few(ngx_recs_follow_t *f)
+{
+    double                 score;
+    uint64_t               spare;
+    recs_str_t             id;
+    recs_table_stat_t      stat;
+    recs_table_view_t      view;
+    ngx_recs_entry_ids_t   ids;
+
+    recs_table_stat(f->replica->table, &stat);
+
+    spare = stat.ids - ngx_min(stat.ids, f->replica->guard.min_members);
+
+    /* an id takes two bytes at least */
+
+    if (f->entry.add
+        || spare >= f->entry.fields[NGX_RECS_ENTRY_IDS].len / 2
+        || f->replica->guard.min_members == 0
+        || !recs_table_read(&view, f->replica->table)
+        || ngx_recs_entry_ids(&f->entry, 0, &ids) != NGX_OK)
+    {
+        return 0;
+    }
+
+    while (ngx_recs_entry_next(&ids, &id, &score) == NGX_OK) {
+
+        if (ngx_recs_follow_there(f, &view, &id) && spare-- == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_recs_follow_there(ngx_recs_follow_t *f, recs_table_view_t *view,
+    const recs_str_t *id)
+{
+    u_char    found;
+    uint64_t  print;
+
+    print = recs_table_fingerprint(f->replica->table, id);
+    recs_table_find(view, &print, 1, &found, NULL);
+
+    return found;
 }
 
 

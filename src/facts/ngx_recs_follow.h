@@ -76,6 +76,7 @@ typedef enum {
     NGX_RECS_WRITE_MALFORMED,       /* the entry can't be understood */
     NGX_RECS_WRITE_GAP,             /* it doesn't follow the one before */
     NGX_RECS_WRITE_FULL,
+    NGX_RECS_WRITE_FEW,             /* too few ids would be left */
     NGX_RECS_WRITE_REFUSED          /* this worker may not, or can't now */
 } ngx_recs_write_e;
 
@@ -126,6 +127,10 @@ struct ngx_recs_follow_s {
     uint64_t                  print;        /* whose score comes next */
     ngx_msec_t                started;
     ngx_msec_t                resynced;     /* when the last resync began */
+    ngx_uint_t                wrong;        /* it is no scan that was due, but a
+                                               resync */
+    ngx_uint_t                believed;     /* the set stayed as small as it
+                                               had become */
 
     ngx_event_t               idle;         /* gives back memory */
     size_t                    idle_offset;  /* how far it has come */
@@ -186,10 +191,21 @@ void ngx_recs_follow_resume(ngx_recs_follow_t *f);
 
 void ngx_recs_follow_resync(ngx_recs_follow_t *f, ngx_recs_resync_e reason);
 
+/*
+ * May n ids take the place of those that there are?  Else that is held back,
+ * and false: Redis is looked at again later.
+ */
+
+ngx_uint_t ngx_recs_follow_may(ngx_recs_follow_t *f, uint64_t n);
+
 /* The set has outgrown it; Redis refuses what is asked.  Tried again later. */
 
 void ngx_recs_follow_full(ngx_recs_follow_t *f);
 void ngx_recs_follow_failed(ngx_recs_follow_t *f, const ngx_str_t *why);
+
+/* If it is wrong, Redis is asked from now on, until the set is loaded. */
+
+void ngx_recs_follow_loading(ngx_recs_follow_t *f);
 
 /* If it refused one of the questions that are answered: true, it has failed. */
 

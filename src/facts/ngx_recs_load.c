@@ -163,6 +163,12 @@ ngx_recs_load_headed(ngx_recs_follow_t *f)
         return;
     }
 
+    if (!ngx_recs_follow_may(f, f->ids)) {
+        return;
+    }
+
+    ngx_recs_follow_loading(f);
+
     if (f->last.begun) {
         f->position.id = f->last.id;
         f->position.numbered = (ngx_recs_entry_end(&f->last) == NGX_OK);
@@ -419,6 +425,7 @@ ngx_recs_load_end(ngx_recs_follow_t *f)
 static void
 ngx_recs_load_publish(ngx_recs_follow_t *f)
 {
+    uint64_t                    had;
     ngx_msec_t                  took;
     ngx_uint_t                  level;
     recs_table_stat_t           stat;
@@ -428,10 +435,19 @@ ngx_recs_load_publish(ngx_recs_follow_t *f)
     replica = f->replica;
     shared = replica->shared;
 
+    /* which may have gone while it was scanned */
+
+    if (!ngx_recs_follow_may(f, recs_table_next(&f->writer))) {
+        return;
+    }
+
     if (!ngx_recs_follow_lock(f)) {
         ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
         return;
     }
+
+    recs_table_stat(replica->table, &stat);
+    had = stat.ids;
 
     if (recs_table_publish(&f->writer) != 0) {
         ngx_recs_follow_unlock(f);
@@ -453,16 +469,25 @@ ngx_recs_load_publish(ngx_recs_follow_t *f)
     shared->load_time = took;
     shared->loaded = ngx_time();
     shared->state = NGX_RECS_REPLICA_FOLLOWING;
+    (void) recs_guard_release(&shared->held);
 
     ngx_recs_follow_unlock(f);
 
     ngx_recs_count(replica->counters->loads, 1);
+
+    if (f->believed) {
+        ngx_log_error(NGX_LOG_WARN, f->log, 0,
+                      "recs_set \"%V\": the replica takes %uL ids after %uL: "
+                      "the set has stayed so small",
+                      &replica->set->name, stat.ids, had);
+    }
 
     ngx_log_error(level, f->log, 0,
                   "recs_set \"%V\": the replica holds %uL ids, loaded in %Mms",
                   &replica->set->name, stat.ids, took);
 
     f->step = NGX_RECS_STEP_IDLE;
+    f->wrong = 0;
 
     ngx_recs_idle_start(f);
     ngx_recs_feed_start(f);

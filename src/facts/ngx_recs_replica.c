@@ -20,7 +20,8 @@ static const ngx_str_t  ngx_recs_replica_states[] = {
     ngx_string("following"),
     ngx_string("resync"),
     ngx_string("full"),
-    ngx_string("failed")
+    ngx_string("failed"),
+    ngx_string("held")
 };
 
 
@@ -31,7 +32,8 @@ const ngx_str_t  ngx_recs_resyncs[] = {
     ngx_string("entry"),
     ngx_string("leader"),
     ngx_string("full"),
-    ngx_string("failed")
+    ngx_string("failed"),
+    ngx_string("few")
 };
 
 
@@ -192,6 +194,22 @@ ngx_recs_replica_answer(ngx_recs_replica_t *replica, const recs_str_t *ids,
 }
 
 
+ngx_recs_why_e
+ngx_recs_replica_held(ngx_recs_replica_t *replica)
+{
+    ngx_recs_replica_shared_t  *shared;
+
+    shared = replica->shared;
+
+    if (shared->state != NGX_RECS_REPLICA_HELD) {
+        return NGX_RECS_WHY_NONE;
+    }
+
+    return shared->held.why == RECS_GUARD_SHRUNK ? NGX_RECS_WHY_SHRUNK
+                                                 : NGX_RECS_WHY_ABSENT;
+}
+
+
 static void
 ngx_recs_replica_find(ngx_recs_replica_t *replica, const recs_str_t *ids,
     ngx_uint_t n, u_char *answers)
@@ -278,6 +296,7 @@ ngx_recs_replica_stat(ngx_recs_replica_t *replica,
     recs_table_stat(replica->table, &stat->table);
 
     stat->state = &ngx_recs_replica_states[shared->state];
+    stat->held = shared->held;
     stat->loaded = shared->loaded;
     stat->age = ngx_recs_replica_age(shared);
     stat->fresh = shared->loaded

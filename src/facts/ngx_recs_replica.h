@@ -14,6 +14,7 @@
 #include "ngx_recs_latest.h"
 #include "ngx_recs_leader.h"
 #include "ngx_recs_set.h"
+#include "recs_guard.h"
 #include "recs_table.h"
 
 
@@ -25,6 +26,7 @@ typedef enum {
     NGX_RECS_REPLICA_RESYNC,        /* it isn't what Redis has: loading again */
     NGX_RECS_REPLICA_FULL,          /* the set has outgrown capacity= */
     NGX_RECS_REPLICA_FAILED,        /* Redis refuses what the leader asks */
+    NGX_RECS_REPLICA_HELD,          /* what Redis has now is held back */
     NGX_RECS_REPLICA_NSTATES
 } ngx_recs_replica_state_e;
 
@@ -39,6 +41,7 @@ typedef enum {
     NGX_RECS_RESYNC_LEADER,         /* a leader died while replacing it */
     NGX_RECS_RESYNC_FULL,           /* outgrown, or refused by Redis: it is */
     NGX_RECS_RESYNC_FAILED,         /* loaded when that has passed */
+    NGX_RECS_RESYNC_FEW,            /* the feed would leave too few ids */
     NGX_RECS_NRESYNCS
 } ngx_recs_resync_e;
 
@@ -76,6 +79,7 @@ typedef struct {
                                                what Redis had */
     ngx_atomic_t              loaded;       /* unix seconds; 0: never */
     ngx_atomic_t              load_time;    /* ms */
+    recs_guard_held_t         held;
     ngx_recs_image_shared_t   image;
     ngx_atomic_t              position;     /* see ngx_recs_latest.h */
     ngx_recs_position_t       positions[NGX_RECS_POSITIONS];
@@ -110,6 +114,7 @@ struct ngx_recs_replica_s {
     ngx_msec_t                 resync;      /* ms between two comparisons of
                                                counts, or two loads if there is
                                                no feed */
+    recs_guard_t               guard;
 
     ngx_recs_replica_counters_t  *counters;
     ngx_recs_replica_shared_t    *shared;
@@ -127,6 +132,7 @@ typedef struct {
     ngx_uint_t                 loaded;      /* it ever was */
     ngx_uint_t                 fresh;
     ngx_msec_t                 age;         /* ms */
+    recs_guard_held_t          held;
     recs_table_stat_t          table;
     ngx_recs_position_t        position;
 } ngx_recs_replica_stat_t;
@@ -164,6 +170,13 @@ void ngx_recs_replica_exit_worker(ngx_recs_replica_t *replica);
 ngx_int_t ngx_recs_replica_answer(ngx_recs_replica_t *replica,
     const recs_str_t *ids, ngx_uint_t n, ngx_uint_t stale, u_char *answers,
     ngx_msec_t *age);
+
+/*
+ * Why what Redis has now is held back: Redis isn't to be asked about ids, and
+ * the replica answers with stale.  NGX_RECS_WHY_NONE: nothing is.
+ */
+
+ngx_recs_why_e ngx_recs_replica_held(ngx_recs_replica_t *replica);
 
 void ngx_recs_replica_stat(ngx_recs_replica_t *replica,
     ngx_recs_replica_stat_t *stat);

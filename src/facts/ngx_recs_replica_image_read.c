@@ -14,7 +14,8 @@ static const char *ngx_recs_replica_image_begin(ngx_recs_follow_t *f);
 static ngx_int_t ngx_recs_replica_image_clear(ngx_recs_follow_t *f);
 static ngx_int_t ngx_recs_replica_image_piece(ngx_recs_follow_t *f,
     const char **why);
-static ngx_int_t ngx_recs_replica_image_tail(ngx_recs_follow_t *f);
+static ngx_int_t ngx_recs_replica_image_tail(ngx_recs_follow_t *f,
+    const char **why);
 static ngx_int_t ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
     const ngx_recs_replica_image_tail_t *tail);
 static ngx_msec_t ngx_recs_replica_image_confirmed(
@@ -166,7 +167,7 @@ ngx_recs_replica_image_piece(ngx_recs_follow_t *f, const char **why)
     }
 
     if (n == 0) {
-        return ngx_recs_replica_image_tail(f);
+        return ngx_recs_replica_image_tail(f, why);
     }
 
     if (ngx_recs_image_get(&ri->image, ri->prints, n * sizeof(uint64_t))
@@ -201,7 +202,7 @@ ngx_recs_replica_image_piece(ngx_recs_follow_t *f, const char **why)
 
 
 static ngx_int_t
-ngx_recs_replica_image_tail(ngx_recs_follow_t *f)
+ngx_recs_replica_image_tail(ngx_recs_follow_t *f, const char **why)
 {
     ngx_recs_replica_image_t       *ri;
     ngx_recs_replica_image_tail_t   tail;
@@ -214,6 +215,11 @@ ngx_recs_replica_image_tail(ngx_recs_follow_t *f)
         || ngx_recs_image_whole(&ri->image) != NGX_OK
         || tail.count != ri->count)
     {
+        return NGX_ERROR;
+    }
+
+    if (recs_table_next(&f->writer) < f->replica->guard.min_members) {
+        *why = "it holds fewer ids than \"min_members=\"";
         return NGX_ERROR;
     }
 

@@ -20,7 +20,8 @@ const ngx_str_t  ngx_recs_whys[] = {
     ngx_string("error"),
     ngx_string("down"),
     ngx_string("absent"),
-    ngx_string("distrusted")
+    ngx_string("distrusted"),
+    ngx_string("shrunk")
 };
 
 

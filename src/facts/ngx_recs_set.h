@@ -43,6 +43,8 @@ typedef enum {
     NGX_RECS_WHY_ABSENT,                /* its key is absent, or has fewer
                                            members than min_members */
     NGX_RECS_WHY_DISTRUSTED,            /* it refuses more than max_removed */
+    NGX_RECS_WHY_SHRUNK,                /* most of it is suddenly gone: its
+                                           replica answers, as it was before */
     NGX_RECS_NWHYS
 } ngx_recs_why_e;
 

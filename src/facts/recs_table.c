@@ -911,6 +911,17 @@ recs_table_copy_line(recs_table_writer_t *w)
 }
 
 
+uint64_t
+recs_table_next(const recs_table_writer_t *w)
+{
+    if (w->state != RECS_TABLE_READY) {
+        return 0;
+    }
+
+    return w->table->counts[w->table->begun % 2].ids;
+}
+
+
 int
 recs_table_publish(recs_table_writer_t *w)
 {

@@ -240,6 +240,10 @@ int recs_table_begin(recs_table_writer_t *w, recs_table_begin_e how);
 
 int recs_table_step(recs_table_writer_t *w, uint64_t slots);
 
+/* How many ids are in the next table, once step() said 0; before, 0. */
+
+uint64_t recs_table_next(const recs_table_writer_t *w);
+
 /* The next table replaces the active one: 0, RECS_TABLE_NONE if it isn't
  * ready, RECS_TABLE_LOST. */
 

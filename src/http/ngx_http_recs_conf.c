@@ -369,6 +369,32 @@ ngx_http_recs_image(ngx_http_recs_option_t *o, ngx_str_t *path)
 }
 
 
+char *
+ngx_http_recs_shrink(ngx_http_recs_option_t *o, recs_guard_t *guard)
+{
+    ngx_int_t  n;
+
+    if (ngx_strcmp(o->value.data, "off") == 0) {
+        guard->shrink = 0;
+        return NGX_CONF_OK;
+    }
+
+    n = NGX_ERROR;
+
+    if (o->value.data[o->value.len - 1] == '%') {
+        n = ngx_atoi(o->value.data, o->value.len - 1);
+    }
+
+    if (n < 1 || n > 100) {
+        return "it must be a share from \"1%\" to \"100%\", or \"off\"";
+    }
+
+    guard->shrink = n;
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_recs_redis_t *
 ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name)
 {

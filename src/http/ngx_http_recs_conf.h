@@ -12,6 +12,11 @@
 #include "ngx_http_recs.h"
 
 
+/* Of what there was: fewer members of a replica or a pool are held back, % */
+
+#define NGX_HTTP_RECS_SHRINK  50
+
+
 /* An option being read, and where it stands. */
 
 typedef struct {
@@ -83,6 +88,13 @@ void *ngx_http_recs_define(ngx_conf_t *cf, ngx_array_t *names,
  */
 
 char *ngx_http_recs_image(ngx_http_recs_option_t *o, ngx_str_t *path);
+
+/*
+ * The option's value is a share below which what shrinks is held back: a
+ * percentage, or "off".  NGX_CONF_OK, or what is wrong.
+ */
+
+char *ngx_http_recs_shrink(ngx_http_recs_option_t *o, recs_guard_t *guard);
 
 /* The Redis called name, for "redis=".  NULL after an error was logged. */
 

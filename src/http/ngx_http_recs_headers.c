@@ -321,11 +321,12 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
         }
 
         if (q->replica) {
-            p = ngx_sprintf(p, ";age=%M%s", q->age, q->stale ? ";stale" : "");
+            p = ngx_sprintf(p, ";age=%M", q->age);
         }
 
-        if (q->unknown) {
-            p = ngx_sprintf(p, ";unknown;why=%V", &ngx_recs_whys[q->why]);
+        if (q->stale || q->unknown) {
+            p = ngx_sprintf(p, ";%s;why=%V", q->stale ? "stale" : "unknown",
+                            &ngx_recs_whys[q->why]);
         }
 
         if (q->prefetched) {

@@ -18,6 +18,8 @@ static void ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_watch(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_ready_trust(ngx_recs_set_t *set, recs_writer_t *w);
+static void ngx_http_recs_ready_replica(ngx_recs_set_t *set,
+    recs_writer_t *w);
 static void ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
@@ -70,44 +72,59 @@ ngx_http_recs_ready_handler(ngx_http_request_t *r)
 static void
 ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 {
-    ngx_uint_t                i;
-    ngx_recs_set_t           *set;
-    ngx_http_recs_set_t     **rs;
-    ngx_recs_replica_stat_t   stat;
+    ngx_uint_t             i;
+    ngx_http_recs_set_t  **rs;
 
     rs = rmcf->sets.elts;
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
-        set = &rs[i]->set;
-
-        if (set->watch) {
-            ngx_http_recs_ready_watch(set, w);
+        if (rs[i]->set.watch) {
+            ngx_http_recs_ready_watch(&rs[i]->set, w);
         }
 
-        if (set->trust) {
-            ngx_http_recs_ready_trust(set, w);
+        if (rs[i]->set.trust) {
+            ngx_http_recs_ready_trust(&rs[i]->set, w);
         }
 
-        if (set->replica == NULL) {
-            continue;
+        if (rs[i]->set.replica) {
+            ngx_http_recs_ready_replica(&rs[i]->set, w);
         }
+    }
+}
 
-        ngx_recs_replica_stat(set->replica, &stat);
 
-        if (stat.fresh) {
-            continue;
-        }
+/* "held, Redis has 0 ids, 9 stay, 3000ms old", as the case may be. */
 
-        if (!stat.loaded) {
-            ngx_http_recs_ready_not(w, "recs_set", &set->name,
-                                    "never loaded, %V", stat.state);
+static void
+ngx_http_recs_ready_replica(ngx_recs_set_t *set, recs_writer_t *w)
+{
+    ngx_recs_replica_stat_t  stat;
 
-        } else {
-            ngx_http_recs_ready_not(w, "recs_set", &set->name,
-                                    "%V, %Mms old, \"max_lag\" is %Mms",
-                                    stat.state, stat.age,
-                                    set->replica->max_lag);
-        }
+    ngx_recs_replica_stat(set->replica, &stat);
+
+    if (stat.fresh) {
+        return;
+    }
+
+    if (stat.held.why && stat.loaded) {
+        ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                "%V, Redis has %uL ids, %uL stay, %Mms old",
+                                stat.state, stat.held.now, stat.held.had,
+                                stat.age);
+
+    } else if (stat.held.why) {
+        ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                "never loaded, %V, Redis has %uL ids",
+                                stat.state, stat.held.now);
+
+    } else if (!stat.loaded) {
+        ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                "never loaded, %V", stat.state);
+
+    } else {
+        ngx_http_recs_ready_not(w, "recs_set", &set->name,
+                                "%V, %Mms old, \"max_lag\" is %Mms",
+                                stat.state, stat.age, set->replica->max_lag);
     }
 }
 

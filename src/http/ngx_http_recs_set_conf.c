@@ -378,6 +378,17 @@ ngx_http_recs_set_resync(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+static char *
+ngx_http_recs_set_shrink(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_set_options_t *so = thing;
+
+    so->of_replica = 1;
+
+    return ngx_http_recs_shrink(o, &so->replica.guard);
+}
+
+
 static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("redis="), ngx_http_recs_set_redis },
     { ngx_string("key="), ngx_http_recs_set_key },
@@ -400,6 +411,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
     { ngx_string("image="), ngx_http_recs_set_image },
     { ngx_string("max_lag="), ngx_http_recs_set_max_lag },
     { ngx_string("resync="), ngx_http_recs_set_resync },
+    { ngx_string("shrink="), ngx_http_recs_set_shrink },
     { ngx_null_string, NULL }
 };
 
@@ -415,8 +427,8 @@ ngx_http_recs_set_check_replica(ngx_http_recs_set_options_t *so)
 
     if (!so->replicated) {
         return so->of_replica
-               ? "can have \"feed=\", \"capacity=\", \"max_lag=\", \"resync=\" "
-                 "and \"image=\" only with \"replica=on\""
+               ? "can have \"feed=\", \"capacity=\", \"max_lag=\", \"resync=\", "
+                 "\"shrink=\" and \"image=\" only with \"replica=on\""
                : NULL;
     }
 
@@ -539,6 +551,9 @@ ngx_http_recs_set_make_replica(ngx_conf_t *cf, ngx_http_recs_set_options_t *so)
         replica->resync = NGX_HTTP_RECS_RESYNC;
     }
 
+    replica->guard.min_members = set->min_members;
+    replica->guard.wait = replica->resync;
+
     if (replica->max_lag == 0) {
         replica->max_lag = replica->feed.len ? NGX_HTTP_RECS_MAX_LAG
                                              : 2 * replica->resync;
@@ -627,6 +642,7 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rmcf->used = 1;
 
     ngx_memzero(&so, sizeof(ngx_http_recs_set_options_t));
+    so.replica.guard.shrink = NGX_HTTP_RECS_SHRINK;
 
     so.set = ngx_http_recs_define(cf, &rmcf->sets, &value[1],
                                   sizeof(ngx_http_recs_set_t));

@@ -18,6 +18,8 @@ static void ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
 static void ngx_http_recs_status_state(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
+static void ngx_http_recs_status_held(const recs_guard_held_t *held,
+    recs_writer_t *w);
 static void ngx_http_recs_status_image(ngx_recs_image_shared_t *image,
     recs_writer_t *w);
 static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
@@ -336,6 +338,8 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
         recs_write_key_uint(w, "feed_seq", stat.position.seq);
     }
 
+    ngx_http_recs_status_held(&stat.held, w);
+
     recs_write_key_uint(w, "loaded", stat.loaded);
     recs_write_key_uint(w, "load_time", replica->shared->load_time);
     recs_write_key_uint(w, "loads", counters->loads);
@@ -358,6 +362,30 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
         ngx_http_recs_status_image(&replica->shared->image, w);
     }
 
+    recs_write_object_end(w);
+}
+
+
+/* "held":{"why":"absent","since":1790000000,"had":200,"now":0}, or null */
+
+static void
+ngx_http_recs_status_held(const recs_guard_held_t *held, recs_writer_t *w)
+{
+    static const char  *whys[] = { "", "", "absent", "few", "shrunk" };
+
+    recs_write_key(w, "held");
+
+    if (held->why == RECS_GUARD_TAKE) {
+        recs_write_null(w);
+        return;
+    }
+
+    recs_write_object(w);
+    recs_write_key(w, "why");
+    recs_write_cstr(w, whys[held->why]);
+    recs_write_key_uint(w, "since", held->since);
+    recs_write_key_uint(w, "had", held->had);
+    recs_write_key_uint(w, "now", held->now);
     recs_write_object_end(w);
 }
 
