@@ -34,7 +34,6 @@ my $DEARER = 0.03;          # in instructions: worth a look
 
 my $FRAME = <<'END';
     keepalive_requests 1000000;
-    keepalive_timeout 600s;
     tcp_nodelay on;
     default_type application/json;
 
@@ -78,7 +77,6 @@ END
 
 my $API = <<'END';
     keepalive_requests 1000000;
-    keepalive_timeout 600s;
     default_type application/json;
     %%FILES%%
 
