@@ -114,13 +114,13 @@ sub start {
     $http //= '';
 
     return $t->nginx(@$order, http => <<"END");
-        recs_redis main { server %%REDIS%%; }
+        recs_redis main { server %%REDIS%%; timeout 60s; }
         recs_set in_stock redis=main key=in_stock;
         recs_set listed value=b1,b3;
         recs_set seen redis=main key=seen:\$recs_user;
         recs_snapshots home redis=main prefix=home;
         recs_require in_stock;
-        recs_lookup_timeout 2s;
+        recs_lookup_timeout 10s;
         proxy_cache_path %%NGINX_DIR%%/cache keys_zone=pages:1m;
         types { application/json json; }
         $http

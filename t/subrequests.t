@@ -40,7 +40,7 @@ $t->nginx(<<"END");
     recs_redis main { server %%REDIS%%; }
     recs_set in_stock redis=main key=in_stock;
     recs_require in_stock;
-    recs_lookup_timeout 2s;
+    recs_lookup_timeout 10s;
     client_body_buffer_size 1k;
 
     server {
