@@ -419,6 +419,24 @@ END
     is difference('{"rows":[{"items":["a"]},{"x":1},{"items":["b"]}]'
                   . ',"_recs":{"n":1}}', $want), undef, 'with a tag';
 
+    my $columns = '{"ids":["a","b"],"s":[1, 2],"t":[ 3,4]}';
+    my @with = (items => ['/ids'], with => { '/ids' => ['/s', '?/t', '?/u'] });
+    $want = filter($columns, @with, exclude => [x => { a => 1 }]);
+    is_deeply $want->{shelves}[0]{with}, [['2'], ['4'], undef], 'companions';
+    is $want->{outline}, '{"ids":[],"s":[],"t":[]}', 'not of the outline';
+    is difference('{"ids":["b"],"s":[2],"t":[4]}', $want), undef, 'in step';
+    like difference('{"ids":["b"],"s":[1],"t":[4]}', $want),
+        qr/companion 0: 1, not 2/, 'not in step';
+    like difference('{"ids":["b"],"s":[2,1],"t":[4]}', $want), qr/uneven/,
+        'nor this';
+    like difference('{"ids":["b"],"s":[2]}', $want), qr/none, not 4/, 'gone';
+    like filter('{"ids":["a"],"s":[]}', @with)->{malformed}, qr/uneven/,
+        'uneven';
+    like filter('{"ids":["a"],"t":[1]}', @with)->{malformed}, qr{no /s}, 'none';
+    like filter('{"r":[{"i":[1]},{"s":[1]}]}', items => ['/r/*/i'],
+                with => { '/r/*/i' => ['/r/*/s'] })->{malformed}, qr{no /r},
+        'of another element';
+
     is_deeply filter('["a",1]', items => [''])->{ids}, ['a', 1], 'the root';
     is_deeply filter('{"a/b":{"":[[{"k":3}]]}}', items => ['/a~1b/'],
                      id => '/0/k')->{ids}, [3], 'pointers';
@@ -456,7 +474,7 @@ subtest 'random pages' => sub {
         for my $shape ($random->shapes) {
             my $made = $random->page($shape);
             my %stock = $random->subset(0.5, @{ $made->{ids} });
-            my @how = (items => $shape->{items}, id => $shape->{id});
+            my @how = %$shape;
             my $want = filter($made->{bytes}, @how,
                               require => [stock => \%stock]);
 

@@ -231,7 +231,7 @@ HTTP
 my %random = map { ($_->{shape}{name} => $_->{shape}) } @random;
 my $random = join '', map { <<"HTTP" } values %random;
         location /random-$_->{name}/ {
-            recs_items @{[ map { qq("$_") } @{ $_->{items} } ]};
+            recs_items @{[ Recs::RandomPage->arguments($_) ]};
             recs_item_id $_->{id};
             recs_require half;
             recs_exclude refused;
@@ -660,8 +660,8 @@ subtest 'as pages of JSON' => sub {
             my $json = $c->get("/random-$shape->{name}/$how/json-$n");
             my $packed = $c->get("/random-$shape->{name}/$how/msgpack-$n");
 
-            my $want = filter($random[$n]{bytes}, items => $shape->{items},
-                id => $shape->{id}, require => [half => \%half],
+            my $want = filter($random[$n]{bytes}, %$shape,
+                require => [half => \%half],
                 exclude => [refused => \%refused],
                 $how eq 'few' ? (limit => 2, distinct => 1) : ());
 

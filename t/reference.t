@@ -89,8 +89,7 @@ HTTP
 sub random_location {
     my ($shape) = @_;
 
-    my $items = join ' ', @{ $shape->{items} };
-    $items = '""' if $items eq '';
+    my $items = Recs::RandomPage->arguments($shape);
     my $text = "location /$shape->{name}/ {\n"
              . "recs_items $items;\nrecs_item_id $shape->{id};\n";
 
@@ -266,8 +265,7 @@ subtest 'random pages' => sub {
                         if $how{$rule};
                 }
 
-                my $want = filter($page->{bytes}, items => $shape->{items},
-                                  id => $shape->{id}, %how);
+                my $want = filter($page->{bytes}, %$shape, %how);
                 my $r = get($name, $way->{name}, $seed,
                             $way->{explain} ? '&explain=1' : '');
 

@@ -37,6 +37,7 @@
 
 #define NGX_HTTP_RECS_SETS_MAX      32      /* in one location */
 #define NGX_HTTP_RECS_SHELVES_MAX   32      /* pointers in one location */
+#define NGX_HTTP_RECS_COMPANIONS_MAX  16    /* of all of these */
 #define NGX_HTTP_RECS_HEADER_MAX    128     /* bytes of a version in a header */
 #define NGX_HTTP_RECS_BACKFILL_MAX  100     /* items asked about */
 
@@ -310,6 +311,7 @@ typedef struct {
     ngx_http_complex_value_t   *explain;
 
     ngx_array_t                *shelves;    /* recs_pointer_t */
+    ngx_array_t                *with;       /* recs_with_t, of these */
     recs_pointer_t             *item_id;
     ngx_http_recs_version_t    *versions;   /* NGX_HTTP_RECS_NVERSIONS */
     ngx_http_recs_freshness_t  *freshness;  /* NGX_HTTP_RECS_NAGES */

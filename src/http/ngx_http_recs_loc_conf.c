@@ -5,62 +5,210 @@
 #include "ngx_http_recs_conf.h"
 
 
+static ngx_int_t ngx_http_recs_shelf(ngx_conf_t *cf,
+    ngx_http_recs_loc_conf_t *rlcf, ngx_str_t *source);
+static ngx_int_t ngx_http_recs_companions(ngx_conf_t *cf,
+    ngx_http_recs_loc_conf_t *rlcf, ngx_str_t *option, size_t n,
+    ngx_uint_t optional);
+static ngx_int_t ngx_http_recs_items_pointer(ngx_conf_t *cf,
+    ngx_http_recs_loc_conf_t *rlcf, ngx_str_t *source, recs_pointer_t *ptr);
+static ngx_int_t ngx_http_recs_in_step(ngx_conf_t *cf,
+    ngx_http_recs_loc_conf_t *rlcf, recs_with_t *with);
+
+
 char *
 ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recs_loc_conf_t *rlcf = conf;
 
-    ngx_str_t       *value;
-    ngx_uint_t       i, k;
-    recs_pointer_t  *ptr, *other;
-
-    static const recs_str_t  reserved = recs_string(RECS_RESERVED);
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     if (rlcf->shelves != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
-    value = cf->args->elts;
-
-    if (cf->args->nelts - 1 > NGX_HTTP_RECS_SHELVES_MAX) {
-        return "has too many pointers, at most 32 can be given";
-    }
-
     rlcf->shelves = ngx_array_create(cf->pool, cf->args->nelts,
                                      sizeof(recs_pointer_t));
-    if (rlcf->shelves == NULL) {
+    rlcf->with = ngx_array_create(cf->pool, 4, sizeof(recs_with_t));
+
+    if (rlcf->shelves == NULL || rlcf->with == NULL) {
         return NGX_CONF_ERROR;
     }
 
+    value = cf->args->elts;
+
     for (i = 1; i < cf->args->nelts; i++) {
-        ptr = ngx_array_push(rlcf->shelves);
 
-        if (ngx_http_recs_pointer(cf, &value[i], ptr) != NGX_OK) {
-            return NGX_CONF_ERROR;
+        if (ngx_strncmp(value[i].data, "with=", 5) == 0) {
+            rc = ngx_http_recs_companions(cf, rlcf, &value[i], 5, 0);
+
+        } else if (ngx_strncmp(value[i].data, "optional=", 9) == 0) {
+            rc = ngx_http_recs_companions(cf, rlcf, &value[i], 9, 1);
+
+        } else {
+            rc = ngx_http_recs_shelf(cf, rlcf, &value[i]);
         }
 
-        if (ptr->ntokens && recs_str_eq(&ptr->tokens[0].text, &reserved)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" in recs_items: the member \"%s\" is "
-                               "reserved", &value[i], RECS_RESERVED);
+        if (rc != NGX_OK) {
             return NGX_CONF_ERROR;
-        }
-
-        other = rlcf->shelves->elts;
-
-        for (k = 0; k < i - 1; k++) {
-
-            if (recs_pointer_overlap(&other[k], ptr)) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"%V\" and \"%V\" in recs_items overlap, "
-                                   "one shelf can't hold another",
-                                   &value[k + 1], &value[i]);
-                return NGX_CONF_ERROR;
-            }
         }
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_shelf(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
+    ngx_str_t *source)
+{
+    recs_pointer_t  ptr, *shelf;
+
+    if (rlcf->shelves->nelts == NGX_HTTP_RECS_SHELVES_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_items has too many pointers, at most %d can "
+                           "be given", NGX_HTTP_RECS_SHELVES_MAX);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_recs_items_pointer(cf, rlcf, source, &ptr) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    shelf = ngx_array_push(rlcf->shelves);
+    if (shelf == NULL) {
+        return NGX_ERROR;
+    }
+
+    *shelf = ptr;
+
+    return NGX_OK;
+}
+
+
+/* "with=" and "optional=", n bytes: companions of the shelf before them. */
+
+static ngx_int_t
+ngx_http_recs_companions(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
+    ngx_str_t *option, size_t n, ngx_uint_t optional)
+{
+    u_char       *p, *last, *comma;
+    ngx_str_t     source;
+    recs_with_t  *with, companion;
+
+    if (rlcf->shelves->nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in recs_items must follow the pointer of "
+                           "a shelf", option);
+        return NGX_ERROR;
+    }
+
+    companion.shelf = rlcf->shelves->nelts - 1;
+    companion.optional = optional;
+
+    last = option->data + option->len;
+
+    for (p = option->data + n; p <= last; p = comma + 1) {
+        comma = ngx_strlchr(p, last, ',');
+        comma = comma ? comma : last;
+
+        source.data = p;
+        source.len = comma - p;
+
+        if (ngx_http_recs_items_pointer(cf, rlcf, &source, &companion.pointer)
+            != NGX_OK
+            || ngx_http_recs_in_step(cf, rlcf, &companion) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (rlcf->with->nelts == NGX_HTTP_RECS_COMPANIONS_MAX) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "recs_items has too many companions, at most "
+                               "%d can be given",
+                               NGX_HTTP_RECS_COMPANIONS_MAX);
+            return NGX_ERROR;
+        }
+
+        with = ngx_array_push(rlcf->with);
+        if (with == NULL) {
+            return NGX_ERROR;
+        }
+
+        *with = companion;
+    }
+
+    return NGX_OK;
+}
+
+
+/* A pointer to an array, which is none that is there already, nor in one. */
+
+static ngx_int_t
+ngx_http_recs_items_pointer(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
+    ngx_str_t *source, recs_pointer_t *ptr)
+{
+    ngx_uint_t             i, k;
+    const recs_with_t     *with;
+    const recs_pointer_t  *other;
+
+    static const recs_str_t  reserved = recs_string(RECS_RESERVED);
+
+    if (ngx_http_recs_pointer(cf, source, ptr) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ptr->ntokens && recs_str_eq(&ptr->tokens[0].text, &reserved)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in recs_items: the member \"%s\" is "
+                           "reserved", source, RECS_RESERVED);
+        return NGX_ERROR;
+    }
+
+    k = rlcf->shelves->nelts;
+
+    for (i = 0; i < k + rlcf->with->nelts; i++) {
+        with = rlcf->with->elts;
+        other = rlcf->shelves->elts;
+        other = i < k ? &other[i] : &with[i - k].pointer;
+
+        if (recs_pointer_overlap(other, ptr)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%*s\" and \"%V\" in recs_items overlap, "
+                               "one array can't hold another",
+                               other->source.len, other->source.data, source);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Is there one companion for one shelf? */
+
+static ngx_int_t
+ngx_http_recs_in_step(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
+    recs_with_t *with)
+{
+    recs_pointer_t  *shelf;
+
+    shelf = rlcf->shelves->elts;
+    shelf += with->shelf;
+
+    if (recs_pointer_in_step(&with->pointer, shelf)) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%*s\" in recs_items must be the same as \"%*s\" up "
+                       "to the last \"*\" of both, which stands for one "
+                       "element",
+                       with->pointer.source.len, with->pointer.source.data,
+                       shelf->source.len, shelf->source.data);
+    return NGX_ERROR;
 }
 
 

@@ -451,6 +451,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     conf->event = NGX_CONF_UNSET_PTR;
     conf->explain = NGX_CONF_UNSET_PTR;
     conf->shelves = NGX_CONF_UNSET_PTR;
+    conf->with = NGX_CONF_UNSET_PTR;
     conf->item_id = NGX_CONF_UNSET_PTR;
     conf->versions = NGX_CONF_UNSET_PTR;
     conf->freshness = NGX_CONF_UNSET_PTR;
@@ -496,6 +497,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->event, prev->event, NULL);
     ngx_conf_merge_ptr_value(conf->explain, prev->explain, NULL);
     ngx_conf_merge_ptr_value(conf->shelves, prev->shelves, NULL);
+    ngx_conf_merge_ptr_value(conf->with, prev->with, NULL);
     ngx_conf_merge_ptr_value(conf->item_id, prev->item_id, NULL);
     ngx_conf_merge_ptr_value(conf->versions, prev->versions, NULL);
     ngx_conf_merge_ptr_value(conf->freshness, prev->freshness, NULL);
@@ -588,6 +590,8 @@ ngx_http_recs_merge_spec(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)
 
     spec->shelves = conf->shelves->elts;
     spec->nshelves = conf->shelves->nelts;
+    spec->with = conf->with ? conf->with->elts : NULL;
+    spec->nwith = conf->with ? conf->with->nelts : 0;
     spec->item_id = conf->item_id;
     spec->max_items = conf->max_items;
 

@@ -14,6 +14,8 @@
 
 
 static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);
+static const char *ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx,
+    recs_rc_e rc, const char *error);
 static void ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error,
     size_t pos);
 static void ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx);
@@ -99,15 +101,16 @@ static ngx_int_t
 ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
 {
     size_t       pos;
-    ngx_int_t    rc;
+    ngx_int_t    inflated;
+    recs_rc_e    rc;
     recs_str_t   text;
     const char  *error;
 
     if (ctx->gzip) {
-        rc = ngx_http_recs_inflate(ctx);
+        inflated = ngx_http_recs_inflate(ctx);
 
-        if (rc != NGX_OK) {
-            return rc;
+        if (inflated != NGX_OK) {
+            return inflated;
         }
 
     } else if (ctx->body) {
@@ -123,36 +126,53 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
     pos = 0;
     error = NULL;
 
-    switch (recs_page_read(&ctx->mem, &ctx->conf->spec, ctx->format, &text,
-                           &ctx->page, &error, &pos))
-    {
-    case RECS_OK:
-        return NGX_OK;
+    rc = recs_page_read(&ctx->mem, &ctx->conf->spec, ctx->format, &text,
+                        &ctx->page, &error, &pos);
 
-    case RECS_MALFORMED:
-        ctx->state = NGX_HTTP_RECS_MALFORMED;
-        ctx->why = "syntax";
-        break;
+    if (rc == RECS_OK) {
+        return NGX_OK;
+    }
+
+    if (rc == RECS_NOMEM) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_recs_bad_body(ctx, ngx_http_recs_refuse(ctx, rc, error), pos);
+
+    return NGX_DECLINED;
+}
+
+
+/* What is wrong with the body, for the state and, returned, for the log. */
+
+static const char *
+ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx, recs_rc_e rc, const char *error)
+{
+    ctx->state = NGX_HTTP_RECS_MALFORMED;
+
+    switch (rc) {
 
     case RECS_NO_SHELF:
-        ctx->state = NGX_HTTP_RECS_MALFORMED;
         ctx->why = "no_shelf";
-        error = "no shelf where recs_items points to";
-        break;
+        return "no shelf where recs_items points to";
+
+    case RECS_NO_COMPANION:
+        ctx->why = "no_companion";
+        return "a shelf lacks what recs_items says is with it";
+
+    case RECS_UNEVEN:
+        ctx->why = "uneven";
+        return "what is with a shelf is not as long as that";
 
     case RECS_TOO_MANY:
         ctx->state = NGX_HTTP_RECS_TOO_LARGE;
         ctx->why = "items";
-        error = "more items than recs_max_items";
-        break;
+        return "more items than recs_max_items";
 
     default:
-        return NGX_ERROR;
+        ctx->why = "syntax";
+        return error;
     }
-
-    ngx_http_recs_bad_body(ctx, error, pos);
-
-    return NGX_DECLINED;
 }
 
 

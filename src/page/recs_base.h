@@ -55,7 +55,10 @@ typedef enum {
     RECS_MALFORMED = -2,    /* not a well-formed document */
     RECS_NO_SHELF = -3,     /* well formed, but no array where one is looked
                                for */
-    RECS_TOO_MANY = -4      /* more items than the caller allows */
+    RECS_TOO_MANY = -4,     /* more items than the caller allows */
+    RECS_NO_COMPANION = -5, /* well formed, but a shelf lacks an array that is
+                               in step with it */
+    RECS_UNEVEN = -6        /* such an array is not as long as its shelf */
 } recs_rc_e;
 
 

@@ -5,7 +5,7 @@
 /*
  * The walk descends only where a pointer leads and skips, checked, the rest.
  * Which pointers lead on is a mask, a bit each: the spec's shelves come first,
- * then its values, then the items' id.
+ * then the companions of these, its values, and the items' id.
  */
 
 typedef struct {
@@ -24,12 +24,23 @@ typedef struct {
     const recs_pointer_t    *pointers[RECS_PAGE_POINTERS_MAX];
     unsigned                 base[RECS_PAGE_POINTERS_MAX];  /* depth of each
                                                    pointer's root */
-    uint64_t                 shelf_mask;
+    uint64_t                 array_mask;    /* shelves and companions */
+    uint64_t                 star_mask;     /* of these: those that companions
+                                               hang on, and have a "*" */
     uint64_t                 id_mask;
+    size_t                   narrays;       /* bits of array_mask */
 
-    recs_found_t             found[RECS_PAGE_POINTERS_MAX];  /* by each shelf
-                                                   pointer, in document order */
+    recs_found_t             found[RECS_PAGE_POINTERS_MAX];  /* by each of
+                                       array_mask's pointers, in document order;
+                                       a companion's first is in elements */
+    size_t                   within[RECS_PAGE_POINTERS_MAX];  /* star_mask:
+                                                   where the last "*" is now */
     size_t                   nshelves;  /* found, also those taken back */
+    recs_str_t              *elements;  /* of companions */
+    size_t                   nelements;
+    size_t                   elements_size;
+    size_t                   ncompanions;   /* found, also those taken back */
+    size_t                   max_elements;  /* and of companions */
     recs_item_t             *item;      /* being read */
     size_t                   items_size;
     size_t                   cuts_size;
@@ -46,6 +57,8 @@ static int recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *array);
 static int recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth,
     size_t pointer, recs_value_t *array);
+static int recs_walk_companion(recs_walk_t *w, uint64_t mask, unsigned depth,
+    size_t pointer, recs_value_t *array);
 static int recs_walk_root(recs_walk_t *w, uint64_t mask);
 static int recs_walk_found(recs_walk_t *w, uint64_t ended,
     const recs_value_t *v);
@@ -53,6 +66,9 @@ static void recs_walk_forget(recs_walk_t *w, uint64_t mask,
     const size_t *marks);
 static recs_rc_e recs_page_shelves(recs_walk_t *w);
 static recs_rc_e recs_page_items(recs_walk_t *w);
+static recs_rc_e recs_page_companions(recs_walk_t *w);
+static recs_rc_e recs_page_companion(recs_walk_t *w, size_t with,
+    size_t first);
 static void *recs_grow(recs_walk_t *w, void *old, size_t n, size_t *size,
     size_t each);
 
@@ -64,6 +80,54 @@ recs_lowest(uint64_t mask)
 }
 
 
+/*
+ * The pointers to arrays, and what is found by them: nothing yet.  What has no
+ * companion costs nothing on the way but a look at a mask that is empty.
+ */
+
+static void
+recs_walk_arrays(recs_walk_t *w)
+{
+    size_t                   i, k, n;
+    const recs_with_t       *with;
+    const recs_page_spec_t  *spec;
+
+    spec = w->spec;
+    w->star_mask = 0;
+
+    for (n = 0; n < spec->nshelves; n++) {
+        w->pointers[n] = &spec->shelves[n];
+    }
+
+    for (i = 0; i < spec->nwith; i++) {
+        with = &spec->with[i];
+
+        if (recs_pointer_has_star(&with->pointer)) {
+            w->star_mask |= (uint64_t) 1 << n | (uint64_t) 1 << with->shelf;
+        }
+
+        w->pointers[n++] = &with->pointer;
+    }
+
+    for (k = 0; k < n; k++) {
+        memset(&w->found[k], 0, sizeof(recs_found_t));
+        w->base[k] = 0;
+        w->within[k] = 0;
+    }
+
+    w->narrays = n;
+    w->array_mask = ((uint64_t) 1 << n) - 1;
+
+    w->nshelves = 0;
+    w->elements = NULL;
+    w->nelements = 0;
+    w->elements_size = 0;
+    w->ncompanions = 0;
+    w->max_elements = spec->nwith && spec->max_items > SIZE_MAX / spec->nwith
+                      ? SIZE_MAX : spec->max_items * spec->nwith;
+}
+
+
 recs_rc_e
 recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
     recs_format_e format, const recs_str_t *text, recs_page_t *page,
@@ -71,6 +135,7 @@ recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
 {
     size_t       i, n;
     uint64_t     mask;
+    recs_rc_e    rc;
     recs_walk_t  w;
 
     memset(page, 0, sizeof(recs_page_t));
@@ -80,21 +145,14 @@ recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
     w.mem = mem;
     w.spec = spec;
     w.page = page;
-    w.nshelves = 0;
     w.item = NULL;
     w.items_size = 0;
     w.cuts_size = 0;
     w.rc = RECS_MALFORMED;
 
-    n = 0;
+    recs_walk_arrays(&w);
 
-    for (i = 0; i < spec->nshelves; i++) {
-        memset(&w.found[n], 0, sizeof(recs_found_t));
-        w.base[n] = 0;
-        w.pointers[n++] = &spec->shelves[i];
-    }
-
-    w.shelf_mask = ((uint64_t) 1 << n) - 1;
+    n = w.narrays;
 
     for (i = 0; i < spec->nvalues; i++) {
         w.base[n] = 0;
@@ -124,7 +182,13 @@ recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
         return w.rc;
     }
 
-    return recs_page_shelves(&w);
+    rc = recs_page_shelves(&w);
+
+    if (rc == RECS_NO_COMPANION || rc == RECS_UNEVEN) {
+        *pos = w.rd.pos - text->data;
+    }
+
+    return rc;
 }
 
 
@@ -185,9 +249,11 @@ recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth, recs_value_t *v)
         break;
 
     case RECS_ARRAY:
-        if (ended & w->shelf_mask) {
-            rc = recs_walk_shelf(w, mask & ~ended, depth,
-                                 recs_lowest(ended & w->shelf_mask), v);
+        if (ended & w->array_mask) {
+            k = recs_lowest(ended & w->array_mask);
+            rc = k < w->spec->nshelves
+                 ? recs_walk_shelf(w, mask & ~ended, depth, k, v)
+                 : recs_walk_companion(w, mask & ~ended, depth, k, v);
             break;
         }
 
@@ -311,6 +377,25 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 }
 
 
+/* Pointers of next go on through what stands at pos: notes the "*" of these. */
+
+static recs_inline void
+recs_walk_stars(recs_walk_t *w, uint64_t next, unsigned depth,
+    const uint8_t *pos)
+{
+    unsigned  k;
+    uint64_t  m;
+
+    for (m = next & w->star_mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+
+        if (w->pointers[k]->tokens[depth].star) {
+            w->within[k] = (size_t) (pos - w->page->text.data);
+        }
+    }
+}
+
+
 static int
 recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *object)
@@ -325,7 +410,7 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
     lead = NULL;
     n = recs_walk_names(w, mask, depth, names);
 
-    for (m = mask & w->shelf_mask; m; m &= m - 1) {
+    for (m = mask & w->array_mask; m; m &= m - 1) {
         marks[recs_lowest(m)] = w->found[recs_lowest(m)].n;
     }
 
@@ -352,6 +437,7 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
         if (next) {
             /* a name that comes again takes back what was found before */
             recs_walk_forget(w, next, marks);
+            recs_walk_stars(w, next, depth, key.span.data);
         }
 
         if (recs_walk_value(w, next, depth + 1, &v) < 0) {
@@ -403,6 +489,7 @@ recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
     while ((rc = recs_read_element(&w->rd, array)) == 1) {
 
         next = recs_walk_index(w, mask, depth, index++);
+        recs_walk_stars(w, next, depth, w->rd.pos);
 
         if (recs_walk_value(w, next, depth + 1, &v) < 0) {
             return -1;
@@ -410,6 +497,32 @@ recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
     }
 
     return rc;
+}
+
+
+/* An array is found, of a shelf or a companion.  NULL: no memory. */
+
+static recs_shelf_t *
+recs_walk_array_found(recs_walk_t *w, size_t pointer, size_t first,
+    const recs_value_t *array)
+{
+    recs_found_t  *found;
+    recs_shelf_t  *shelf;
+
+    found = &w->found[pointer];
+    found->shelves = recs_grow(w, found->shelves, found->n, &found->size,
+                               sizeof(recs_shelf_t));
+    if (found->shelves == NULL) {
+        return NULL;
+    }
+
+    shelf = &found->shelves[found->n++];
+    shelf->first = first;
+    shelf->nitems = 0;
+    shelf->open = array->span;
+    shelf->within = w->within[pointer];
+
+    return shelf;
 }
 
 
@@ -421,28 +534,20 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
     uint64_t       next;
     recs_item_t   *item;
     recs_page_t   *page;
-    recs_found_t  *found;
     recs_shelf_t  *shelf;
     recs_value_t   v;
 
     page = w->page;
-    found = &w->found[pointer];
 
     if (w->nshelves++ == w->spec->max_items) {
         w->rc = RECS_TOO_MANY;
         return -1;
     }
 
-    found->shelves = recs_grow(w, found->shelves, found->n, &found->size,
-                               sizeof(recs_shelf_t));
-    if (found->shelves == NULL) {
+    shelf = recs_walk_array_found(w, pointer, page->nitems, array);
+    if (shelf == NULL) {
         return -1;
     }
-
-    shelf = &found->shelves[found->n++];
-    shelf->first = page->nitems;
-    shelf->nitems = 0;
-    shelf->open = array->span;
 
     w->base[recs_lowest(w->id_mask)] = depth + 1;
 
@@ -487,6 +592,51 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
 }
 
 
+static int
+recs_walk_companion(recs_walk_t *w, uint64_t mask, unsigned depth,
+    size_t pointer, recs_value_t *array)
+{
+    int            rc;
+    uint64_t       next;
+    recs_shelf_t  *companion;
+    recs_value_t   v;
+
+    if (w->ncompanions++ == w->max_elements) {
+        w->rc = RECS_TOO_MANY;
+        return -1;
+    }
+
+    companion = recs_walk_array_found(w, pointer, w->nelements, array);
+    if (companion == NULL) {
+        return -1;
+    }
+
+    while ((rc = recs_read_element(&w->rd, array)) == 1) {
+
+        if (w->nelements == w->max_elements) {
+            w->rc = RECS_TOO_MANY;
+            return -1;
+        }
+
+        w->elements = recs_grow(w, w->elements, w->nelements,
+                                &w->elements_size, sizeof(recs_str_t));
+        if (w->elements == NULL) {
+            return -1;
+        }
+
+        next = recs_walk_index(w, mask, depth, companion->nitems++);
+
+        if (recs_walk_value(w, next, depth + 1, &v) < 0) {
+            return -1;
+        }
+
+        w->elements[w->nelements++] = v.span;
+    }
+
+    return rc;
+}
+
+
 /* Pointers end at the scalar v. */
 
 static int
@@ -504,8 +654,8 @@ recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
         w->item->bin = (v->type == RECS_BINARY);
     }
 
-    for (m = ended & ~w->id_mask & ~w->shelf_mask; m; m &= m - 1) {
-        w->page->values[recs_lowest(m) - w->spec->nshelves] = *v;
+    for (m = ended & ~w->id_mask & ~w->array_mask; m; m &= m - 1) {
+        w->page->values[recs_lowest(m) - w->narrays] = *v;
     }
 
     return 0;
@@ -514,7 +664,7 @@ recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
 
 /*
  * Takes back what the pointers of mask found in the object being read, before
- * which they had found marks shelves.
+ * which they had found marks arrays.
  */
 
 static void
@@ -526,7 +676,7 @@ recs_walk_forget(recs_walk_t *w, uint64_t mask, const size_t *marks)
     for (m = mask; m; m &= m - 1) {
         k = recs_lowest(m);
 
-        if (k < w->spec->nshelves) {
+        if (k < w->narrays) {
             w->found[k].n = marks[k];
 
         } else if (w->id_mask >> k & 1) {
@@ -534,7 +684,7 @@ recs_walk_forget(recs_walk_t *w, uint64_t mask, const size_t *marks)
             w->item->id.len = 0;
 
         } else {
-            w->page->values[k - w->spec->nshelves].span.data = NULL;
+            w->page->values[k - w->narrays].span.data = NULL;
         }
     }
 }
@@ -576,7 +726,11 @@ recs_page_shelves(recs_walk_t *w)
         }
     }
 
-    return recs_page_items(w);
+    if (recs_page_items(w) != RECS_OK) {
+        return RECS_NOMEM;
+    }
+
+    return w->spec->nwith ? recs_page_companions(w) : RECS_OK;
 }
 
 
@@ -631,6 +785,110 @@ recs_page_items(recs_walk_t *w)
 
     page->items = items;
     page->nitems = n;
+
+    return RECS_OK;
+}
+
+
+/* Gives each shelf its companions. */
+
+static recs_rc_e
+recs_page_companions(recs_walk_t *w)
+{
+    size_t                   i, k, first, n, together;
+    recs_rc_e                rc;
+    recs_page_t             *page;
+    const recs_page_spec_t  *spec;
+
+    spec = w->spec;
+    page = w->page;
+    n = 0;
+
+    for (i = 0; i < spec->nwith; i++) {
+        n += w->found[spec->nshelves + i].n;
+    }
+
+    page->companions = recs_alloc(w->mem, n * sizeof(recs_companion_t) + 1);
+    if (page->companions == NULL) {
+        return RECS_NOMEM;
+    }
+
+    first = 0;
+
+    for (k = 0; k < spec->nshelves; k++) {
+        together = 0;
+
+        for (i = 0; i < spec->nwith; i++) {
+
+            if (spec->with[i].shelf != k) {
+                continue;
+            }
+
+            rc = recs_page_companion(w, i, first);
+            if (rc != RECS_OK) {
+                return rc;
+            }
+
+            if (++together > page->together) {
+                page->together = together;
+            }
+        }
+
+        first += w->found[k].n;
+    }
+
+    return RECS_OK;
+}
+
+
+/*
+ * Those that with says, of the shelves from first on.  Both stand in the order
+ * of the document, and so do the elements that the last "*" stood for: no two
+ * of one pointer are within the same one.
+ */
+
+static recs_rc_e
+recs_page_companion(recs_walk_t *w, size_t with, size_t first)
+{
+    size_t                i, end;
+    recs_page_t          *page;
+    const recs_found_t   *found;
+    const recs_shelf_t   *shelf, *array, *last;
+    recs_companion_t     *companion;
+
+    page = w->page;
+    found = &w->found[w->spec->nshelves + with];
+    array = found->shelves;
+    last = found->n ? array + found->n : array;
+    end = first + w->found[w->spec->with[with].shelf].n;
+
+    for (i = first; i < end; i++) {
+        shelf = &page->shelves[i];
+
+        while (array < last && array->within < shelf->within) {
+            array++;
+        }
+
+        if (array == last || array->within != shelf->within) {
+
+            if (w->spec->with[with].optional) {
+                continue;
+            }
+
+            w->rd.pos = shelf->open.data;
+            return RECS_NO_COMPANION;
+        }
+
+        if (array->nitems != shelf->nitems) {
+            w->rd.pos = array->open.data;
+            return RECS_UNEVEN;
+        }
+
+        companion = &page->companions[page->ncompanions++];
+        companion->shelf = i;
+        companion->open = array->open;
+        companion->elements = array->nitems ? &w->elements[array->first] : NULL;
+    }
 
     return RECS_OK;
 }

@@ -1,7 +1,7 @@
 
 /*
- * A page: the shelves of a document, the items on them, their ids, and the
- * values (versions, dates) that stand elsewhere in it.  All as spans of the
+ * A page: the shelves of a document, the items on them, their ids, the arrays
+ * in step with them, and the values (versions, dates) that stand elsewhere.  All as spans of the
  * document's text, found in one pass over it.
  */
 
@@ -21,17 +21,35 @@
 #define RECS_RESERVED  "_recs"
 
 
+/*
+ * Where a companion of shelves is: an array in step with a shelf, whose n-th
+ * element belongs to the n-th item.  It has as many "*" as the shelves' pointer
+ * and is the same up to the last: that stands for the same element in both.
+ *
+ *     {"ids":["b1","b2"],"scores":[0.9,0.8]}      /scores, of the shelf /ids
+ */
+
+typedef struct {
+    recs_pointer_t    pointer;
+    size_t            shelf;        /* of the spec's */
+    unsigned          optional:1;   /* a shelf may lack it */
+} recs_with_t;
+
+
 /* What to look for.  All pointers together: at most RECS_PAGE_POINTERS_MAX. */
 
 typedef struct {
     recs_pointer_t   *shelves;      /* none overlaps another */
     size_t            nshelves;     /* 0: none is looked for, none is missed */
+    recs_with_t      *with;         /* none overlaps another, or a shelf */
+    size_t            nwith;
     recs_pointer_t   *item_id;      /* within an item, without "*" */
     recs_pointer_t   *values;       /* without "*" */
     size_t            nvalues;
     size_t            max_items;    /* on all shelves; and so many shelves;
                                        those that a repeated name took back
-                                       count, too */
+                                       count, too.  As many elements, and
+                                       arrays, for each of with */
 } recs_page_spec_t;
 
 
@@ -48,7 +66,19 @@ typedef struct {
     size_t            first;        /* of its items, in the page's */
     size_t            nitems;
     recs_str_t        open;         /* its "[", or its array's header */
+    size_t            within;       /* offset of the element that the last "*"
+                                       of its pointer stands for; 0: it has
+                                       none, or no companion */
 } recs_shelf_t;
+
+
+/* The companion of a shelf: as many elements as that has items. */
+
+typedef struct {
+    size_t            shelf;        /* of the page's */
+    recs_str_t       *elements;     /* their bytes, as they came */
+    recs_str_t        open;
+} recs_companion_t;
 
 
 /* Bytes to leave out: [from, to) of the document. */
@@ -68,6 +98,10 @@ typedef struct {
     size_t            nshelves;
     recs_item_t      *items;        /* of the first shelf, then of the next */
     size_t            nitems;
+
+    recs_companion_t *companions;   /* by the spec's with */
+    size_t            ncompanions;
+    size_t            together;     /* of one shelf, at most */
 
     recs_value_t     *values;       /* one for each of the spec's; span.data is
                                        NULL: not there, or not a scalar */
@@ -95,7 +129,8 @@ typedef struct {
  * id is a string's decoded text, an integer's digits or a bin's bytes.
  *
  * Returns RECS_OK; RECS_MALFORMED (*error says what is wrong, *pos where);
- * RECS_NO_SHELF; RECS_TOO_MANY; RECS_NOMEM.
+ * RECS_NO_SHELF; RECS_NO_COMPANION (*pos: the shelf); RECS_UNEVEN (*pos: the
+ * companion); RECS_TOO_MANY; RECS_NOMEM.
  */
 
 recs_rc_e recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,

@@ -93,6 +93,29 @@ recs_pointer_overlap(const recs_pointer_t *a, const recs_pointer_t *b)
 }
 
 
+int
+recs_pointer_in_step(const recs_pointer_t *a, const recs_pointer_t *b)
+{
+    unsigned  i;
+
+    for (i = 0; i < a->ntokens && i < b->ntokens; i++) {
+        if (!recs_str_eq(&a->tokens[i].text, &b->tokens[i].text)) {
+            break;
+        }
+    }
+
+    for ( /* void */ ; i < a->ntokens || i < b->ntokens; i++) {
+        if ((i < a->ntokens && a->tokens[i].star)
+            || (i < b->ntokens && b->tokens[i].star))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* Moves text to memory of its own if it holds an escape. */
 
 static const char *

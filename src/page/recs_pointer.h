@@ -50,5 +50,12 @@ int recs_pointer_has_star(const recs_pointer_t *ptr);
 
 int recs_pointer_overlap(const recs_pointer_t *a, const recs_pointer_t *b);
 
+/*
+ * True if what two pointers find can be told to belong together, one value to
+ * one: both have the same tokens up to the last "*" of either.
+ */
+
+int recs_pointer_in_step(const recs_pointer_t *a, const recs_pointer_t *b);
+
 
 #endif /* RECS_POINTER_H */

@@ -13,6 +13,21 @@ typedef struct {
 } recs_edit_t;
 
 
+/*
+ * An array of the document that follows the decision: a shelf, or a companion
+ * of one.
+ */
+
+typedef struct {
+    const recs_shelf_t  *shelf;     /* whose items decide */
+    recs_str_t           open;
+    const void          *spans;     /* its first element's recs_str_t */
+    size_t               stride;    /* from there to the next one's, bytes */
+    const recs_str_t    *puts;      /* for each of the decision's inserts; */
+    size_t               step;      /* or, if this is 0, one for all */
+} recs_array_t;
+
+
 /* Edits in the order of the document. */
 
 typedef struct {
@@ -24,6 +39,8 @@ typedef struct {
 
 static const recs_str_t  recs_none = recs_string("");
 static const recs_str_t  recs_comma = recs_string(",");
+static const recs_str_t  recs_null = recs_string("null");
+static const recs_str_t  recs_nil = recs_string("\xc0");
 
 
 static recs_rc_e recs_edits_init(const recs_mem_t *mem, recs_edits_t *edits,
@@ -33,9 +50,8 @@ static void recs_edit(recs_edits_t *edits, const uint8_t *from,
 static recs_rc_e recs_render_shelves(const recs_mem_t *mem,
     const recs_page_t *page, const recs_decision_t *d,
     const recs_str_t *inserts, recs_edits_t *edits);
-static void recs_render_shelf(const recs_page_t *page,
-    const recs_shelf_t *shelf, const recs_decision_t *d,
-    const recs_str_t *inserts, recs_edits_t *edits);
+static void recs_render_array(const recs_page_t *page,
+    const recs_array_t *array, const recs_decision_t *d, recs_edits_t *edits);
 static recs_rc_e recs_render_root(const recs_mem_t *mem,
     const recs_page_t *page, const recs_str_t *tag, recs_edits_t *edits);
 static void recs_render_tag(const recs_page_t *page, const recs_str_t *tag,
@@ -62,47 +78,88 @@ recs_render(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
+/* The span of the array's element i. */
+
+static recs_inline const recs_str_t *
+recs_array_span(const recs_array_t *array, size_t i)
+{
+    return (const recs_str_t *) ((const char *) array->spans
+                                 + i * array->stride);
+}
+
+
+/* What the array gets for the decision's insert k. */
+
+static recs_inline const recs_str_t *
+recs_array_put(const recs_array_t *array, size_t k)
+{
+    return &array->puts[k * array->step];
+}
+
+
 static int
 recs_render_compare(const void *one, const void *two)
 {
-    const recs_shelf_t  *a, *b;
+    const recs_array_t  *a, *b;
 
-    a = *(const recs_shelf_t *const *) one;
-    b = *(const recs_shelf_t *const *) two;
+    a = one;
+    b = two;
 
     return a->open.data < b->open.data ? -1 : a->open.data > b->open.data;
 }
 
 
-/* The shelves in the order in which they stand in the document. */
+/* The shelves and companions in the order in which they stand. */
 
-static const recs_shelf_t **
-recs_render_order(const recs_mem_t *mem, const recs_page_t *page)
+static recs_array_t *
+recs_render_arrays(const recs_mem_t *mem, const recs_page_t *page,
+    const recs_str_t *inserts, size_t n)
 {
-    size_t                i, unordered;
-    const recs_shelf_t  **order;
+    size_t                   i, unordered;
+    recs_array_t            *arrays, *array;
+    const recs_shelf_t      *shelf;
+    const recs_companion_t  *companion;
 
-    order = recs_alloc(mem, page->nshelves * sizeof(recs_shelf_t *) + 1);
-    if (order == NULL) {
+    arrays = recs_alloc(mem, n * sizeof(recs_array_t) + 1);
+    if (arrays == NULL) {
         return NULL;
+    }
+
+    array = arrays;
+
+    for (i = 0; i < page->nshelves; i++, array++) {
+        shelf = &page->shelves[i];
+
+        array->shelf = shelf;
+        array->open = shelf->open;
+        array->spans = shelf->nitems ? &page->items[shelf->first].span : NULL;
+        array->stride = sizeof(recs_item_t);
+        array->puts = inserts;
+        array->step = 1;
+    }
+
+    for (i = 0; i < page->ncompanions; i++, array++) {
+        companion = &page->companions[i];
+
+        array->shelf = &page->shelves[companion->shelf];
+        array->open = companion->open;
+        array->spans = companion->elements;
+        array->stride = sizeof(recs_str_t);
+        array->puts = page->format == RECS_MSGPACK ? &recs_nil : &recs_null;
+        array->step = 0;
     }
 
     unordered = 0;
 
-    for (i = 0; i < page->nshelves; i++) {
-        order[i] = &page->shelves[i];
-
-        if (i && order[i]->open.data < order[i - 1]->open.data) {
-            unordered = 1;
-        }
+    for (i = 1; i < n; i++) {
+        unordered |= arrays[i].open.data < arrays[i - 1].open.data;
     }
 
     if (unordered) {
-        qsort(order, page->nshelves, sizeof(recs_shelf_t *),
-              recs_render_compare);
+        qsort(arrays, n, sizeof(recs_array_t), recs_render_compare);
     }
 
-    return order;
+    return arrays;
 }
 
 
@@ -110,8 +167,8 @@ static recs_rc_e
 recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
     const recs_decision_t *d, const recs_str_t *inserts, recs_edits_t *edits)
 {
-    size_t                i, n, cut;
-    const recs_shelf_t  **order;
+    size_t         i, n, cut, narrays;
+    recs_array_t  *arrays;
 
     edits->n = 0;
     edits->edits = NULL;
@@ -128,36 +185,39 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_OK;
     }
 
+    n *= 1 + page->together;
+    narrays = page->nshelves + page->ncompanions;
+
     if (page->format == RECS_MSGPACK) {
-        n += page->nshelves;
+        n += narrays;
     }
 
-    if (recs_edits_init(mem, edits, n, page->nshelves) != RECS_OK) {
+    if (recs_edits_init(mem, edits, n, narrays) != RECS_OK) {
         return RECS_NOMEM;
     }
 
-    order = recs_render_order(mem, page);
-    if (order == NULL) {
+    arrays = recs_render_arrays(mem, page, inserts, narrays);
+    if (arrays == NULL) {
         return RECS_NOMEM;
     }
 
     cut = 0;
 
-    for (i = 0; i < page->nshelves; i++) {
+    for (i = 0; i < narrays; i++) {
 
-        /* a shelf within a reserved member goes with that */
+        /* an array within a reserved member goes with that */
 
         while (cut < page->ncuts
-               && page->cuts[cut].to <= order[i]->open.data)
+               && page->cuts[cut].to <= arrays[i].open.data)
         {
             cut++;
         }
 
-        if (cut < page->ncuts && page->cuts[cut].from < order[i]->open.data) {
+        if (cut < page->ncuts && page->cuts[cut].from < arrays[i].open.data) {
             continue;
         }
 
-        recs_render_shelf(page, order[i], d, inserts, edits);
+        recs_render_array(page, &arrays[i], d, edits);
     }
 
     return RECS_OK;
@@ -254,22 +314,25 @@ recs_render_count(const recs_shelf_t *shelf, const recs_decision_t *d,
 
 
 /*
- * Edits of one shelf.  A run of items that go is cut together with the comma
- * after it or, at the shelf's end, the comma before it, so that the commas
+ * Edits of one array.  A run of elements that go is cut together with the comma
+ * after it or, at the array's end, the comma before it, so that the commas
  * that stay are the original's.  MessagePack has none, but a count.
  */
 
 static void
-recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
-    const recs_decision_t *d, const recs_str_t *inserts, recs_edits_t *edits)
+recs_render_array(const recs_page_t *page, const recs_array_t *array,
+    const recs_decision_t *d, recs_edits_t *edits)
 {
-    size_t              i, k, n, end, last;
-    recs_str_t          comma;
-    const uint8_t      *cut, *at;
-    const recs_item_t  *item, *kept;
+    size_t               i, k, n, end, last;
+    recs_str_t           comma;
+    const uint8_t       *cut, *at;
+    const recs_str_t    *span, *kept;
+    const recs_shelf_t  *shelf;
 
-    cut = NULL;         /* start of the run of items that go */
-    kept = NULL;        /* the last item that stays */
+    cut = NULL;         /* start of the run of elements that go */
+    kept = NULL;        /* the last one that stays */
+    span = NULL;
+    shelf = array->shelf;
     end = shelf->first + shelf->nitems;
     comma = recs_comma;
 
@@ -280,39 +343,38 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
         n = recs_render_count(shelf, d, last - k);
 
         if (n != shelf->nitems) {
-            recs_edit_header(edits, &shelf->open, RECS_ARRAY, n);
+            recs_edit_header(edits, &array->open, RECS_ARRAY, n);
         }
     }
 
     for (i = shelf->first; i < end; i++) {
-        item = &page->items[i];
+        span = recs_array_span(array, i - shelf->first);
 
         if (d->verdicts[i].fate != RECS_KEPT) {
 
             if (cut == NULL) {
-                cut = item->span.data;
+                cut = span->data;
             }
 
             continue;
         }
 
         if (cut) {
-            recs_edit(edits, cut, item->span.data, &recs_none);
+            recs_edit(edits, cut, span->data, &recs_none);
             cut = NULL;
         }
 
         for ( /* void */ ; k < last && d->inserts[k].before == i; k++) {
-            recs_edit(edits, item->span.data, item->span.data, &inserts[k]);
-            recs_edit(edits, item->span.data, item->span.data, &comma);
+            recs_edit(edits, span->data, span->data, recs_array_put(array, k));
+            recs_edit(edits, span->data, span->data, &comma);
         }
 
-        kept = item;
+        kept = span;
     }
 
-    /* what comes after the last item that stays */
+    /* what comes after the last one that stays */
 
-    at = kept ? kept->span.data + kept->span.len
-              : shelf->open.data + shelf->open.len;
+    at = kept ? kept->data + kept->len : array->open.data + array->open.len;
 
     for (i = k; i < last; i++) {
 
@@ -320,12 +382,11 @@ recs_render_shelf(const recs_page_t *page, const recs_shelf_t *shelf,
             recs_edit(edits, at, at, &comma);
         }
 
-        recs_edit(edits, at, at, &inserts[i]);
+        recs_edit(edits, at, at, recs_array_put(array, i));
     }
 
     if (cut) {
-        item = &page->items[end - 1];
-        recs_edit(edits, at, item->span.data + item->span.len, &recs_none);
+        recs_edit(edits, at, span->data + span->len, &recs_none);
     }
 }
 

@@ -1,9 +1,9 @@
 
 /*
  * Rendering: the rewritten document as a list of pieces, each either a run of
- * the original's bytes or new ones.  Kept items, and all else that is not an
- * array's comma, a header whose count changes or a reserved member, come
- * through byte for byte.
+ * the original's bytes or new ones.  Kept items, their elements of companions,
+ * and all else that is not an array's comma, a header whose count changes or a
+ * reserved member, come through byte for byte.
  */
 
 
@@ -23,7 +23,8 @@ typedef struct {
 
 /*
  * page: as it was read; decision: NULL takes no item out and puts none in;
- * inserts: what to put in for each of the decision's inserts; tag: the value
+ * inserts: what to put in for each of the decision's inserts (a companion of
+ * its shelf gets null there); tag: the value
  * of the root object's "_recs" member; empty: none is added (it must be empty
  * if the root is no object).  Both are in the page's format.  Incoming reserved
  * members of the root go.  The pieces point into the document, inserts and tag:

@@ -1,12 +1,13 @@
 
 /*
  * A libFuzzer target for pages (make fuzz): reading, the decision, rendering.
- * The first four bytes of an input choose what is looked for, the policy and
+ * The first five bytes of an input choose what is looked for, the policy and
  * what the sets say; the rest is the document, JSON or MessagePack as its first
  * byte says.  What is checked: the page is malformed just when the document
  * is; counts add up; what is put out is well formed (msgpack-c agrees), and
  * read again holds the kept items' bytes in their order, where the decision
- * says what was put in, each once, and nothing that a set refused.
+ * says what was put in, each once, and nothing that a set refused; and so do
+ * the companions of shelves, with null for what was put in.
  */
 
 
@@ -20,7 +21,7 @@
 #include "recs_render.h"
 
 
-#define CONTROL_LEN   4
+#define CONTROL_LEN   5
 #define POINTERS_MAX  4
 #define RULES_MAX     2
 #define SPECS         8
@@ -31,21 +32,35 @@
 
 
 typedef struct {
+    const char       *pointer;
+    size_t            shelf;
+    unsigned          optional;
+} with_t;
+
+
+typedef struct {
     const char       *shelves[POINTERS_MAX];    /* until a NULL */
     const char       *item_id;
     const char       *values[POINTERS_MAX];
+    with_t            with[POINTERS_MAX];       /* until a NULL */
 } spec_t;
 
 
 static const spec_t  specs[SPECS] = {
-    { { "/items", NULL }, "/id", { "/v", NULL } },
-    { { "", NULL }, "/id", { "/0/v", NULL } },
-    { { "/rows/*/items", "/items", NULL }, "/id", { "/v", NULL } },
-    { { "/b", "/a", NULL }, "/x/id", { "/v/w", "/a/0/v", NULL } },
-    { { "/*", NULL }, "/0", { NULL } },
-    { { "/1", "/0", NULL }, "", { NULL } },
-    { { "/a/1/b", "/a/0/b", "/c", NULL }, "/id", { "/a/0/v", NULL } },
-    { { NULL }, "/id", { "", "/id", NULL } },
+    { { "/items", NULL }, "/id", { "/v", NULL },
+      { { "/s", 0, 0 }, { "/t", 0, 1 }, { NULL, 0, 0 } } },
+    { { "", NULL }, "/id", { "/0/v", NULL }, { { NULL, 0, 0 } } },
+    { { "/rows/*/items", "/items", NULL }, "/id", { "/v", NULL },
+      { { "/s", 1, 0 }, { "/rows/*/s", 0, 0 }, { "/rows/*/t/0", 0, 1 },
+        { NULL, 0, 0 } } },
+    { { "/b", "/a", NULL }, "/x/id", { "/v/w", "/a/0/v", "/s/0/v", NULL },
+      { { "/s", 0, 1 }, { "/v/s", 1, 1 }, { NULL, 0, 0 } } },
+    { { "/*", NULL }, "/0", { NULL }, { { NULL, 0, 0 } } },
+    { { "/1", "/0", NULL }, "", { NULL },
+      { { "/2", 0, 0 }, { "/3/0", 1, 1 }, { NULL, 0, 0 } } },
+    { { "/a/1/b", "/a/0/b", "/c", NULL }, "/id", { "/a/0/v", NULL },
+      { { "/a/1/c", 0, 0 }, { "/d", 2, 1 }, { NULL, 0, 0 } } },
+    { { NULL }, "/id", { "", "/id", NULL }, { { NULL, 0, 0 } } },
 };
 
 
@@ -484,6 +499,50 @@ check_filled(const run_t *run, size_t length)
 }
 
 
+/* The companion k: what it had of what stayed, null for what was put in. */
+
+static void
+check_companion(const run_t *run, const recs_page_t *again, size_t k)
+{
+    size_t                   i, n, put, end, shelf_end;
+    recs_str_t               null;
+    const recs_shelf_t      *shelf;
+    const recs_companion_t  *came, *is;
+
+    came = &run->page.companions[k];
+    is = &again->companions[k];
+    check(is->shelf == came->shelf);
+
+    null = string(again->format == RECS_MSGPACK ? "\xc0" : "null");
+    shelf = &run->page.shelves[came->shelf];
+    shelf_end = shelf->first + shelf->nitems;
+    put = first_insert(run, came->shelf, &end);
+    n = 0;
+
+    for (i = shelf->first; i < shelf_end; i++) {
+
+        if (run->decision.verdicts[i].fate != RECS_KEPT) {
+            continue;
+        }
+
+        for ( /* void */ ; put < end && run->decision.inserts[put].before == i;
+             put++)
+        {
+            check(recs_str_eq(&is->elements[n++], &null));
+        }
+
+        check(recs_str_eq(&is->elements[n++],
+                          &came->elements[i - shelf->first]));
+    }
+
+    for ( /* void */ ; put < end; put++) {
+        check(recs_str_eq(&is->elements[n++], &null));
+    }
+
+    check(n == again->shelves[is->shelf].nitems);
+}
+
+
 /* The page that was put out: shelf by shelf, what the decision says. */
 
 static void
@@ -504,6 +563,11 @@ check_output(run_t *run)
     check(again.root == run->page.root);
     check(again.ncuts == (run->tag.len != 0));
     check(again.empty == run->page.empty);
+    check(again.ncompanions == run->page.ncompanions);
+
+    for (k = 0; k < again.ncompanions; k++) {
+        check_companion(run, &again, k);
+    }
 
     n = 0;
 
@@ -585,8 +649,51 @@ check_untouched(run_t *run)
 }
 
 
+static void
+read_with(run_t *run, const spec_t *spec)
+{
+    size_t        n;
+    recs_str_t    source;
+    recs_with_t  *with;
+
+    run->spec.with = recs_alloc(&run->mem, POINTERS_MAX * sizeof(recs_with_t));
+
+    for (n = 0; spec->with[n].pointer; n++) {
+        with = &run->spec.with[n];
+        with->shelf = spec->with[n].shelf;
+        with->optional = spec->with[n].optional & 1;
+
+        source = string(spec->with[n].pointer);
+        check(recs_pointer_compile(&run->mem, &source, &with->pointer)
+              == NULL);
+        check(recs_pointer_in_step(&with->pointer,
+                                   &run->spec.shelves[with->shelf]));
+    }
+
+    run->spec.nwith = n;
+}
+
+
+/* Companions that are out of step are all that is wrong with it. */
+
+static void
+check_without(run_t *run)
+{
+    size_t             pos;
+    const char        *error;
+    recs_page_t        page;
+    recs_page_spec_t   spec;
+
+    spec = run->spec;
+    spec.nwith = 0;
+
+    check(recs_page_read(&run->mem, &spec, recs_format_of(&run->text),
+                         &run->text, &page, &error, &pos) == RECS_OK);
+}
+
+
 static recs_rc_e
-read_page(run_t *run, const spec_t *spec)
+read_page(run_t *run, const spec_t *spec, int with)
 {
     size_t         n, pos;
     recs_rc_e      rc;
@@ -605,6 +712,10 @@ read_page(run_t *run, const spec_t *spec)
     run->spec.values = pointers(&run->mem, spec->values, &run->spec.nvalues);
     run->spec.max_items = ITEMS_MAX;
 
+    if (with) {
+        read_with(run, spec);
+    }
+
     error = NULL;
     pos = 0;
     format = recs_format_of(&run->text);
@@ -613,6 +724,11 @@ read_page(run_t *run, const spec_t *spec)
 
     check((error != NULL) == (rc == RECS_MALFORMED));
     check(pos <= run->text.len);
+
+    if (rc == RECS_NO_COMPANION || rc == RECS_UNEVEN) {
+        check(with);
+        check_without(run);
+    }
 
     if (rc != RECS_TOO_MANY) {
         recs_read_init(&rd, format, run->text.data, run->text.len);
@@ -639,7 +755,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run.text.data = data + CONTROL_LEN;
     run.text.len = size - CONTROL_LEN;
 
-    if (read_page(&run, &specs[data[0] % SPECS]) == RECS_OK) {
+    if (read_page(&run, &specs[data[0] % SPECS], data[4] & 1) == RECS_OK) {
         check_untouched(&run);
 
         plan(&run, data);

@@ -273,6 +273,58 @@ want_of_memory_is_an_error(void **state)
 }
 
 
+static void
+pointers_are_in_step(void **state)
+{
+    size_t           i;
+    recs_str_t       a, b;
+    unit_arena_t     arena;
+    recs_pointer_t   one, two;
+
+    static const struct {
+        const char   *a;
+        const char   *b;
+        int           in_step;
+    } pairs[] = {
+        { "/ids", "/scores", 1 },
+        { "/a/ids", "/b/c/scores", 1 },
+        { "/0", "/1", 1 },
+        { "", "/a", 1 },
+        { "/r/*/ids", "/r/*/scores", 1 },
+        { "/r/*/x/ids", "/r/*/y/0/scores", 1 },
+        { "/r/*/q/*/ids", "/r/*/q/*/scores", 1 },
+        { "/r/*", "/r/*/a", 1 },
+        { "/r/~1/*/a", "/r/~1/*/b", 1 },
+
+        { "/r/*/ids", "/r/0/scores", 0 },
+        { "/r/*/ids", "/s/*/scores", 0 },
+        { "/r/*/ids", "/scores", 0 },
+        { "/ids", "/r/*/scores", 0 },
+        { "/ids", "/*", 0 },
+        { "/r/*/a/*/ids", "/r/*/b/*/scores", 0 },
+        { "/r/*/a/*/ids", "/r/*/a", 0 },
+        { "/*/a", "/a/*", 0 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_nelts(pairs); i++) {
+        unit_arena_init(&arena);
+
+        a = unit_str(pairs[i].a);
+        b = unit_str(pairs[i].b);
+
+        assert_null(recs_pointer_compile(&arena.mem, &a, &one));
+        assert_null(recs_pointer_compile(&arena.mem, &b, &two));
+
+        assert_int_equal(recs_pointer_in_step(&one, &two), pairs[i].in_step);
+        assert_int_equal(recs_pointer_in_step(&two, &one), pairs[i].in_step);
+
+        unit_arena_free(&arena);
+    }
+}
+
+
 int
 main(void)
 {
@@ -282,6 +334,7 @@ main(void)
         cmocka_unit_test(an_index_is_digits_without_a_leading_zero),
         cmocka_unit_test(a_star_is_a_whole_token),
         cmocka_unit_test(pointers_overlap_if_one_may_hold_the_other),
+        cmocka_unit_test(pointers_are_in_step),
         cmocka_unit_test(want_of_memory_is_an_error),
     };
 

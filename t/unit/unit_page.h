@@ -62,7 +62,45 @@ unit_spec(unit_arena_t *arena, const char *shelves, const char *item_id,
     spec->nshelves = unit_pointers(arena, shelves, &spec->shelves);
     spec->nvalues = unit_pointers(arena, values, &spec->values);
     (void) unit_pointers(arena, item_id, &spec->item_id);
+    spec->nwith = 0;
+    spec->with = NULL;
     spec->max_items = 100000;
+}
+
+
+/*
+ * Companions with a space between them: of each the index of its shelf, a "?"
+ * if it is optional, the pointer: "0/scores 0?/titles".
+ */
+
+static inline void
+unit_spec_with(unit_arena_t *arena, const char *text, recs_page_spec_t *spec)
+{
+    recs_str_t    source;
+    const char   *p;
+    recs_with_t  *with;
+
+    spec->nwith = 0;
+    spec->with = recs_alloc(&arena->mem, 8 * sizeof(recs_with_t));
+
+    for (p = text; *p; p += *p == ' ') {
+        assert_true(spec->nwith < 8);
+
+        with = &spec->with[spec->nwith++];
+        with->shelf = (size_t) (*p++ - '0');
+        with->optional = *p == '?';
+        p += with->optional;
+
+        source.data = (const uint8_t *) p;
+
+        while (*p && *p != ' ') {
+            p++;
+        }
+
+        source.len = (size_t) ((const uint8_t *) p - source.data);
+        assert_null(recs_pointer_compile(&arena->mem, &source,
+                                         &with->pointer));
+    }
 }
 
 

@@ -12,6 +12,8 @@ Recs::RandomPage - awkward but well formed pages, the same for the same seed
         $shape->{name};                         # a word
         $shape->{items};                        # pointers: ['/items']
         $shape->{id};                           # '/id'
+        $shape->{with};                         # as Recs::Reference has it
+        Recs::RandomPage->arguments($shape);    # of recs_items
     }
 
     my $random = Recs::RandomPage->new(seed => 7);
@@ -44,10 +46,26 @@ my @SHAPES = (
     { name => 'pair',    items => ['/top', '/more'],  id => '/id' },
     { name => 'scalars', items => ['/data/ids'],      id => '/id' },
     { name => 'escaped', items => ['/a~1b/~0'],       id => '/0/id' },
+    { name => 'columns', items => ['/data/ids'],      id => '/id',
+      with => { '/data/ids' => ['/data/scores', '/t', '?/u'] } },
+    { name => 'tables',  items => ['/rows/*/ids'],    id => '/id',
+      with => { '/rows/*/ids' => ['/rows/*/scores', '?/rows/*/x/t'] } },
 );
 
 
 sub shapes { return @SHAPES }
+
+
+# What recs_items says of a shape.
+
+sub arguments {
+    my ($class, $shape) = @_;
+
+    return join ' ', map {
+        ("\"$_\"", map { /\A\?(.*)/s ? "optional=$1" : "with=$_" }
+                    @{ $shape->{with}{$_} // [] })
+    } @{ $shape->{items} };
+}
 
 
 # Options: seed, items (at most so many on a shelf; 12).
@@ -163,6 +181,71 @@ sub page_scalars {
 
     return $self->object($self->fillers,
         ['data', $self->object($self->fillers, ['ids', $self->array(@items)])]);
+}
+
+
+# Columns in any order, of which one may be missing; an earlier one of the same
+# name must not count.
+
+sub page_columns {
+    my ($self) = @_;
+
+    my ($n, $ids) = $self->ids;
+    my $column = sub { $self->array(map { $self->value(2) } 1 .. $n) };
+
+    my @data = (['ids', $ids], ['scores', $column->()]);
+    unshift @data, [$self->one_of('ids', 'scores'),
+                    $self->one_of('[]', '[1,2]', 'null', '{}')]
+        if $self->chance(0.1);
+    @data = reverse @data if $data[0][0] ne $data[-1][0] && @data == 2
+                             && $self->chance(0.5);
+
+    # A filler may be called "ids": none comes after them.
+    my @root = (['data', $self->object($self->fillers, @data)],
+                ['t', $column->()]);
+    push @root, ['u', $self->chance(0.8) ? $column->() : 'null']
+        if $self->chance(0.7);
+    @root = reverse @root if $self->chance(0.5);
+
+    return $self->object(map { ($self->fillers, $_) } @root);
+}
+
+
+sub page_tables {
+    my ($self) = @_;
+
+    my @rows = map {
+        my ($n, $ids) = $self->ids;
+        my $column = sub { $self->array(map { $self->value(2) } 1 .. $n) };
+
+        my @row = (['ids', $ids], ['scores', $column->()]);
+        push @row, ['x', $self->object($self->fillers, ['t', $column->()])]
+            if $self->chance(0.7);
+        @row = reverse @row if $self->chance(0.5);
+
+        # A table without ids is nobody's business.
+        $self->chance(0.1) ? $self->object(['scores', $column->()])
+                           : $self->object($self->fillers, @row);
+    } 0 .. $self->number(4);
+
+    push @rows, '{"ids":[],"scores":[]}',
+                $self->one_of('null', '"ids"', '[[1]]', '{"scores":[1]}');
+
+    return $self->object($self->fillers, ['rows', $self->array(@rows)]);
+}
+
+
+# An array of bare ids: how many, and the array.
+
+sub ids {
+    my ($self) = @_;
+
+    my $n = $self->number($self->{items} + 1);
+
+    return ($n, $self->array(map {
+        $self->chance(0.1) ? $self->one_of('null', 'true', '1.5', '{}')
+                           : $self->write_id($self->one_of(@{ $self->{ids} }))
+    } 1 .. $n));
 }
 
 

@@ -11,6 +11,7 @@ Recs::Reference - what a filtered page must be, found by other means
     my $want = filter($page,
         items    => ['/items'],             # the default
         id       => '/id',                  # the default
+        with     => { '/items' => ['/scores', '?/titles'] },
         require  => [in_stock => \%stock],  # names and sets, in order
         exclude  => [seen => \%seen],
         distinct => 1,
@@ -18,7 +19,8 @@ Recs::Reference - what a filtered page must be, found by other means
 
     is difference($r->body, $want), undef, 'the page of u1';
 
-    $want->{shelves};       # of each: { ids => [...], items => [bytes...] }
+    $want->{shelves};       # of each: { ids => [...], items => [bytes...],
+                            #   with => [[bytes...], undef] }
     $want->{ids};           # of all shelves; undef for an item without
     $want->{items};         # the bytes of each
     $want->{total};  $want->{kept};  $want->{removed};
@@ -28,6 +30,9 @@ Recs::Reference - what a filtered page must be, found by other means
     $want->{not_utf8};      # a string holds what is not UTF-8
     $want->{outline};       # the text, the shelves' insides left out
     $want->{malformed};     # or: why it can't be filtered
+
+C<with> names the companions of a shelf: arrays in step with it.  One with a C<?>
+may be missing.
 
 A set is a hash whose keys are ids (bytes), or the word C<keep> or C<drop>: it
 can't be asked, and that is what becomes of an item.
@@ -66,11 +71,15 @@ sub filter {
     my @shelves = find_shelves($root, @{ $opt{items} // ['/items'] });
     return { malformed => "no shelf\n" } if !@shelves;
 
+    my $out_of_step = add_companions($root, $opt{with} // {}, @shelves);
+    return { malformed => $out_of_step } if $out_of_step;
+
     my $want = {
         not_utf8 => !is_utf8($bytes),
         shelves => [], ids => [], items => [], reasons => [],
         removed_by => {}, total => 0, kept => 0, unidentified => 0,
-        outline => outline($bytes, @shelves),
+        outline => outline($bytes, map { ($_, grep { defined }
+                                              @{ $_->{with} }) } @shelves),
     };
 
     my @rules = ((map { [0, @$_] } pairs(@{ $opt{require} // [] })),
@@ -79,8 +88,10 @@ sub filter {
 
     for my $shelf (@shelves) {
         my (@ids, @items);
+        my @with = map { $_ ? [] : undef } @{ $shelf->{with} };
 
-        for my $node (@{ $shelf->{elements} }) {
+        for my $i (0 .. $#{ $shelf->{elements} }) {
+            my $node = $shelf->{elements}[$i];
             my $id = id_of($node, $id_path);
             my $reason = defined $id ? verdict($id, @rules) : undef;
 
@@ -100,12 +111,17 @@ sub filter {
             }
 
             push @ids, $id;
-            push @items, substr $bytes, $node->{from},
-                                        $node->{to} - $node->{from};
+            push @items, bytes_of($bytes, $node);
+
+            for my $k (grep { $with[$_] } 0 .. $#with) {
+                push @{ $with[$k] }, bytes_of($bytes,
+                                    $shelf->{with}[$k]{elements}[$i]);
+            }
         }
 
         $want->{kept} += @items;
-        push @{ $want->{shelves} }, { ids => \@ids, items => \@items };
+        push @{ $want->{shelves} }, { ids => \@ids, items => \@items,
+                                      with => \@with };
         push @{ $want->{ids} }, @ids;
         push @{ $want->{items} }, @items;
     }
@@ -113,6 +129,13 @@ sub filter {
     $want->{removed} //= 0;
     $want->{options} = \%opt;
     return $want;
+}
+
+
+sub bytes_of {
+    my ($bytes, $node) = @_;
+
+    return substr $bytes, $node->{from}, $node->{to} - $node->{from};
 }
 
 
@@ -125,8 +148,8 @@ sub difference {
 
     return "not to be filtered: $want->{malformed}" if $want->{malformed};
 
-    my $got = filter($body, items => $want->{options}{items},
-                     id => $want->{options}{id});
+    my $got = filter($body, map { $_ => $want->{options}{$_} }
+                            qw(items id with));
     return "not a page: $got->{malformed}" if $got->{malformed};
 
     my $n = @{ $want->{shelves} };
@@ -158,6 +181,13 @@ sub difference_of_shelves {
 
         my ($a, $b) = ($got->{items}[$i], $want->{items}[$i]);
         return "item $i: $a, not $b" if $a ne $b;
+    }
+
+    # As many as there are items: filter() has seen to that.
+    for my $k (0 .. $#{ $want->{with} }) {
+        my ($a, $b) = map { join "\n", map { @{ $_ // ['none'] } }
+                                       $_->{with}[$k] } $got, $want;
+        return "companion $k: $a, not $b" if $a ne $b;
     }
 
     return;
@@ -271,19 +301,57 @@ sub find_shelves {
     my @found;
 
     for my $pointer (@pointers) {
-        my @nodes = ($root);
-
-        for my $name (@{ split_pointer($pointer) }) {
-            @nodes = map {
-                $name eq '*' && $_->{type} eq 'array'
-                    ? @{ $_->{elements} } : child($_, $name) // ()
-            } @nodes;
+        for my $place (find_arrays($root, $pointer)) {
+            my ($node, $within) = @$place;
+            push @found, { %$node, pointer => $pointer, within => $within };
         }
-
-        push @found, grep { $_->{type} eq 'array' } @nodes;
     }
 
     return @found;
+}
+
+
+# Of each array: [node, by which elements "*" led there].
+
+sub find_arrays {
+    my ($root, $pointer) = @_;
+
+    my @places = ([$root, '']);
+
+    for my $name (@{ split_pointer($pointer) }) {
+        @places = map {
+            my ($node, $within) = @$_;
+            my @nodes = $name eq '*' && $node->{type} eq 'array'
+                        ? @{ $node->{elements} } : child($node, $name) // ();
+            map { [$_, $name eq '*' ? "$within/$_->{from}" : $within] } @nodes;
+        } @places;
+    }
+
+    return grep { $_->[0]{type} eq 'array' } @places;
+}
+
+
+# Gives each shelf a list of its companions, with undef for one that it lacks;
+# or says what is wrong.
+
+sub add_companions {
+    my ($root, $with, @shelves) = @_;
+
+    for my $shelf (@shelves) {
+        for my $source (@{ $with->{ $shelf->{pointer} } // [] }) {
+            my ($optional, $pointer) = $source =~ /\A(\??)(.*)\z/s;
+            my ($found) = map { $_->[0] } grep { $_->[1] eq $shelf->{within} }
+                                          find_arrays($root, $pointer);
+
+            return "no $pointer\n" if !$found && !$optional;
+            return "$pointer is uneven\n"
+                if $found && @{ $found->{elements} } != @{ $shelf->{elements} };
+
+            push @{ $shelf->{with} }, $found;
+        }
+    }
+
+    return;
 }
 
 
