@@ -448,7 +448,10 @@ struct ngx_http_recs_ctx_s {
     ngx_str_t                   record_key; /* empty: it isn't recorded */
     unsigned                    ended:1;    /* the main request is: it will only
                                                be logged */
-    ngx_str_t                   exposure;   /* its record, once it is logged */
+    ngx_str_t                   exposure;   /* its record; data is NULL: was not
+                                               read yet */
+    ngx_uint_t                  exposure_status;    /* ... at that status, */
+    unsigned                    exposure_ended:1;   /* in the log */
 };
 
 
@@ -623,7 +626,7 @@ void ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx);
  *
  * What a snapshot's channel is to this request: the same from its start to its
  * end, whatever becomes active meanwhile, in subrequests and after internal
- * redirects, too.  NGX_OK; NGX_DECLINED: there is none yet; NGX_ERROR.
+ * redirects, too.  NGX_OK; NGX_DECLINED: there was none yet; NGX_ERROR.
  */
 
 ngx_int_t ngx_http_recs_seen(ngx_http_request_t *r,
@@ -726,6 +729,16 @@ ngx_int_t ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx);
 /* ngx_http_recs_tag.c: the "_recs" member of the body; empty: none. */
 
 ngx_int_t ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag);
+
+/*
+ * ngx_http_recs_steady.c: ngx_http_complex_value(), for what variables of ours
+ * are made of: the same bytes each time, until the request goes on to its next
+ * phase handler, to its response or by an internal redirect.  NGX_OK or
+ * NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_steady(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, ngx_str_t *value);
 
 /* ngx_http_recs_variables.c */
 

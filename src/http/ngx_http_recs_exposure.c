@@ -37,6 +37,7 @@ typedef struct {
 } ngx_http_recs_exposure_t;
 
 
+static ngx_uint_t ngx_http_recs_exposure_status(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recs_exposure(ngx_http_recs_ctx_t *ctx,
     ngx_str_t *text);
 static size_t ngx_http_recs_exposure_size(const ngx_http_recs_ctx_t *ctx,
@@ -76,7 +77,8 @@ ngx_int_t
 ngx_http_recs_exposure_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t             text;
+    ngx_str_t            *text;
+    ngx_uint_t            status;
     ngx_http_recs_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
@@ -88,28 +90,40 @@ ngx_http_recs_exposure_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* at the end nothing changes any more: "if=" and the line are one */
+    /*
+     * Who reads it twice gets the same bytes, time and all: one before the
+     * request's end, by its status, and one in the log
+     */
 
-    text = ctx->exposure;
+    status = ngx_http_recs_exposure_status(r);
+    text = &ctx->exposure;
 
-    if (text.data == NULL) {
-
-        if (ngx_http_recs_exposure(ctx, &text) != NGX_OK) {
+    if (text->data == NULL || ctx->exposure_ended != ctx->ended
+        || ctx->exposure_status != status)
+    {
+        if (ngx_http_recs_exposure(ctx, text) != NGX_OK) {
+            text->data = NULL;
             return NGX_ERROR;
         }
 
-        if (ctx->ended) {
-            ctx->exposure = text;
-        }
+        ctx->exposure_ended = ctx->ended;
+        ctx->exposure_status = status;
     }
 
-    v->data = text.data;
-    v->len = text.len;
+    v->data = text->data;
+    v->len = text->len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_recs_exposure_status(ngx_http_request_t *r)
+{
+    return r->err_status ? r->err_status : r->headers_out.status;
 }
 
 
@@ -229,7 +243,7 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
 
     if (ctx->conf->user) {
 
-        if (ngx_http_complex_value(r, ctx->conf->user, &text) != NGX_OK
+        if (ngx_http_recs_steady(r, ctx->conf->user, &text) != NGX_OK
             || ngx_http_recs_exposure_user(e, "user", "user_hash", &text)
                != NGX_OK)
         {
@@ -246,7 +260,7 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
         recs_write_cstr(w, ctx->why);
     }
 
-    status = r->err_status ? r->err_status : r->headers_out.status;
+    status = ngx_http_recs_exposure_status(r);
 
     if (status) {
         recs_write_key_uint(w, "status", status);

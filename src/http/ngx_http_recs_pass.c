@@ -95,7 +95,7 @@ ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
     if ((conf->channel
          && ngx_http_complex_value(r, conf->channel, &channel) != NGX_OK)
         || (ctx->conf->user
-            && ngx_http_complex_value(r, ctx->conf->user, &row->user)
+            && ngx_http_recs_steady(r, ctx->conf->user, &row->user)
                != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -18,6 +18,7 @@ typedef struct {
     ngx_recs_snapshots_t       *snapshots;
     ngx_uint_t                  channel;    /* whose was asked for */
     ngx_recs_snapshot_t         snapshot;   /* or "active"'s, see there */
+    ngx_uint_t                  none;       /* nothing was adopted then */
 } ngx_http_recs_seen_t;
 
 
@@ -41,13 +42,10 @@ ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
     seen = ngx_http_recs_seen_find(r, snapshots, i, 0);
     if (seen) {
         *snapshot = &seen->snapshot;
-        return NGX_OK;
+        return seen->none ? NGX_DECLINED : NGX_OK;
     }
 
     rc = ngx_recs_snapshot_get(snapshots, i, &now);
-    if (rc != NGX_OK) {
-        return rc;
-    }
 
     cln = ngx_pool_cleanup_add(r->main->pool, sizeof(ngx_http_recs_seen_t));
     if (cln == NULL) {
@@ -62,12 +60,13 @@ ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
     seen->snapshots = snapshots;
     seen->channel = i;
     seen->snapshot = same ? same->snapshot : now;
+    seen->none = same ? same->none : rc != NGX_OK;
 
     cln->handler = ngx_http_recs_seen_cleanup;
 
     *snapshot = &seen->snapshot;
 
-    return NGX_OK;
+    return seen->none ? NGX_DECLINED : NGX_OK;
 }
 
 

@@ -455,7 +455,7 @@ ngx_http_recs_user_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_complex_value(r, rlcf->user, &user) != NGX_OK) {
+    if (ngx_http_recs_steady(r, rlcf->user, &user) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -474,8 +474,7 @@ ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
 
     event->len = 0;
 
-    if (rlcf->event && ngx_http_complex_value(r, rlcf->event, event) != NGX_OK)
-    {
+    if (rlcf->event && ngx_http_recs_steady(r, rlcf->event, event) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -544,7 +543,7 @@ ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx,
 
     cv = ex->key ? ex->key : ctx->conf->user;
 
-    if (cv && ngx_http_complex_value(ctx->request, cv, key) != NGX_OK) {
+    if (cv && ngx_http_recs_steady(ctx->request, cv, key) != NGX_OK) {
         return NGX_ERROR;
     }
 
