@@ -669,7 +669,10 @@ subtest 'as pages of JSON' => sub {
             $wrong{"$n $how"} = "json: $why" if $why;
             $wrong{"$n $how"} = 'msgpack' if from_json($json->body)
                                              ne $packed->body;
-            $wrong{"$n $how"} = 'tag' if $json->header('Recs-Filter')
+
+            # of a str nobody asks that
+            my $tag = $json->header('Recs-Filter') =~ s/;not_utf8//r;
+            $wrong{"$n $how"} = 'tag' if $tag
                                          ne $packed->header('Recs-Filter');
             $removed += $want->{removed};
         }

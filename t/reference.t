@@ -173,6 +173,12 @@ subtest 'an id is its decoded text' => sub {
         ['"12"', '12', 'a string of digits is the same id'],
         ['-0', '0', 'minus zero is zero'],
         ['-7', '-7', 'a negative integer'],
+        ['1.0', '1', 'an integer with a fraction'],
+        ['-12.30e1', '-123', 'and an exponent'],
+        ['1e3', '1000', 'an exponent alone'],
+        ['5E-0', '5', 'that is none'],
+        ['-0.0', '0', 'minus zero with a fraction'],
+        ['9007199254740991.0', '9007199254740991', '2^53 - 1'],
         ['9007199254740993', '9007199254740993', '2^53 + 1'],
         ['123456789012345678901234567890', '123456789012345678901234567890',
          'more than 64 bits'],
@@ -192,8 +198,8 @@ subtest 'an id is its decoded text' => sub {
             "$name: not in the set";
     }
 
-    for my $id ('1.0', '1e3', '1E3', '-0.0', 'null', 'true', '[1]',
-                '{"id":1}')
+    for my $id ('1.5', '1e-3', '9007199254740992.0', '1e400', 'null', 'true',
+                '[1]', '{"id":1}')
     {
         random_page('items', 'none', "{\"items\":[{\"id\":$id}]}", a => ['7']);
         my $r = get('items', 'plain', 'none');

@@ -20,7 +20,7 @@ my $tool = $t->root . '/conf/replay-exposure';
 my $python = '/usr/bin/python3';
 
 my @kinds = (qw("film" "book" "film" 7 "a\"\\b"), '"\u00e9"', 'null');
-my @odd = ('1001', '-5', '"q\"\\\\\u0000"', "\"\xc3\xa9\"",
+my @odd = ('1001', '12.50e1', '-5', '"q\"\\\\\u0000"', "\"\xc3\xa9\"",
            '"\u00e9\u00e8"', '"\ud83d\ude00"', '"\ud800"', '""');
 
 # Ids are strings and integers; some entries can't be used.
@@ -39,7 +39,7 @@ my $pool = join '', @entries[0 .. 9], qq({"weight":1}\n), "no JSON\n",
 $t->write('fresh.ndjson', $pool);
 $t->write('few.ndjson', join '', map { qq({"id":"n$_"}\n) } 1 .. 4, 30, 31);
 $t->write('stock.txt', join "\n", (map { "n$_" } grep { $_ % 5 } 1 .. 40),
-                       (map { "r$_" } 1 .. 30), 'a' .. 'z', 1001,
+                       (map { "r$_" } 1 .. 30), 'a' .. 'z', 1001, 125,
                        "\xc3\xa9", 'q"\\' . "\0", "r\xff", 'r"24', '');
 
 $redis->cmd('SADD', "seen:u$_", map { ("n$_", "r$_") } 4 * $_ .. 5 * $_)
@@ -225,7 +225,7 @@ subtest 'sets and caps refuse, slots stay unfilled, numbers and escapes are ids'
     my $records = join "\n", map { records($_) } qw(all weighted styles);
 
     ok $records =~ /"id":"$_"[^{}]*"source":"explore"/, "$_ was drawn"
-        for '1001', "\xc3\xa9", 'q\\\\"\\\\\\\\\\\\u0000', 'r\\\\"24';
+        for '1001', '125', "\xc3\xa9", 'q\\\\"\\\\\\\\\\\\u0000', 'r\\\\"24';
 };
 
 

@@ -190,10 +190,6 @@ ngx_recs_entry_next(ngx_recs_entry_ids_t *ids, recs_str_t *id, double *score)
         return rc == 0 ? NGX_DONE : NGX_DECLINED;
     }
 
-    if (!recs_value_is_id(&v)) {
-        return NGX_DECLINED;
-    }
-
     if (ids->scored) {
         text.data = (u_char *) n.span.data;
         text.len = n.span.len;
@@ -207,7 +203,11 @@ ngx_recs_entry_next(ngx_recs_entry_ids_t *ids, recs_str_t *id, double *score)
 
     ngx_recs_mem(&mem, ids->pool);
 
-    return recs_value_text(&mem, &v, id) == RECS_OK ? NGX_OK : NGX_ERROR;
+    if (recs_value_id(&mem, &v, id) != RECS_OK) {
+        return NGX_ERROR;
+    }
+
+    return id->data ? NGX_OK : NGX_DECLINED;
 }
 
 

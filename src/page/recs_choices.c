@@ -271,8 +271,15 @@ recs_choices_name(const recs_mem_t *mem, const recs_value_t *v,
 
     *name = none;
 
-    return v->span.data && recs_value_is_id(v) ? recs_value_text(mem, v, name)
-                                               : RECS_OK;
+    if (v->span.data && recs_value_id(mem, v, name) != RECS_OK) {
+        return RECS_NOMEM;
+    }
+
+    if (name->data == NULL) {
+        *name = none;
+    }
+
+    return RECS_OK;
 }
 
 

@@ -9,13 +9,17 @@
 static const char *recs_object_page(const recs_mem_t *mem,
     recs_format_e format, const recs_str_t *text, recs_pointer_t *id,
     recs_page_t *page);
+static recs_rc_e recs_object_own_id(const recs_mem_t *mem,
+    const recs_page_t *page, recs_str_t *id);
 static const char *recs_object_id(const recs_mem_t *mem,
     const recs_page_t *page, recs_object_t *object);
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
     const recs_page_t *page, recs_str_t *text);
 static const char *recs_object_other(const recs_mem_t *mem,
-    const recs_page_t *page, recs_pointer_t *id, recs_object_t *object);
-static void recs_object_keep(const recs_page_t *page, recs_object_t *object);
+    const recs_page_t *page, const recs_str_t *own, recs_pointer_t *id,
+    recs_object_t *object);
+static void recs_object_keep(const recs_page_t *page, const recs_str_t *own,
+    recs_object_t *object);
 static void recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
     recs_type_e type);
 static void recs_object_whole(recs_writer_t *w, const recs_object_t *object,
@@ -30,7 +34,7 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     recs_pointer_t *id, recs_object_t *object)
 {
     size_t        bom;
-    recs_str_t    bare, stripped;
+    recs_str_t    bare, stripped, own;
     recs_page_t   page;
     const char   *error;
 
@@ -62,11 +66,15 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
         }
     }
 
+    if (recs_object_own_id(mem, &page, &own) != RECS_OK) {
+        return "out of memory";
+    }
+
     object->shown = object->id;
     object->forms = 0;
-    recs_object_keep(&page, object);
+    recs_object_keep(&page, &own, object);
 
-    error = recs_object_other(mem, &page, id, object);
+    error = recs_object_other(mem, &page, &own, id, object);
 
     /* without another form it is good for pages of its own format */
 
@@ -108,12 +116,20 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
 }
 
 
-/* Has the object that was read an id of its own? */
+/* The id of its own that the object that was read has; data is NULL: none. */
 
-static int
-recs_object_has_id(const recs_page_t *page)
+static recs_rc_e
+recs_object_own_id(const recs_mem_t *mem, const recs_page_t *page,
+    recs_str_t *id)
 {
-    return page->values[0].span.data && recs_value_is_id(&page->values[0]);
+    if (page->values[0].span.data) {
+        return recs_value_id(mem, &page->values[0], id);
+    }
+
+    id->data = NULL;
+    id->len = 0;
+
+    return RECS_OK;
 }
 
 
@@ -123,13 +139,13 @@ recs_object_id(const recs_mem_t *mem, const recs_page_t *page,
 {
     recs_str_t  id;
 
-    if (!recs_object_has_id(page)) {
-        return object->id.data ? NULL
-                               : "it has no id that is a string or an integer";
+    if (recs_object_own_id(mem, page, &id) != RECS_OK) {
+        return "out of memory";
     }
 
-    if (recs_value_text(mem, &page->values[0], &id) != RECS_OK) {
-        return "out of memory";
+    if (id.data == NULL) {
+        return object->id.data ? NULL
+                               : "it has no id that is a string or an integer";
     }
 
     if (object->id.data && !recs_str_eq(&id, &object->id)) {
@@ -185,9 +201,8 @@ recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
 
 static const char *
 recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
-    recs_pointer_t *id, recs_object_t *object)
+    const recs_str_t *own, recs_pointer_t *id, recs_object_t *object)
 {
-    int             has_id;
     recs_str_t      text, shown;
     const char     *error;
     recs_page_t     other;
@@ -205,39 +220,41 @@ recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
         return error;
     }
 
-    has_id = recs_object_has_id(page);
+    if (recs_object_own_id(mem, &other, &shown) != RECS_OK) {
+        return "out of memory";
+    }
 
-    if (recs_object_has_id(&other)) {
+    if (shown.data) {
 
-        if (recs_value_text(mem, &other.values[0], &shown) != RECS_OK) {
-            return "out of memory";
-        }
-
-        if (has_id && page->values[0].type == RECS_BINARY) {
+        if (own->data && page->values[0].type == RECS_BINARY) {
             object->shown = shown;
 
         } else if (!recs_str_eq(&shown, &object->id)) {
             return "its id is another in the other format";
         }
 
-    } else if (has_id) {
+    } else if (own->data) {
         return "it has no id in the other format";
     }
 
-    recs_object_keep(&other, object);
+    recs_object_keep(&other, &shown, object);
 
     return NULL;
 }
 
 
-/* Notes where what is to be put into a page of this format is, if it may. */
+/*
+ * Notes where what is to be put into a page of this format is, if it may.  own:
+ * the id that the object has there.
+ */
 
 static void
-recs_object_keep(const recs_page_t *page, recs_object_t *object)
+recs_object_keep(const recs_page_t *page, const recs_str_t *own,
+    recs_object_t *object)
 {
     const uint8_t  *end;
 
-    if (page->format == RECS_JSON && !recs_object_has_id(page)
+    if (page->format == RECS_JSON && own->data == NULL
         && !recs_text_is_utf8(&object->id))
     {
         /* a string can't show this id */

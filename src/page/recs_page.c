@@ -644,9 +644,9 @@ recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
 {
     uint64_t  m;
 
-    if ((ended & w->id_mask) && recs_value_is_id(v)) {
+    if (ended & w->id_mask) {
 
-        if (recs_value_text(w->mem, v, &w->item->id) != RECS_OK) {
+        if (recs_value_id(w->mem, v, &w->item->id) != RECS_OK) {
             w->rc = RECS_NOMEM;
             return -1;
         }

@@ -6,8 +6,22 @@
 #include "recs_transcode.h"
 
 
-static recs_rc_e recs_value_digits(const recs_mem_t *mem,
-    const recs_value_t *v, recs_str_t *text);
+/* Integers that no other number is taken for, in a double and in a float. */
+
+#define RECS_WHOLE_MAX        ((UINT64_C(1) << 53) - 1)
+#define RECS_WHOLE_FLOAT_MAX  ((UINT64_C(1) << 24) - 1)
+
+
+static recs_rc_e recs_value_digits(const recs_mem_t *mem, uint64_t n,
+    int negative, recs_str_t *text);
+static recs_rc_e recs_value_whole(const recs_mem_t *mem,
+    const recs_value_t *v, recs_str_t *id);
+static int recs_whole_float(const recs_value_t *v, uint64_t *n,
+    int *negative);
+static int recs_whole_decimal(const recs_str_t *text, uint64_t *n);
+static const uint8_t *recs_whole_exponent(const recs_str_t *text,
+    int64_t *exponent);
+static int recs_whole_scaled(uint64_t *n, uint64_t zeros, unsigned digit);
 static recs_rc_e recs_value_json(const recs_mem_t *mem,
     const recs_value_t *v, recs_str_t *text);
 
@@ -30,6 +44,9 @@ recs_read_finish(recs_reader_t *rd)
 recs_rc_e
 recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
 {
+    int       negative;
+    uint64_t  n;
+
     if (v->msgpack) {
 
         switch (v->type) {
@@ -40,7 +57,8 @@ recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
             return RECS_OK;
 
         case RECS_INTEGER:
-            return recs_value_digits(mem, v, text);
+            negative = recs_msgpack_integer(v, &n);
+            return recs_value_digits(mem, n, negative, text);
 
         default:
             return recs_value_json(mem, v, text);
@@ -65,14 +83,11 @@ recs_value_text(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *text)
 
 
 static recs_rc_e
-recs_value_digits(const recs_mem_t *mem, const recs_value_t *v,
+recs_value_digits(const recs_mem_t *mem, uint64_t n, int negative,
     recs_str_t *text)
 {
-    int        negative;
-    uint8_t   *p, digits[20];   /* of 2^64 - 1; or of 2^63 and a minus */
-    uint64_t   n;
+    uint8_t  *p, digits[20];    /* of 2^64 - 1; or of 2^63 and a minus */
 
-    negative = recs_msgpack_integer(v, &n);
     p = digits + sizeof(digits);
 
     do {
@@ -94,6 +109,188 @@ recs_value_digits(const recs_mem_t *mem, const recs_value_t *v,
     memcpy((uint8_t *) text->data, p, text->len);
 
     return RECS_OK;
+}
+
+
+recs_rc_e
+recs_value_id(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
+{
+    switch (v->type) {
+
+    case RECS_STRING:
+    case RECS_INTEGER:
+    case RECS_BINARY:
+        return recs_value_text(mem, v, id);
+
+    case RECS_NUMBER:
+        return recs_value_whole(mem, v, id);
+
+    default:
+        id->data = NULL;
+        id->len = 0;
+        return RECS_OK;
+    }
+}
+
+
+static recs_rc_e
+recs_value_whole(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
+{
+    int             negative;
+    uint64_t        n;
+    const uint8_t  *p;
+
+    id->data = NULL;
+    id->len = 0;
+
+    if (v->msgpack) {
+        return recs_whole_float(v, &n, &negative)
+               ? recs_value_digits(mem, n, negative, id) : RECS_OK;
+    }
+
+    if (!recs_whole_decimal(&v->span, &n)) {
+        return RECS_OK;
+    }
+
+    negative = n && v->span.data[0] == '-';
+
+    /* without an exponent, the digits stand before the point */
+
+    p = memchr(v->span.data, '.', v->span.len);
+
+    if (p == NULL || n == 0 || memchr(p, 'e', v->span.len - (size_t)
+                                              (p - v->span.data))
+        || memchr(p, 'E', v->span.len - (size_t) (p - v->span.data)))
+    {
+        return recs_value_digits(mem, n, negative, id);
+    }
+
+    id->data = v->span.data;
+    id->len = (size_t) (p - v->span.data);
+
+    return RECS_OK;
+}
+
+
+/* Is the float an integer?  *n is its magnitude. */
+
+static int
+recs_whole_float(const recs_value_t *v, uint64_t *n, int *negative)
+{
+    double  f, max;
+
+    f = recs_msgpack_double(v);
+    max = (double) (recs_msgpack_is_float(v) ? RECS_WHOLE_FLOAT_MAX
+                                             : RECS_WHOLE_MAX);
+
+    /* NaN is neither */
+
+    if (!(f >= -max && f <= max)) {
+        return 0;
+    }
+
+    *negative = f < 0;
+    f = f < 0 ? -f : f;
+    *n = (uint64_t) f;
+
+    return (double) *n == f;
+}
+
+
+/*
+ * Is the number of JSON an integer?  *n is its magnitude.  Only what is not a
+ * zero adds to *n, so that a long number takes no longer than its bytes.
+ */
+
+static int
+recs_whole_decimal(const recs_str_t *text, uint64_t *n)
+{
+    int64_t         exponent;
+    uint64_t        zeros;      /* since the last digit that is none */
+    const uint8_t  *p, *end, *point;
+
+    end = recs_whole_exponent(text, &exponent);
+    point = NULL;
+    zeros = 0;
+    *n = 0;
+
+    for (p = text->data + (*text->data == '-'); p < end; p++) {
+
+        if (*p == '.') {
+            point = p;
+
+        } else if (*p == '0') {
+            zeros++;
+
+        } else if (recs_whole_scaled(n, zeros + 1, *p - '0')) {
+            zeros = 0;
+
+        } else {
+            return 0;
+        }
+    }
+
+    if (*n == 0) {
+        return 1;
+    }
+
+    exponent += (int64_t) zeros - (point ? end - point - 1 : 0);
+
+    return exponent >= 0 && recs_whole_scaled(n, (uint64_t) exponent, 0);
+}
+
+
+/* Where the digits before the exponent end; there is an end to its size. */
+
+static const uint8_t *
+recs_whole_exponent(const recs_str_t *text, int64_t *exponent)
+{
+    int             negative;
+    const uint8_t  *p, *end, *digits;
+
+    *exponent = 0;
+    end = text->data + text->len;
+
+    for (digits = text->data; digits < end; digits++) {
+        if ((*digits | 0x20) == 'e') {
+            break;
+        }
+    }
+
+    if (digits == end) {
+        return end;
+    }
+
+    p = digits + 1;
+    negative = (*p == '-');
+    p += (*p == '-' || *p == '+');
+
+    for ( /* void */ ; p < end && *exponent < INT64_MAX / 100; p++) {
+        *exponent = *exponent * 10 + (*p - '0');
+    }
+
+    *exponent = negative ? -*exponent : *exponent;
+
+    return digits;
+}
+
+
+/* *n = *n * 10^zeros + digit, unless that is too large. */
+
+static int
+recs_whole_scaled(uint64_t *n, uint64_t zeros, unsigned digit)
+{
+    for ( /* void */ ; zeros && *n; zeros--) {
+        *n *= 10;
+
+        if (*n > RECS_WHOLE_MAX) {
+            return 0;
+        }
+    }
+
+    *n += digit;
+
+    return *n <= RECS_WHOLE_MAX;
 }
 
 

@@ -160,14 +160,17 @@ recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
 }
 
 
-/* True if what v is can be an id: a string, an integer or a bin. */
+/*
+ * The id that a scalar value is: the text of a string, an integer or a bin.  A
+ * number that has a fraction or an exponent, or is a float, and is an integer
+ * all the same (123.0, 1e3, -0.0) is the digits of that, up to 2^53 - 1 (a
+ * float 32: 2^24 - 1); beyond that it may stand for several.  id->data is NULL
+ * if v is none.
+ * Returns RECS_OK or RECS_NOMEM.
+ */
 
-static inline int
-recs_value_is_id(const recs_value_t *v)
-{
-    return v->type == RECS_STRING || v->type == RECS_INTEGER
-           || v->type == RECS_BINARY;
-}
+recs_rc_e recs_value_id(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *id);
 
 
 /*

@@ -440,6 +440,8 @@ sub write_id {
     my ($self, $id) = @_;
 
     return $id->{digits}
+             . ($self->chance(0.2) && length $id->{digits} < 10
+                ? $self->one_of('.0', '.000', 'e0', 'E-00', '.0e+0') : '')
         if defined $id->{digits} && !$self->chance(0.3);
 
     my @points = $id->{points} ? @{ $id->{points} }

@@ -44,7 +44,8 @@ text must be JSON (RFC 8259), nested at most 512 deep; a byte order mark may
 stand before it, and strings may hold any bytes.  Of members
 with the same name the last one wins.  An id is a string's decoded text (a
 lone surrogate escape: three bytes by UTF-8's scheme), or an integer's digits
-as they stand, but for C<-0>, which is C<0>; no number is ever computed with.
+as they stand, but for C<-0>, which is C<0>; or those of the integer that a
+number with a fraction or an exponent is, up to 2^53 - 1.
 Shelves come in the order of the pointers, those of one pointer in the order in
 which they stand in the text; C<distinct> goes over them in that order.
 
@@ -254,7 +255,30 @@ sub id_of {
     return decode_text($node->{text}) if $node->{type} eq 'string';
     return $node->{text} eq '-0' ? '0' : $node->{text}
         if $node->{type} eq 'integer';
+    return integer_of($node->{text}) if $node->{type} eq 'number';
     return;
+}
+
+
+# 123.0 is 123; undef: it is no integer, or a large one.
+
+sub integer_of {
+    my ($text) = @_;
+
+    my ($sign, $whole, $fraction, $exponent)
+        = $text =~ /\A(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?\z/;
+    my $digits = $whole . ($fraction // '');
+    my $power = ($exponent // 0) - length($fraction // '');
+
+    $digits =~ s/\A0+//;
+    return '0' if $digits eq '';
+
+    $power += length $1 if $digits =~ s/(0+)\z//;
+    return if $power < 0 || length($digits) + $power > 16;
+
+    $digits .= '0' x $power;
+    return if length($digits) == 16 && $digits gt '9007199254740991';
+    return $sign . $digits;
 }
 
 
