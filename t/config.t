@@ -145,6 +145,8 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_on_skew tag', 'recs_on_skew reject',
         'recs_on_bad_body pass', 'recs_on_bad_body reject',
         'recs_on_bad_body reject_too_large',
+        'recs_on_unidentified keep', 'recs_on_unidentified drop',
+        'recs_on_unidentified reject',
         'recs_lookup_timeout 1ms', 'recs_lookup_timeout 30s',
         'recs_max_body_size 64k', 'recs_max_items 100',
         'recs_tag headers', 'recs_tag body', 'recs_tag both', 'recs_tag off',
@@ -214,6 +216,7 @@ subtest 'a wrong number of arguments is refused' => sub {
         'recs_version', 'recs_version model',
         'recs_version model body=/a accept=b accept=c',
         'recs_on_skew', 'recs_on_bad_body', 'recs_lookup_timeout',
+        'recs_on_unidentified', 'recs_on_unidentified keep drop',
         'recs_max_body_size', 'recs_max_items', 'recs_tag',
         'recs_tag headers body', 'recs_explain',
     );
@@ -325,6 +328,7 @@ subtest 'a wrong value is refused, with what would be right' => sub {
         ['recs_tag footer', qr/invalid value "footer"/],
         ['recs_on_skew ignore', qr/invalid value "ignore"/],
         ['recs_on_bad_body drop', qr/invalid value "drop"/],
+        ['recs_on_unidentified pass', qr/invalid value "pass"/],
         ['recs_items items', qr/"items" in recs_items: .*starts with "\/"/],
         ['recs_items /a~2', qr/"\/a~2" in recs_items: .*"~0"/],
         ['recs_item_id id', qr/"id" in recs_item_id: .*starts with "\/"/],
@@ -387,6 +391,7 @@ subtest 'what is given twice is refused' => sub {
         'recs_expires off',
         'recs_version model value=a', 'recs_on_skew tag',
         'recs_on_bad_body pass', 'recs_lookup_timeout 1s',
+        'recs_on_unidentified keep',
         'recs_max_body_size 1k', 'recs_max_items 1', 'recs_tag off',
         'recs_explain 1',
     );
@@ -1009,6 +1014,13 @@ subtest 'a level inherits what it does not say itself' => sub {
         http => 'recs_on_bad_body reject_too_large;',
         server => 'recs_on_bad_body pass;',
         location => 'recs_on_bad_body reject;',
+        see => sub { $_[0]->()->status }, want => [502, 200, 502]);
+
+    inherits('recs_on_unidentified',
+        always => 'recs_item_id /none;',
+        http => 'recs_on_unidentified reject;',
+        server => 'recs_on_unidentified keep;',
+        location => 'recs_on_unidentified reject;',
         see => sub { $_[0]->()->status }, want => [502, 200, 502]);
 
     inherits('recs_version, all of a level or none of it',

@@ -382,7 +382,7 @@ subtest 'the reference' => sub {
   "items" : [ {"id":"b1", "s": 0.10}, {"id":"\u0062\u0031"} ,
    {"ad":true},{"id":"b1","id":"b2"},
    {"id":9007199254740993},  {"id":"9007199254740993","x":"]}"},
-   "b1", 12, {"id":1.0}, {"id":"a\"\u0000\n\ud83d\udcda"} ], "z": "\ud800" }
+   "b1", 12, {"id":1.5}, {"id":"a\"\u0000\n\ud83d\udcda"} ], "z": "\ud800" }
 END
 
     my $odd = "a\"\0\n\xF0\x9F\x93\x9A";
@@ -446,9 +446,10 @@ END
         ['a', 'b'], 'keep';
 
     for my $bad ('', '{', '{"items":[1,]}', '{"items":[01]}', '{"items":[]} x',
+                 "{\"items\":[\"\\\xFF\"]}", "{\"items\":[\xFF]}",
                  "{\"items\":[\"a\nb\"]}", '{"items":["\x"]}', '{"item":[]}',
                  '{"items":{}}', '{"items":[],"items":1}', '[' x 513,
-                 ('[' x 513) . (']' x 513))
+                 ('[' x 513) . (']' x 513), "\xEF\xBB{\"items\":[]}")
     {
         ok filter($bad)->{malformed}, 'malformed: ' . substr $bad, 0, 20;
     }

@@ -205,7 +205,8 @@ subtest 'an id is its decoded text' => sub {
         my $r = get('items', 'plain', 'none');
         is $r->body, "{\"items\":[{\"id\":$id}]}", "$id is no id: kept";
         is $r->header('Recs-Filter'),
-            'filtered;total=1;kept=1;removed=0;explored=0', 'and counted';
+            'filtered;total=1;kept=1;removed=0;explored=0;unidentified=1',
+            'and counted';
     }
 };
 
@@ -347,6 +348,10 @@ sub wrong {
     my $removed = $want->{removed} - ($want->{removed_by}{limit} // 0);
     my $said = "$state;total=$want->{total};kept=$want->{kept}"
              . ";removed=$removed;explored=0"
+             . ($want->{options}{distinct}
+                ? ';repeated=' . ($want->{removed_by}{distinct} // 0) : '')
+             . ($want->{unidentified}
+                ? ";unidentified=$want->{unidentified}" : '')
              . ($want->{not_utf8} ? ';not_utf8' : '');
 
     return "Recs-Filter is " . $r->header('Recs-Filter') . ", not $said"

@@ -198,7 +198,7 @@ sub same {
 
 
 my $told = 'shadow;total=5;kept=2;removed=2;explored=1;backfilled=1'
-         . ';skew="model";stale="candidates"';
+         . ';unidentified=1;skew="model";stale="candidates"';
 
 
 subtest 'a page is left as it came, and what would go is told' => sub {

@@ -177,10 +177,12 @@ my $page = '{"items":[{"id":"a"},{"id":"b"},{"ad":1},{"id":"c"}]}';
 
 
 subtest 'recs_tag says where the tags go' => sub {
-    my $filter = 'filtered;total=4;kept=3;removed=1;explored=0';
+    my $filter = 'filtered;total=4;kept=3;removed=1;explored=0'
+               . ';unidentified=1';
     my $rest = '{"items":[{"id":"a"},{"ad":1},{"id":"c"}]';
     my $tag = ',"_recs":{"state":"filtered","total":4,"kept":3,"removed":1,'
-            . '"explored":0,"sets":{"Listed":{"removed":1}}}';
+            . '"explored":0,"unidentified":1,'
+            . '"sets":{"Listed":{"removed":1}}}';
 
     for my $row (['headers', 1, 0], ['body', 0, 1], ['both', 1, 1],
                  ['off', 0, 0], ['default', 1, 0])
@@ -236,7 +238,8 @@ subtest 'fields of these names from the upstream are not let through' => sub {
 
     $r = fetch("/default?fields=$fields", $page);
     is_deeply([$r->headers('Recs-Filter')],
-              ['filtered;total=4;kept=4;removed=0;explored=0'], 'ours is');
+              ['filtered;total=4;kept=4;removed=0;explored=0;unidentified=1'],
+              'ours is');
 };
 
 
@@ -302,7 +305,8 @@ subtest 'recs_explain adds what was removed, if it is asked for' => sub {
         { id => 'c', rule => 'explore' }, { id => "d\"\0", rule => 'limit' },
         { id => undef, rule => 'limit' }, { id => 'e', rule => 'limit' },
     ], 'each by its set or its rule, in order');
-    is(filter($r), 'filtered;total=9;kept=3;removed=2;explored=1', 'counted');
+    is(filter($r), 'filtered;total=9;kept=3;removed=2;explored=1;repeated=1'
+       . ';unidentified=2', 'counted');
 };
 
 
@@ -612,9 +616,9 @@ HTTP
         skew => { model => 1, schema => 1, features => 0, snapshot => 0 },
         stale => { candidates => 2, features => 1 },
         rejected => 3, not_modified => 1, encoded => 1, unsent_versions => 1,
-        items => { total => 100, kept => 84, removed => 12, unidentified => 20,
-                   explored => 4, backfilled => 2, skipped_slots => 2,
-                   unfilled_slots => 1 },
+        items => { total => 100, kept => 84, removed => 12, repeated => 0,
+                   unidentified => 20, explored => 4, backfilled => 2,
+                   skipped_slots => 2, unfilled_slots => 1 },
         sets => {
             stock => { questions => 7, skipped => 0, removed => 7,
                        unknown => 0, unknown_why => why() },

@@ -68,6 +68,14 @@ typedef enum {
     NGX_HTTP_RECS_BAD_REJECT                /* malformed ones, too */
 } ngx_http_recs_bad_e;
 
+/* recs_on_unidentified: what becomes of items without a usable id. */
+
+typedef enum {
+    NGX_HTTP_RECS_UNIDENTIFIED_KEEP = 0,
+    NGX_HTTP_RECS_UNIDENTIFIED_DROP,
+    NGX_HTTP_RECS_UNIDENTIFIED_REJECT       /* the page, if none has one */
+} ngx_http_recs_unidentified_e;
+
 
 /* What has a version. */
 
@@ -111,6 +119,7 @@ typedef struct {
     ngx_atomic_t                total;
     ngx_atomic_t                kept;
     ngx_atomic_t                removed;
+    ngx_atomic_t                repeated;
     ngx_atomic_t                unidentified;
     ngx_atomic_t                explored;
     ngx_atomic_t                backfilled;
@@ -331,6 +340,9 @@ typedef struct {
     ngx_uint_t                  tag;
     ngx_uint_t                  reject_skew;
     ngx_uint_t                  on_bad_body;    /* ngx_http_recs_bad_e */
+    ngx_uint_t                  on_unidentified;    /* ngx_http_recs_unidentified_e */
+    time_t                      unidentified;   /* this worker: when the last
+                                                   page came without an id */
     time_t                      expires;    /* s */
     time_t                      bad_body;   /* this worker: when the last one
                                                came */

@@ -12,6 +12,7 @@ static ngx_int_t ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_timing_header(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_body_headers(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_cache_headers(ngx_http_recs_ctx_t *ctx);
 static ngx_uint_t ngx_http_recs_no_store(ngx_http_request_t *r);
@@ -33,6 +34,7 @@ static const ngx_str_t  ngx_http_recs_version_names[] = {
 static const ngx_str_t  ngx_http_recs_filter_name = ngx_string("Recs-Filter");
 static const ngx_str_t  ngx_http_recs_sets_name = ngx_string("Recs-Sets");
 static const ngx_str_t  ngx_http_recs_age_name = ngx_string("Recs-Age");
+static const ngx_str_t  ngx_http_recs_timing_name = ngx_string("Server-Timing");
 
 
 /* What an upstream may say under our names is not ours. */
@@ -114,6 +116,12 @@ ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx)
         && (ngx_http_recs_sets_header(ctx) != NGX_OK
             || ngx_http_recs_age_header(ctx) != NGX_OK))
     {
+        return NGX_ERROR;
+    }
+
+    /* in shadow, nothing is added that is not ours by its name */
+
+    if (ctx->rewritten && ngx_http_recs_timing_header(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -208,9 +216,10 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
     p = ngx_pnalloc(ctx->request->pool,
                     sizeof("too_large;why=truncated;row=too_large"
                            ";total=;kept=;removed=;explored=;backfilled="
+                           ";repeated=;unidentified="
                            ";skew=\"model schema features snapshot\""
                            ";stale=\"candidates features\";not_utf8")
-                    + 5 * NGX_SIZE_T_LEN);
+                    + 7 * NGX_SIZE_T_LEN);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -235,6 +244,14 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 
         if (ctx->conf->backfill) {
             p = ngx_sprintf(p, ";backfilled=%uz", d->backfilled);
+        }
+
+        if (ctx->conf->distinct) {
+            p = ngx_sprintf(p, ";repeated=%uz", d->repeated);
+        }
+
+        if (d->unidentified) {
+            p = ngx_sprintf(p, ";unidentified=%uz", d->unidentified);
         }
 
         n = 0;
@@ -366,6 +383,31 @@ ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx)
     value.len = ngx_sprintf(value.data, "%T", aged->age) - value.data;
 
     return ngx_http_recs_header(ctx->request, &ngx_http_recs_age_name, &value)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * How long the answers took (W3C Server Timing), in ms.  It is a list in as
+ * many lines as there are: what the upstream says stays beside it.
+ */
+
+static ngx_int_t
+ngx_http_recs_timing_header(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(ctx->request->pool,
+                             sizeof("recs;dur=") + NGX_INT64_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "recs;dur=%M", ctx->waited)
+                - value.data;
+
+    return ngx_http_recs_header(ctx->request, &ngx_http_recs_timing_name,
+                                &value)
            ? NGX_OK : NGX_ERROR;
 }
 

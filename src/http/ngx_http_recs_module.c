@@ -69,6 +69,14 @@ static ngx_conf_enum_t  ngx_http_recs_on_skew[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_recs_on_unidentified[] = {
+    { ngx_string("keep"), NGX_HTTP_RECS_UNIDENTIFIED_KEEP },
+    { ngx_string("drop"), NGX_HTTP_RECS_UNIDENTIFIED_DROP },
+    { ngx_string("reject"), NGX_HTTP_RECS_UNIDENTIFIED_REJECT },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_enum_t  ngx_http_recs_on_bad_body[] = {
     { ngx_string("pass"), NGX_HTTP_RECS_BAD_PASS },
     { ngx_string("reject_too_large"), NGX_HTTP_RECS_BAD_REJECT_TOO_LARGE },
@@ -278,6 +286,13 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       offsetof(ngx_http_recs_loc_conf_t, on_bad_body),
       &ngx_http_recs_on_bad_body },
 
+    { ngx_string("recs_on_unidentified"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_recs_loc_conf_t, on_unidentified),
+      &ngx_http_recs_on_unidentified },
+
     { ngx_string("recs_tag"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -466,6 +481,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     conf->tag = NGX_CONF_UNSET_UINT;
     conf->reject_skew = NGX_CONF_UNSET_UINT;
     conf->on_bad_body = NGX_CONF_UNSET_UINT;
+    conf->on_unidentified = NGX_CONF_UNSET_UINT;
     conf->lookup_timeout = NGX_CONF_UNSET_MSEC;
     conf->max_body_size = NGX_CONF_UNSET_SIZE;
     conf->max_items = NGX_CONF_UNSET_UINT;
@@ -510,6 +526,8 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->record, prev->record, NULL);
     ngx_conf_merge_uint_value(conf->tag, prev->tag, NGX_HTTP_RECS_TAG_HEADERS);
     ngx_conf_merge_uint_value(conf->reject_skew, prev->reject_skew, 0);
+    ngx_conf_merge_uint_value(conf->on_unidentified, prev->on_unidentified,
+                              NGX_HTTP_RECS_UNIDENTIFIED_KEEP);
     ngx_conf_merge_uint_value(conf->on_bad_body, prev->on_bad_body,
                               NGX_HTTP_RECS_BAD_REJECT_TOO_LARGE);
     ngx_conf_merge_sec_value(conf->expires, prev->expires, 0);

@@ -18,6 +18,8 @@ static const char *ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx,
     recs_rc_e rc, const char *error);
 static void ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error,
     size_t pos);
+static ngx_int_t ngx_http_recs_identified(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_news(time_t *last);
 static void ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
@@ -130,7 +132,7 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
                         &ctx->page, &error, &pos);
 
     if (rc == RECS_OK) {
-        return NGX_OK;
+        return ngx_http_recs_identified(ctx);
     }
 
     if (rc == RECS_NOMEM) {
@@ -190,10 +192,62 @@ ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
 ngx_uint_t
 ngx_http_recs_bad_body_news(ngx_http_recs_loc_conf_t *rlcf)
 {
+    return ngx_http_recs_news(&rlcf->bad_body);
+}
+
+
+/*
+ * Has an item of the page a usable id?  If none has, then where recs_item_id
+ * points to there is none any more, most likely.
+ */
+
+static ngx_int_t
+ngx_http_recs_identified(ngx_http_recs_ctx_t *ctx)
+{
+    size_t                     i;
+    ngx_http_recs_loc_conf_t  *rlcf;
+
+    for (i = 0; i < ctx->page.nitems; i++) {
+        if (ctx->page.items[i].id.data) {
+            return NGX_OK;
+        }
+    }
+
+    if (i == 0) {
+        return NGX_OK;
+    }
+
+    rlcf = ctx->conf;
+
+    if (ngx_http_recs_news(&rlcf->unidentified)) {
+        ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
+                      "recs: no item of a page has a usable id where "
+                      "recs_item_id points to, items: %uz", i);
+    }
+
+    if (rlcf->enable != NGX_HTTP_RECS_ON
+        || rlcf->on_unidentified != NGX_HTTP_RECS_UNIDENTIFIED_REJECT)
+    {
+        return NGX_OK;
+    }
+
+    ctx->state = NGX_HTTP_RECS_MALFORMED;
+    ctx->why = "unidentified";
+    ctx->reject = 1;
+
+    return NGX_DECLINED;
+}
+
+
+/* Is it worth a line, after the last one of its kind? */
+
+static ngx_uint_t
+ngx_http_recs_news(time_t *last)
+{
     time_t  before;
 
-    before = rlcf->bad_body;
-    rlcf->bad_body = ngx_time();
+    before = *last;
+    *last = ngx_time();
 
     return before == 0 || ngx_time() - before >= NGX_HTTP_RECS_QUIET;
 }
@@ -401,6 +455,8 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
     policy.rules = rules;
     policy.limit = ctx->conf->limit;
     policy.distinct = ctx->conf->distinct;
+    policy.drop_unidentified = (ctx->conf->on_unidentified
+                                == NGX_HTTP_RECS_UNIDENTIFIED_DROP);
     policy.seed = ctx->ask.seed;
 
     policy.draws = ctx->draws;
@@ -561,7 +617,14 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
     ngx_recs_count(items->total, d->total);
     ngx_recs_count(items->kept, d->kept);
     ngx_recs_count(items->removed, d->removed);
-    ngx_recs_count(items->unidentified, d->unidentified);
+
+    if (d->unidentified) {
+        ngx_recs_count(items->unidentified, d->unidentified);
+    }
+
+    if (d->repeated) {
+        ngx_recs_count(items->repeated, d->repeated);
+    }
 
     if (d->total && d->kept + d->ninserts == 0) {
         ngx_recs_count(rmcf->responses->emptied, 1);

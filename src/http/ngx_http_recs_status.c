@@ -152,6 +152,7 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_write_key_uint(w, "total", items->total);
     recs_write_key_uint(w, "kept", items->kept);
     recs_write_key_uint(w, "removed", items->removed);
+    recs_write_key_uint(w, "repeated", items->repeated);
     recs_write_key_uint(w, "unidentified", items->unidentified);
     recs_write_key_uint(w, "explored", items->explored);
     recs_write_key_uint(w, "backfilled", items->backfilled);

@@ -62,6 +62,14 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
         recs_write_key_uint(&w, "backfilled", d->backfilled);
     }
 
+    if (ctx->conf->distinct) {
+        recs_write_key_uint(&w, "repeated", d->repeated);
+    }
+
+    if (d->unidentified) {
+        recs_write_key_uint(&w, "unidentified", d->unidentified);
+    }
+
     if (ctx->pass) {
         source = ngx_recs_span(&ngx_http_recs_rows[ctx->pass->row.source]);
 
@@ -266,7 +274,7 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     recs_verdict_t  *verdict;
 
     static const char  *rules[] = {     /* by recs_fate_e */
-        NULL, NULL, "distinct", "limit", "explore"
+        NULL, NULL, "distinct", "limit", "explore", "unidentified"
     };
 
     recs_write_key(w, "items");

@@ -65,6 +65,13 @@ recs_decide_filter(const recs_page_t *page, const recs_policy_t *policy,
 
         if (page->items[i].id.data == NULL) {
             d->unidentified++;
+
+            if (policy->drop_unidentified) {
+                d->verdicts[i].fate = RECS_UNIDENTIFIED;
+                d->removed++;
+                d->kept--;
+            }
+
             continue;
         }
 
@@ -109,6 +116,7 @@ recs_decide_distinct(const recs_mem_t *mem, const recs_page_t *page,
         }
 
         d->verdicts[i].fate = RECS_REPEATED;
+        d->repeated++;
         d->removed++;
         d->kept--;
     }

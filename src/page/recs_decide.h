@@ -43,6 +43,8 @@ typedef struct {
     size_t                 nrules;
     size_t                 limit;   /* of each shelf; 0: none */
     unsigned               distinct:1;
+    unsigned               drop_unidentified:1; /* a candidate goes if it has
+                                       no usable id */
     uint64_t               seed;    /* for hashing ids */
 
     recs_draw_t           *draws;   /* from recs_explore_plan(); completed */
@@ -62,7 +64,8 @@ typedef enum {
     RECS_REFUSED,                   /* by a set */
     RECS_REPEATED,                  /* by distinct */
     RECS_CUT,                       /* by limit */
-    RECS_DISPLACED                  /* by an exploration item */
+    RECS_DISPLACED,                 /* by an exploration item */
+    RECS_UNIDENTIFIED               /* it has no usable id, and had to go */
 } recs_fate_e;
 
 
@@ -94,7 +97,9 @@ typedef struct {
 
     size_t            total;        /* = kept + removed + cut */
     size_t            kept;         /* candidates that stay */
-    size_t            removed;      /* refused or repeated */
+    size_t            removed;      /* refused, repeated, or gone as they
+                                       have no usable id */
+    size_t            repeated;     /* of these */
     size_t            cut;          /* by limit, or displaced */
     size_t            unidentified; /* candidates without a usable id */
     size_t           *removed_by;   /* each rule: refused for it */

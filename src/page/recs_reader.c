@@ -14,8 +14,6 @@
 
 static recs_rc_e recs_value_digits(const recs_mem_t *mem, uint64_t n,
     int negative, recs_str_t *text);
-static recs_rc_e recs_value_whole(const recs_mem_t *mem,
-    const recs_value_t *v, recs_str_t *id);
 static int recs_whole_float(const recs_value_t *v, uint64_t *n,
     int *negative);
 static int recs_whole_decimal(const recs_str_t *text, uint64_t *n);
@@ -113,28 +111,8 @@ recs_value_digits(const recs_mem_t *mem, uint64_t n, int negative,
 
 
 recs_rc_e
-recs_value_id(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
-{
-    switch (v->type) {
-
-    case RECS_STRING:
-    case RECS_INTEGER:
-    case RECS_BINARY:
-        return recs_value_text(mem, v, id);
-
-    case RECS_NUMBER:
-        return recs_value_whole(mem, v, id);
-
-    default:
-        id->data = NULL;
-        id->len = 0;
-        return RECS_OK;
-    }
-}
-
-
-static recs_rc_e
-recs_value_whole(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
+recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *id)
 {
     int             negative;
     uint64_t        n;
@@ -142,6 +120,10 @@ recs_value_whole(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
 
     id->data = NULL;
     id->len = 0;
+
+    if (v->type != RECS_NUMBER) {
+        return RECS_OK;
+    }
 
     if (v->msgpack) {
         return recs_whole_float(v, &n, &negative)

@@ -160,6 +160,11 @@ recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
 }
 
 
+/* What recs_value_id() gives of what is no string, no integer and no bin. */
+
+recs_rc_e recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *id);
+
 /*
  * The id that a scalar value is: the text of a string, an integer or a bin.  A
  * number that has a fraction or an exponent, or is a float, and is an integer
@@ -169,8 +174,13 @@ recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
  * Returns RECS_OK or RECS_NOMEM.
  */
 
-recs_rc_e recs_value_id(const recs_mem_t *mem, const recs_value_t *v,
-    recs_str_t *id);
+static inline recs_rc_e
+recs_value_id(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
+{
+    return v->type == RECS_STRING || v->type == RECS_INTEGER
+           || v->type == RECS_BINARY ? recs_value_text(mem, v, id)
+                                     : recs_value_other_id(mem, v, id);
+}
 
 
 /*

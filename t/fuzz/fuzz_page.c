@@ -179,6 +179,7 @@ plan(run_t *run, const uint8_t *control)
 
     policy->limit = control[1] & 3;
     policy->distinct = control[1] >> 2 & 1;
+    policy->drop_unidentified = control[2] >> 7;
     policy->nrules = control[1] >> 3 & 1 ? RULES_MAX : control[1] >> 4 & 1;
     policy->rules = run->rules;
 
@@ -298,7 +299,7 @@ passes(const run_t *run, const recs_str_t *id, int definitely)
 static void
 check_counts(const run_t *run)
 {
-    size_t                  i, n[RECS_DISPLACED + 1], unidentified, refused;
+    size_t                  i, n[RECS_UNIDENTIFIED + 1], unidentified, refused;
     const recs_decision_t  *d;
 
     d = &run->decision;
@@ -306,7 +307,7 @@ check_counts(const run_t *run)
     unidentified = 0;
 
     for (i = 0; i < run->page.nitems; i++) {
-        check(d->verdicts[i].fate <= RECS_DISPLACED);
+        check(d->verdicts[i].fate <= RECS_UNIDENTIFIED);
         n[d->verdicts[i].fate]++;
         unidentified += run->page.items[i].id.data == NULL;
     }
@@ -320,7 +321,11 @@ check_counts(const run_t *run)
     check(d->total == run->page.nitems);
     check(d->total == d->kept + d->removed + d->cut);
     check(d->kept == n[RECS_KEPT]);
-    check(d->removed == n[RECS_REFUSED] + n[RECS_REPEATED]);
+    check(d->removed == n[RECS_REFUSED] + n[RECS_REPEATED]
+                        + n[RECS_UNIDENTIFIED]);
+    check(d->repeated == n[RECS_REPEATED]);
+    check(n[RECS_UNIDENTIFIED]
+          == (run->policy.drop_unidentified ? unidentified : 0));
     check(d->cut == n[RECS_CUT] + n[RECS_DISPLACED]);
     check(refused == n[RECS_REFUSED]);
     check(d->unidentified == unidentified);

@@ -109,6 +109,43 @@ static const decided_t  decided[] = {
 };
 
 
+/* Those without an id go, before all that counts places. */
+
+static void
+what_has_no_id_can_be_dropped(void **state)
+{
+    recs_page_t       page;
+    recs_rule_t       rule[UNIT_RULES_MAX];
+    unit_arena_t      arena;
+    recs_policy_t     policy;
+    recs_decision_t   d;
+
+    static const recs_str_t  text = recs_string(
+        "{\"a\":[{},1,null,1,{\"id\":1.5},2,3,4],\"b\":[[],5]}");
+    static const unit_set_t  sets[UNIT_RULES_MAX] = { EXCLUDE("oooioo") };
+
+    (void) state;
+
+    unit_arena_init(&arena);
+    unit_page(&arena, "/a /b", &text, &page);
+
+    memset(&policy, 0, sizeof(recs_policy_t));
+    unit_rules(&arena, sets, &policy, rule);
+    policy.drop_unidentified = 1;
+    policy.distinct = 1;
+    policy.limit = 2;
+
+    assert_int_equal(recs_decide(&arena.mem, &page, &policy, &d), RECS_OK);
+
+    unit_check_fates(&page, &policy, &d, "ukuruk0cuk");
+    assert_int_equal(d.unidentified, 4);
+    assert_int_equal(d.removed, 6);
+    assert_int_equal(d.repeated, 1);
+
+    unit_arena_free(&arena);
+}
+
+
 static void
 rules_distinct_and_limit_decide(void **state)
 {
@@ -229,6 +266,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(rules_distinct_and_limit_decide),
+        cmocka_unit_test(what_has_no_id_can_be_dropped),
         cmocka_unit_test(a_page_without_shelves_is_left_alone),
         cmocka_unit_test(want_of_memory_is_an_error),
     };

@@ -60,15 +60,15 @@ unit_rules(unit_arena_t *arena, const unit_set_t *sets, recs_policy_t *policy,
 
 /*
  * Fates: of each item "k" (kept), the rule that refused it ("0", "1", ...), "r"
- * (repeated), "c" (cut) or "d" (displaced).  Fails if they are not the expected
- * ones (NULL: any), or if a count does not agree with them.
+ * (repeated), "c" (cut), "d" (displaced) or "u" (unidentified).  Fails if they
+ * are not the expected ones (NULL: any), or if a count does not agree with them.
  */
 
 static inline void
 unit_check_fates(const recs_page_t *page, const recs_policy_t *policy,
     const recs_decision_t *d, const char *expected)
 {
-    size_t                 i, k, of[RECS_DISPLACED + 1], by[UNIT_RULES_MAX];
+    size_t                 i, k, of[RECS_UNIDENTIFIED + 1], by[UNIT_RULES_MAX];
     char                   fate[2];
     recs_str_t             str;
     unit_text_t            text;
@@ -82,9 +82,9 @@ unit_check_fates(const recs_page_t *page, const recs_policy_t *policy,
     for (i = 0; i < page->nitems; i++) {
         verdict = &d->verdicts[i];
 
-        assert_true(verdict->fate <= RECS_DISPLACED);
+        assert_true(verdict->fate <= RECS_UNIDENTIFIED);
         of[verdict->fate]++;
-        fate[0] = "k-rcd"[verdict->fate];
+        fate[0] = "k-rcdu"[verdict->fate];
 
         if (verdict->fate == RECS_REFUSED) {
             assert_true(verdict->rule < policy->nrules);
@@ -102,7 +102,9 @@ unit_check_fates(const recs_page_t *page, const recs_policy_t *policy,
 
     assert_int_equal(d->total, page->nitems);
     assert_int_equal(d->kept, of[RECS_KEPT]);
-    assert_int_equal(d->removed, of[RECS_REFUSED] + of[RECS_REPEATED]);
+    assert_int_equal(d->removed, of[RECS_REFUSED] + of[RECS_REPEATED]
+                                 + of[RECS_UNIDENTIFIED]);
+    assert_int_equal(d->repeated, of[RECS_REPEATED]);
     assert_int_equal(d->cut, of[RECS_CUT] + of[RECS_DISPLACED]);
     assert_int_equal(d->total, d->kept + d->removed + d->cut);
 
