@@ -120,6 +120,8 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_items /r/*/a/ids with=/r/*/b/0,/r/*/a/c optional=/r/*/d',
         'recs_item_id /product/sku', 'recs_item_id ""', 'recs_item_id /0',
         'recs_require ids', 'recs_exclude ids ids',
+        'recs_require off', 'recs_exclude off', 'recs_version off',
+        'recs_freshness off',
         'recs_distinct on', 'recs_distinct off',
         'recs_limit 0', 'recs_limit 12',
         'recs_backfill fresh min=1', 'recs_backfill fresh min=100',
@@ -513,6 +515,20 @@ subtest 'a name is a letter, then letters, digits and "_"' => sub {
     refuses('recs_pool a-b', 'recs_pool a-b redis=main key=a;', $right);
     refuses('recs_redis a-b', 'recs_redis a-b { server unix:/a; }', $right);
     refuses('recs_require a-b', 'recs_require a-b;', $right);
+    for my $what ('recs_require', 'recs_exclude') {
+        my $only = qr/"$what" .*"off" only alone/;
+
+        refuses("$what off ids", "$what off ids;", $only);
+        refuses("$what ids off", "$what ids off;", $only);
+        refuses('off and on', "$what off;\n$what ids;", qr/is off already/, 3);
+        refuses('on and off', "$what ids;\n$what off;", qr/is duplicate/, 3);
+        refuses('off and off', "$what off;\n$what off;", qr/is duplicate/, 3);
+    }
+    refuses('a version, off', "recs_version off;\n"
+            . 'recs_version model value=a;', qr/is off already/, 3);
+    refuses('an age, off', "recs_freshness off;\n"
+            . 'recs_freshness features value=a;', qr/is off already/, 3);
+
     refuses('redis=a-b', 'recs_set s redis=a-b key=a;', $right);
     accepts('of 64', 'recs_set ' . 'x' x 64 . ' value=a;');
 };
@@ -948,6 +964,43 @@ subtest 'a level inherits what it does not say itself' => sub {
         see => sub { $_[0]->()->header('Recs-Sets') },
         want => ['x;removed=3, y;removed=1', 'z;removed=2, y;removed=2',
                  'z;removed=2']);
+
+    inherits('recs_require off',
+        always => 'recs_exclude z;',
+        http => 'recs_require x;', server => 'recs_require off;',
+        location => 'recs_require y;',
+        see => sub { $_[0]->()->header('Recs-Sets') },
+        want => ['x;removed=3, z;removed=0', 'z;removed=2',
+                 'y;removed=3, z;removed=0']);
+
+    inherits('recs_exclude off',
+        always => 'recs_require z;',
+        http => 'recs_exclude x;', server => 'recs_exclude y;',
+        location => 'recs_exclude off;',
+        see => sub { $_[0]->()->header('Recs-Sets') },
+        want => ['z;removed=2, x;removed=0', 'z;removed=2, y;removed=0',
+                 'z;removed=2']);
+
+    inherits('recs_version off',
+        http => 'recs_version model value=h;', server => 'recs_version off;',
+        location => 'recs_version schema value=l;',
+        see => sub {
+            my $r = $_[0]->();
+            join ' ', map { $r->header("Recs-$_-Version") // '-' }
+                      qw(Model Schema);
+        },
+        want => ['h -', '- -', '- l']);
+
+    inherits('recs_freshness off',
+        http => 'recs_freshness candidates value=1;',
+        server => 'recs_freshness features value=1 max_age=1;',
+        location => 'recs_freshness off;',
+        see => sub {
+            my $r = $_[0]->();
+            return ($r->header('Recs-Filter') =~ /^(\w+)/)[0]
+                   . (defined $r->header('Recs-Age') ? ' age' : '');
+        },
+        want => ['filtered age', 'stale', 'filtered']);
 
     inherits('recs_exclude, beside recs_require',
         always => 'recs_require z;',

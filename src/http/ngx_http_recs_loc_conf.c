@@ -239,6 +239,51 @@ ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/*
+ * "off" alone: what a level inherited of a directive that may repeat doesn't
+ * hold there.
+ */
+
+static ngx_uint_t
+ngx_http_recs_lifts(ngx_conf_t *cf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0;
+}
+
+
+static char *
+ngx_http_recs_lift(void **slot)
+{
+    if (*slot != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    *slot = NULL;
+
+    return NGX_CONF_OK;
+}
+
+
+/* What nginx says where it knows that one argument is not enough. */
+
+static char *
+ngx_http_recs_too_few(ngx_conf_t *cf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid number of arguments in \"%V\" directive",
+                       &value[0]);
+    return NGX_CONF_ERROR;
+}
+
+
 /* recs_require, recs_exclude */
 
 char *
@@ -254,6 +299,14 @@ ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     names = (ngx_array_t **) (p + cmd->offset);
 
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift((void **) names);
+    }
+
+    if (*names == NULL) {
+        return "is off already";
+    }
+
     if (*names == NGX_CONF_UNSET_PTR) {
         *names = ngx_array_create(cf->pool, 4, sizeof(ngx_http_recs_set_t *));
         if (*names == NULL) {
@@ -267,6 +320,10 @@ ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "off") == 0) {
+            return "can have \"off\" only alone, without sets";
+        }
 
         if ((*names)->nelts == NGX_HTTP_RECS_SETS_MAX) {
             return "has too many sets, at most 32 can be given";
@@ -369,6 +426,18 @@ ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_recs_version_t  *version;
 
     value = cf->args->elts;
+
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift((void **) &rlcf->versions);
+    }
+
+    if (cf->args->nelts == 2) {
+        return ngx_http_recs_too_few(cf);
+    }
+
+    if (rlcf->versions == NULL) {
+        return "is off already";
+    }
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
         if (ngx_strcmp(value[1].data, ngx_http_recs_versions[i].data) == 0) {
@@ -481,6 +550,18 @@ ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_recs_freshness_t  *freshness;
 
     value = cf->args->elts;
+
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift((void **) &rlcf->freshness);
+    }
+
+    if (cf->args->nelts == 2) {
+        return ngx_http_recs_too_few(cf);
+    }
+
+    if (rlcf->freshness == NULL) {
+        return "is off already";
+    }
 
     for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
         if (ngx_strcmp(value[1].data, ngx_http_recs_ages[i].data) == 0) {

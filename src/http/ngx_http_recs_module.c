@@ -231,7 +231,7 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       NULL },
 
     { ngx_string("recs_version"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
       ngx_http_recs_version,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -245,7 +245,7 @@ static ngx_command_t  ngx_http_recs_commands[] = {
       &ngx_http_recs_on_skew },
 
     { ngx_string("recs_freshness"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_recs_freshness,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
