@@ -76,7 +76,7 @@ subtest 'conf/edge.conf' => sub {
         'what the API said of its page is not taken for ours';
 
     is scalar $api->requests, 1, 'the API was asked once';
-    like $_, qr/ cache=HIT user=u10 .* state=\w+ total=50 kept=20 /, 'a hit'
+    like $_, qr/ cache=HIT user="u10" .* state=\w+ total=50 kept=20 /, 'a hit'
         for ($nginx->access_log(3))[1, 2];
 
     $r = $t->get('/recommendations?user=u11', { port => 'EDGE' },
@@ -557,7 +557,7 @@ sub outlook {
     my $shown = $q->{paste}->(qr/^What all workers/, sub { 1 });
     my ($status, @log) = split /\n/, $shown;
     cmp_ok decode_json($status)->{responses}{filtered}, '>', 0, 'status';
-    like $log[-1] // '', qr/ user=u10 .* state=filtered /, 'log';
+    like $log[-1] // '', qr/ user="u10" .* state=filtered /, 'log';
 
     like $q->{paste}->(qr/^The edge's/, sub { 1 }), qr/recs_require in_stock;/,
         'configuration';

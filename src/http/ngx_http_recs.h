@@ -775,6 +775,17 @@ extern const ngx_str_t  ngx_http_recs_ages[];
 extern const ngx_str_t  ngx_http_recs_rows[];
 extern const ngx_str_t  ngx_http_recs_methods[];    /* by recs_method_e */
 
+/* ngx_http_recs_decoded.c: $recs_decoded_NAME */
+
+extern const ngx_str_t  ngx_http_recs_decoded_prefix;
+
+/* Such a variable is in use.  NGX_OK, or NGX_ERROR and it was logged. */
+
+ngx_int_t ngx_http_recs_decoded_use(ngx_conf_t *cf, const ngx_str_t *name);
+
+ngx_int_t ngx_http_recs_decoded_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
 /* ngx_http_recs_exposure.c */
 
 ngx_int_t ngx_http_recs_exposure_variable(ngx_http_request_t *r,

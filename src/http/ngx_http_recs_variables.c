@@ -159,6 +159,9 @@ static ngx_http_variable_t  ngx_http_recs_vars[] = {
     { ngx_string("recs_active_"), NULL, ngx_http_recs_active_variable, 0,
       NGX_HTTP_RECS_PREFIX_VAR, 0 },
 
+    { ngx_string("recs_decoded_"), NULL, ngx_http_recs_decoded_variable, 0,
+      NGX_HTTP_RECS_PREFIX_VAR, 0 },
+
       ngx_http_null_variable
 };
 
@@ -196,7 +199,7 @@ ngx_http_recs_add_variables(ngx_conf_t *cf)
 ngx_int_t
 ngx_http_recs_check_variables(ngx_conf_t *cf)
 {
-    ngx_str_t                  *name;
+    ngx_str_t                   name;
     ngx_uint_t                  i;
     const char                 *fault;
     ngx_http_variable_t        *v;
@@ -204,17 +207,24 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    v = cmcf->variables.elts;
-
     for (i = 0; i < cmcf->variables.nelts; i++) {
-        name = &v[i].name;
-        fault = ngx_http_recs_variable_fault(cf, name);
+        v = cmcf->variables.elts;
+        name = v[i].name;
+        fault = ngx_http_recs_variable_fault(cf, &name);
 
         if (fault) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "%s variable \"$%V\", "
                           "used in log_format or another directive",
-                          fault, name);
+                          fault, &name);
+            return NGX_ERROR;
+        }
+
+        /* this may add one to those that are walked through */
+
+        if (ngx_http_recs_has_prefix(&name, &ngx_http_recs_decoded_prefix)
+            && ngx_http_recs_decoded_use(cf, &name) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -223,7 +233,10 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 }
 
 
-/* NULL: it is none of ours, or it can be only one thing. */
+/*
+ * NULL: it is none of ours, or it can be only one thing; of a decoded one nginx
+ * knows if there is what it decodes.
+ */
 
 static const char *
 ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
@@ -232,6 +245,7 @@ ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
     ngx_http_recs_main_conf_t  *rmcf;
 
     if (!ngx_http_recs_has_prefix(name, &ngx_http_recs_prefix)
+        || ngx_http_recs_has_prefix(name, &ngx_http_recs_decoded_prefix)
         || ngx_http_recs_defined(cf, name))
     {
         return NULL;
