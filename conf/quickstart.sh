@@ -71,13 +71,25 @@ clean_up() {
 }
 
 
-# Does someone listen there, on 127.0.0.1 or on all addresses?  (0A: listens.)
+# Ends with what is wrong, if nobody could listen on the port.  Asked before
+# anything is installed, which takes minutes, and after: a server that was
+# installed may have been started, too.
 
-port_taken() {
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null \
-        | awk -v "port=$(printf %04X "$port")" '
-            $4 == "0A" && $2 ~ "^(0100007F|0+):" port "$" { found = 1 }
-            END { exit !found }'
+check_port() {
+    fault=$(perl -MSocket -e '
+        socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+        setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+        print $! if !bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK))
+                    || !listen($s, 1);
+    ' "$port")
+
+    case $fault in
+        '') ;;
+        *in\ use) die "port $port is taken;" \
+                "for another one: PORT=$((port % 65535 + 1)) sh $0" ;;
+        *) die "port $port can't be had: $fault;" \
+                "for another one: PORT=8080 sh $0" ;;
+    esac
 }
 
 
@@ -103,13 +115,20 @@ wait_for() {
 }
 
 
+# Lets nginx's workers use it, and others than them and us not.
+
+for_workers() {
+    [ "$(id -u)" != 0 ] || chgrp www-data "$1"
+}
+
+
 start_redis() {
     say "starting redis-server"
 
     cat >"$dir/redis.conf" <<END
 port 0
 unixsocket $dir/redis.sock
-unixsocketperm 777
+unixsocketperm 660
 save ""
 dir $dir
 END
@@ -118,6 +137,7 @@ END
     redis=$!
     wait_for redis-server "$redis" "$dir/redis.log" \
         redis-cli -s "$dir/redis.sock" ping
+    for_workers "$dir/redis.sock"
 
     say "loading what is in stock, and what each user has read"
 
@@ -483,16 +503,21 @@ for arg; do
 done
 
 case $port in
-    *[!0-9]* | '') die "PORT must be a number, not \"$port\"" ;;
+    *[!0-9]* | '' | 0* | ??????*) fault=yes ;;
+    *) [ "$port" -le 65535 ] || fault=yes ;;
 esac
+
+[ -z "${fault:-}" ] \
+    || die "PORT must be a number from 1 to 65535, not \"$port\""
 
 url=http://127.0.0.1:$port/recommendations
 home=http://127.0.0.1:$port/home
 
-! port_taken || die "port $port is taken;" \
-    "for another one: PORT=$((port + 1)) sh $0"
+check_port
 
 sh "$repo/conf/build.sh" ${with_redis:+redis-server} curl
+
+check_port
 
 trap clean_up EXIT
 trap 'exit 129' HUP
@@ -501,7 +526,8 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/recs.XXXXXX")
-chmod 755 "$dir"
+chmod 750 "$dir"
+for_workers "$dir"
 write_common
 
 if [ -n "$with_redis" ]; then

@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Fcntl qw(O_RDWR);
+use IO::Socket::INET;
 use JSON::PP qw(decode_json);
 use POSIX ();
 use Recs::Process qw(slurp);
@@ -44,7 +45,7 @@ subtest 'conf/edge.conf' => sub {
         return { status => 400 }
             if grep { exists $req->{headers}{$_} }
                qw(accept-encoding if-none-match if-modified-since range);
-        return { body => $pages{ $req->{args}{user} },
+        return { body => understood($req),
                  headers => ['Cache-Control' => 'max-age=60', ETag => '"api"',
                              Expires => 'Thu, 31 Dec 2037 23:55:55 GMT'] };
     }, name => 'edge_api', keepalive => 1);
@@ -90,6 +91,8 @@ subtest 'conf/edge.conf' => sub {
                 'If-None-Match' => $etag)->status == 304;
     }), 'and not sent again to who has it';
 
+    no_other_page($api);
+
     my ($who) = grep {
         page('EDGE', $_)->header('Recs-Filter') =~ /explored=[12]/
     } map { "u$_" } 1 .. 300;
@@ -115,6 +118,8 @@ subtest 'conf/edge.conf' => sub {
         'connections to the API are used again';
 
     is $t->get('/recs_status', { port => 'EDGE' })->status, 200, 'status';
+
+    explained();
 
     is(($api->requests)[-1]{headers}{'x-snapshot'}, undef, 'no snapshot');
     is $t->get('/home?user=u10', { port => 'EDGE' })->status, 503,
@@ -146,11 +151,11 @@ subtest 'conf/edge.conf' => sub {
 subtest 'conf/canary.conf' => sub {
     my ($active, $canary) = qw(als-2026-11-21 als-2026-11-28);
 
-    # What the API with the new model says, or with wrong=1 should not say.
+    # What the API with the new model says, or with a file "wrong" should not.
     $t->upstream(sub { $pages{ $_[0]{args}{user} } }, name => 'active_api');
     $t->upstream(sub {
         my $page = $pages{ $_[0]{args}{user} };
-        $page =~ s/$active/$canary/ if !$_[0]{args}{wrong};
+        $page =~ s/$active/$canary/ if !-e $t->dir . '/wrong';
         return $page;
     }, name => 'canary_api');
 
@@ -177,7 +182,18 @@ subtest 'conf/canary.conf' => sub {
     my $user = $arms{canary}[0];
     is page('CANARY', $user)->header('X-Arm'), 'canary', 'users stay';
 
-    my $r = page('CANARY', $user, '&wrong=1');
+    is page('CANARY', $user =~ s/^u/%75/r)->header('X-Arm'), 'canary',
+        'however they are written';
+
+    my $other = $arms{active}[0];
+    for my $uri ("?user=$user&user=$other", "?USER=$user&user=$other") {
+        my $r = $t->get("/recommendations$uri", { port => 'CANARY' });
+        is $r->json->{user}, $user, "$uri: of whom the arm was chosen for";
+    }
+
+    $t->write('wrong', '');
+    my $r = page('CANARY', $user);
+    unlink $t->dir . '/wrong';
     like $r->header('Recs-Filter'), qr/^skewed;.*;skew="model"/,
         'an answer of the wrong model is tagged';
     is $r->header('Recs-Model-Version'), $active, 'with the model it has';
@@ -254,6 +270,10 @@ subtest 'conf/quickstart.sh' => sub {
     my @gone = $before =~ /^ +\d+ +(b\d+) +(?:sold out|has been read) /mg;
     cmp_ok scalar @gone, '>', 1, 'says what goes';
     unlike $after, qr/ $_ /, "$_ is gone" for @gone;
+
+    my ($sock) = glob "$q->{dir}/tmp/*/redis.sock";
+    is((stat $_)[2] & 07, 0, "no others at $_")
+        for $sock, $sock =~ s{/[^/]+$}{}r;
     like $text, qr/^  Recs-Filter: filtered;total=50;/m, 'shows the headers';
 
     sales($q);
@@ -321,7 +341,15 @@ subtest 'conf/quickstart.sh, without end and failing' => sub {
     my ($taken) = $t->fill('%%TAKEN%%') =~ /:(\d+)$/;
     $q = quickstart({ PORT => $taken });
     is ended($q), 1, 'a port that is taken';
-    like $q->{text}->(), qr/port $taken is taken; .*PORT=\d+ sh /, 'says so';
+    like $q->{text}->(), qr/\A\S+: port $taken is taken; .*PORT=\d+ sh /,
+        'says so, before anything else';
+
+    for my $port ('x', '0', '080', '65536', '999999', '-1') {
+        $q = quickstart({ PORT => $port });
+        is ended($q), 1, "PORT=$port";
+        like $q->{text}->(), qr/PORT must be a number from 1 to 65535/,
+            'says so';
+    }
 
     # No temporary directory: the first thing that it needs.
     $q = quickstart({ TMPDIR => $t->dir . '/none' });
@@ -372,6 +400,89 @@ sub configuration {
     $conf =~ s/^user .*\n//m if $> != 0;
 
     return $conf;
+}
+
+
+# What an API might make of a request: the page of the last user that it names,
+# in an argument, a header or a cookie, and as many items as it says.
+
+sub understood {
+    my ($req) = @_;
+
+    my ($query) = $req->{target} =~ /\?(.*)/s;
+    my %args = map { s/%(..)/chr hex $1/egr }
+               map { /^([^=]*)=?(.*)/s } split /&/, $query // '';
+    my $headers = $req->{headers};
+    my ($cookie) = ($headers->{cookie} // '') =~ /user=(\w+)/;
+    my ($body) = ($req->{body} // '') =~ /user=(\w+)/;
+    my $user = $body // $cookie // $headers->{'x-user'} // $args{user} // '';
+
+    my $page = $pages{$user} // '{"items":[]}';
+    $page =~ s/("items":\[).*\]/$1]/s if defined $args{limit};
+
+    return $page;
+}
+
+
+# Nobody can have another's page put into the cache, whatever the API looks at.
+
+sub no_other_page {
+    my ($api) = @_;
+
+    my $n = 200;
+    my %to = (port => 'EDGE');
+
+    for my $attack (
+        ['?user=VICTIM&user=u7'], ['?USER=VICTIM&user=u7'],
+        ['?user=VICTIM&us%65r=u7'], ['?user=VICTIM&limit=0'],
+        ['?limit=0&user=VICTIM'], ['?user=VICTIM%26user=u7'],
+        ['?user=VICTIM%26limit=0'], ['?user=VICTIM&explain=1&limit=0'],
+        ['?user=VICTIM', Cookie => 'user=u7'], ['?user=VICTIM', 'X-User' => 'u7'],
+        ['?user=VICTIM', 'Content-Length' => 7, { body => 'user=u7' }],
+    ) {
+        my ($query, @headers) = @$attack;
+        my $victim = 'u' . ++$n;
+        my $body = ref $headers[-1] ? (pop @headers)->{body} : undef;
+
+        $query =~ s/VICTIM/$victim/;
+        my $asked = $api->requests;
+        my $r = $t->get("/recommendations$query",
+                        { %to, defined $body ? (body => $body) : () },
+                        @headers);
+        cmp_ok scalar $api->requests, '>', $asked, "$query: not from the cache";
+
+        $r = page('EDGE', $victim);
+        is $r->json->{user}, $victim, 'the victim gets its own page';
+        like $r->header('Recs-Filter'), qr/;total=50;/, 'all of it';
+    }
+
+    for my $path ('/recommendations/x', '/recommendations%3Fuser=u201') {
+        is $t->get("$path?user=u201", { %to })->status, 404, "no $path";
+    }
+
+    is $t->request('POST', '/recommendations?user=u201', { %to, body => 'x' },
+                   'Content-Length' => 1)->status, 403, 'no POST';
+
+    is difference(page('EDGE', '%7510')->body, wanted('u10')), undef,
+        'a user, encoded, has seen what he has seen';
+}
+
+
+# What was removed is told to this machine alone.
+
+sub explained {
+    my %from = map {
+        my $sock = IO::Socket::INET->new(
+            PeerAddr => '127.0.0.1', PeerPort => $t->port('EDGE'),
+            LocalAddr => $_) or die "$_: $!";
+        print $sock "GET /recommendations?user=u10&explain=1 HTTP/1.0\r\n\r\n";
+        local $/;
+        ($_ => scalar <$sock>);
+    } '127.0.0.1', '127.0.0.2';
+
+    like $from{'127.0.0.1'}, qr/"_recs":\{"state":/, 'explained here';
+    like $from{'127.0.0.2'}, qr/^Recs-Filter: /m, 'a page for others';
+    unlike $from{'127.0.0.2'}, qr/"_recs":\{"state":/, 'without a word';
 }
 
 
