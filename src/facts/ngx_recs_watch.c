@@ -318,7 +318,8 @@ ngx_recs_watch_changed(ngx_recs_watch_t *watch, ngx_recs_why_e before,
     if (members == 0) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "recs_set \"%V\": key \"%V\" of redis \"%V\" is absent: "
-                      "its answers are unknown",
+                      "its answers are unknown (\"absent=empty\" would take "
+                      "it for an empty set)",
                       &set->name, &watch->key, &set->redis->name);
 
     } else {
