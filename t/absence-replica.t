@@ -218,7 +218,7 @@ for my $drill (sort keys %drills) {
 
 subtest 'the lines in the log' => sub {
     said($nginx, '[error]', 'recs_set "plain": "plain" of redis "main" is'
-         . ' absent: the replica keeps its 20');
+         . ' absent: its 20 ids stay');
 };
 
 
@@ -278,7 +278,7 @@ subtest 'nginx starts anew, while Redis is down, or empty' => sub {
 
 subtest 'few ids are looked at again' => sub {
     my $few = join ' ', 1 .. 9;
-    my %before = map { $_ => lines($nginx, qr/"$_".* takes 9 ids after 20/) }
+    my %before = map { $_ => lines($nginx, qr/"$_".* has 9 ids now, after 20/) }
                  qw(stock plain);
 
     # Unknown to the feed.
@@ -293,16 +293,16 @@ subtest 'few ids are looked at again' => sub {
         is_deeply [grep { $_ ne $few && $_ ne $stock } keys %shown], [],
            'and until then all are shown';
         fresh($set, $few, 'it is fresh');
-        is lines($nginx, qr/"$set".* takes 9 ids after 20/), $before{$set} + 1,
+        is lines($nginx, qr/"$set".* has 9 ids now, after 20/), $before{$set} + 1,
            'one line in the log';
     }
 
     said($nginx, '[error]', 'recs_set "stock": "stock" of redis "main" has'
-         . ' suddenly 9 ids: the replica keeps its 20 for 1000ms');
+         . ' suddenly 9 ids: its 20 ids stay for 1000ms');
     said($nginx, '[error]', 'recs_set "plain": "plain" of redis "main" has'
-         . ' suddenly 9 ids: the replica keeps its 20 for 300ms');
-    said($nginx, '[warn]', 'recs_set "plain": the replica takes 9 ids after'
-         . ' 20: the set has stayed so small');
+         . ' suddenly 9 ids: its 20 ids stay for 300ms');
+    said($nginx, '[warn]', 'recs_set "plain" has 9 ids now, after 20: there'
+         . ' have been so few for a while');
 
     fill();
     fresh($_, $stock, 'more are believed at once') for qw(stock plain);

@@ -393,8 +393,8 @@ subtest 'ready' => sub {
 recs_redis main { server %%REDIS%%; timeout 2s; }
 recs_set few redis=main key=few replica=on feed=few:feed resync=300ms
          absent=empty;
-recs_set asked redis=main key=asked;
-recs_pool fresh redis=main key=fresh refresh=200ms;
+recs_set asked redis=main key=asked absent=empty;
+recs_pool fresh redis=main key=fresh refresh=200ms absent=empty;
 recs_snapshots home redis=main prefix=home poll=200ms;
 server { listen %%LISTEN_READY%%; location / { recs_ready; } }
 HTTP

@@ -72,7 +72,7 @@ sub conf {
 my %pools = (
     fresh => "key=fresh refresh=300ms image=$dir/fresh",
     large => "key=large refresh=300ms size=8m image=$dir/large",
-    none  => 'key=none refresh=300ms',
+    none  => 'key=none refresh=300ms absent=empty',
 );
 
 sub pool { return $t->get('/status')->json->{pools}{ $_[0] } }

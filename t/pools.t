@@ -54,16 +54,20 @@ for my $n (0 .. 5) {
 my %pools = (
     sorted   => 'file=%%TESTDIR%%/sorted.ndjson',
     mixed    => 'file=%%TESTDIR%%/mixed.ndjson',
-    changing => 'file=%%TESTDIR%%/changing.ndjson refresh=100ms',
-    bad      => 'file=%%TESTDIR%%/bad.ndjson refresh=100ms',
+    changing => 'file=%%TESTDIR%%/changing.ndjson refresh=100ms absent=empty'
+                . ' shrink=off',
+    bad      => 'file=%%TESTDIR%%/bad.ndjson refresh=100ms absent=empty'
+                . ' shrink=off',
     sku      => 'file=%%TESTDIR%%/sku.ndjson id=/product/sku',
-    one      => 'file=%%TESTDIR%%/one.ndjson refresh=100ms',
+    one      => 'file=%%TESTDIR%%/one.ndjson refresh=100ms absent=empty'
+                . ' shrink=off',
     hash     => 'redis=main key=fresh',
-    moving   => 'redis=main key=changing refresh=100ms',
+    moving   => 'redis=main key=changing refresh=100ms absent=empty'
+                . ' shrink=off',
     later    => 'redis=late key=fresh refresh=1h',
     own      => 'redis=main key=own',
     skus     => 'redis=main key=skus id=/product/sku',
-    many     => 'redis=main key=many refresh=100ms',
+    many     => 'redis=main key=many refresh=100ms shrink=off',
 );
 
 $t->write('one.ndjson', '{"id":"n1"}');
@@ -299,8 +303,11 @@ subtest 'a file that cannot be read leaves the contents as they are' => sub {
     my $path = $t->dir . '/changing.ndjson';
     my $failures = status('changing')->{failures};
 
-    unlink $path;
-    mkdir $path or die "$path: $!";
+    # In one step: it is never gone.
+    mkdir "$path.d" or die "$path.d: $!";
+    symlink "$path.d", "$path.link" or die "$path.link: $!";
+    rename "$path.link", $path or die "$path: $!";
+
     ok(wait_for('changing', 'failures', $failures + 3), 'it fails');
     is(distinct(shown('changing', 30)), 'n1 n2', 'shown all the same');
 
@@ -309,7 +316,6 @@ subtest 'a file that cannot be read leaves the contents as they are' => sub {
     is(scalar @said, 1, 'one line tells');
     is($said[0], "the contents stay: is not a regular file: $path", 'why');
 
-    rmdir $path;
     $t->write('changing.ndjson', lines('n9'));
     ok(has('changing', 1), 'and then it is read again');
     is(distinct(shown('changing', 5)), 'n9', 'shown');

@@ -34,9 +34,11 @@ my $http = <<'HTTP';
     recs_zone %%ZONE%%;
     recs_redis main { server %%REDIS%%; timeout 2s; }
     recs_redis slow { server %%SLOW%%; timeout 10m; }
-    recs_pool few redis=main key=few refresh=100ms %%SIZE%%;
-    recs_pool many redis=main key=many refresh=100ms;
-    recs_pool filed file=%%TESTDIR%%/pool.ndjson refresh=100ms %%SIZE%%;
+    recs_pool few redis=main key=few refresh=100ms absent=empty shrink=off
+              %%SIZE%%;
+    recs_pool many redis=main key=many refresh=100ms absent=empty shrink=off;
+    recs_pool filed file=%%TESTDIR%%/pool.ndjson refresh=100ms shrink=off
+              %%SIZE%%;
     recs_pool steady file=%%TESTDIR%%/steady.ndjson refresh=1h;
     recs_set allowed redis=slow key=allowed;
 

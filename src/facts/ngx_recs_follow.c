@@ -1,6 +1,6 @@
 
 #include "ngx_recs_follow.h"
-#include "ngx_recs_descriptor.h"
+#include "ngx_recs_held.h"
 
 
 #define NGX_RECS_FOLLOW_POOL  1024
@@ -14,7 +14,8 @@ static void ngx_recs_follow_timer(ngx_event_t *ev);
 static void ngx_recs_follow_take(ngx_recs_follow_t *f);
 static void ngx_recs_follow_set_state(ngx_recs_follow_t *f,
     ngx_recs_replica_state_e state);
-static void ngx_recs_follow_log_held(ngx_recs_follow_t *f);
+static void ngx_recs_follow_held_of(ngx_recs_follow_t *f,
+    ngx_recs_held_of_t *of);
 static void ngx_recs_follow_reach(ngx_recs_follow_t *f);
 static void ngx_recs_follow_entry(ngx_recs_follow_t *f);
 static ngx_recs_write_e ngx_recs_follow_apply(ngx_recs_follow_t *f);
@@ -338,6 +339,7 @@ ngx_recs_follow_may(ngx_recs_follow_t *f, uint64_t n)
     uint64_t                    had;
     recs_guard_e                verdict;
     recs_table_stat_t           stat;
+    ngx_recs_held_of_t          of;
     ngx_recs_replica_t         *replica;
     ngx_recs_replica_shared_t  *shared;
 
@@ -369,7 +371,8 @@ ngx_recs_follow_may(ngx_recs_follow_t *f, uint64_t n)
     ngx_recs_count(replica->counters->failures, 1);
 
     if (changed) {
-        ngx_recs_follow_log_held(f);
+        ngx_recs_follow_held_of(f, &of);
+        ngx_recs_held_log(&of, &replica->guard, &shared->held, f->log);
     }
 
     ngx_recs_load(f, NGX_RECS_FOLLOW_RETRY);
@@ -378,54 +381,27 @@ ngx_recs_follow_may(ngx_recs_follow_t *f, uint64_t n)
 }
 
 
-/* in_stock: "stock" is absent, the replica keeps its 200000 ids */
-
 static void
-ngx_recs_follow_log_held(ngx_recs_follow_t *f)
+ngx_recs_follow_held_of(ngx_recs_follow_t *f, ngx_recs_held_of_t *of)
 {
-    u_char               what[128], then[128], buf[128];
-    ngx_str_t            key;
-    recs_guard_held_t   *held;
-    ngx_recs_replica_t  *replica;
+    of->directive = "recs_set";
+    of->name = &f->replica->set->name;
+    of->redis = f->replica->set->redis;
+    of->source = &f->replica->key;
+    of->members = "ids";
+    of->none = "there is no replica, the set gives no answer";
+}
 
-    replica = f->replica;
-    held = &replica->shared->held;
 
-    switch (held->why) {
+void
+ngx_recs_follow_believed(ngx_recs_follow_t *f, uint64_t had, uint64_t n)
+{
+    ngx_recs_held_of_t  of;
 
-    case RECS_GUARD_ABSENT:
-        ngx_sprintf(what, "is absent%Z");
-        break;
-
-    case RECS_GUARD_FEW:
-        ngx_sprintf(what, "has %uL ids, fewer than \"min_members=%uL\"%Z",
-                    held->now, replica->guard.min_members);
-        break;
-
-    default: /* RECS_GUARD_SHRUNK */
-        ngx_sprintf(what, "has suddenly %uL ids%Z", held->now);
+    if (f->believed) {
+        ngx_recs_follow_held_of(f, &of);
+        ngx_recs_held_log_believed(&of, had, n, f->log);
     }
-
-    if (held->had == 0) {
-        ngx_sprintf(then, "there is no replica, the set gives no answer%Z");
-
-    } else if (held->why == RECS_GUARD_SHRUNK) {
-        ngx_sprintf(then, "the replica keeps its %uL for %Mms%Z", held->had,
-                    (ngx_msec_t) replica->guard.wait);
-
-    } else {
-        ngx_sprintf(then, "the replica keeps its %uL%Z", held->had);
-    }
-
-    key.data = buf;
-    key.len = ngx_min(replica->key.len, sizeof(buf));
-    ngx_memcpy(buf, replica->key.data, key.len);
-    ngx_recs_printable(key.data, key.len);
-
-    ngx_log_error(NGX_LOG_ERR, f->log, 0,
-                  "recs_set \"%V\": \"%V\" of redis \"%V\" %s: %s",
-                  &replica->set->name, &key, &replica->set->redis->name, what,
-                  then);
 }
 
 

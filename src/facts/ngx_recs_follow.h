@@ -198,6 +198,10 @@ void ngx_recs_follow_resync(ngx_recs_follow_t *f, ngx_recs_resync_e reason);
 
 ngx_uint_t ngx_recs_follow_may(ngx_recs_follow_t *f, uint64_t n);
 
+/* So few are there now: it is logged, if that was looked at twice. */
+
+void ngx_recs_follow_believed(ngx_recs_follow_t *f, uint64_t had, uint64_t n);
+
 /* The set has outgrown it; Redis refuses what is asked.  Tried again later. */
 
 void ngx_recs_follow_full(ngx_recs_follow_t *f);

@@ -475,12 +475,7 @@ ngx_recs_load_publish(ngx_recs_follow_t *f)
 
     ngx_recs_count(replica->counters->loads, 1);
 
-    if (f->believed) {
-        ngx_log_error(NGX_LOG_WARN, f->log, 0,
-                      "recs_set \"%V\": the replica takes %uL ids after %uL: "
-                      "the set has stayed so small",
-                      &replica->set->name, stat.ids, had);
-    }
+    ngx_recs_follow_believed(f, had, stat.ids);
 
     ngx_log_error(level, f->log, 0,
                   "recs_set \"%V\": the replica holds %uL ids, loaded in %Mms",

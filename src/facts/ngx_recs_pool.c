@@ -45,6 +45,7 @@ static void ngx_recs_pool_adopt(ngx_recs_pool_t *pool,
     ngx_recs_pool_build_t *build);
 static void ngx_recs_pool_abandon(ngx_recs_pool_t *pool, ngx_log_t *log);
 
+static ngx_uint_t ngx_recs_pool_may(ngx_recs_pool_t *pool);
 static ngx_uint_t ngx_recs_pool_same(const ngx_recs_pool_copy_t *copy,
     const ngx_recs_pool_entries_t *entries);
 
@@ -87,6 +88,11 @@ ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
                                          * (sizeof(ngx_recs_pool_copy_t)
                                             + pool->size));
 
+    if (pool->items && pool->shared && !ngx_recs_pool_may(pool)) {
+        ngx_recs_pool_release(pool->items);
+        pool->items = NULL;
+    }
+
     /*
      * If the file is that of which there are entries already, these count:
      * they may have been read after the configuration.  If it is another, what
@@ -99,6 +105,26 @@ ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
     {
         pool->generation = generation;
     }
+}
+
+
+/*
+ * May what the configuration read of the file take the place of what there is?
+ * Else this stays, also if it is nothing, until the leader has looked.
+ */
+
+static ngx_uint_t
+ngx_recs_pool_may(ngx_recs_pool_t *pool)
+{
+    recs_entries_t  before;
+
+    if (!ngx_recs_pool_before(pool, &before)) {
+        before.left = 0;
+    }
+
+    return recs_guard_judge(&pool->guard, &pool->shared->held, before.left,
+                            pool->items->choices.n, ngx_current_msec)
+           == RECS_GUARD_TAKE;
 }
 
 
@@ -566,6 +592,34 @@ ngx_recs_pool_entries(ngx_recs_pool_t *pool, ngx_pool_t *memory,
             (void) ngx_pfree(memory, entries->bytes.data);
         }
     }
+}
+
+
+ngx_uint_t
+ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before)
+{
+    ngx_int_t              rc;
+    recs_str_t             bytes;
+    ngx_atomic_uint_t      g;
+    ngx_recs_pool_copy_t  *copy;
+
+    do {
+        g = ngx_recs_latest(&pool->shared->generation);
+
+        if (g == 0) {
+            return 0;
+        }
+
+        copy = ngx_recs_pool_copy(pool, g);
+        bytes.data = (u_char *) (copy + 1);
+        bytes.len = copy->len;
+
+        rc = recs_entries_open(before, &bytes);
+
+    } while (!ngx_recs_latest_stood(&pool->shared->generation, g,
+                                    NGX_RECS_POOL_COPIES));
+
+    return rc == 0;
 }
 
 

@@ -20,6 +20,7 @@
 #include "ngx_recs_redis.h"
 #include "recs_choices.h"
 #include "recs_entries.h"
+#include "recs_guard.h"
 #include "recs_object.h"
 
 
@@ -73,6 +74,7 @@ typedef struct {
                                                last read, 0: it wasn't yet */
     ngx_atomic_t              failed;       /* the last try to read it failed,
                                                and was logged */
+    recs_guard_held_t         held;
     ngx_recs_image_shared_t   image;
 } ngx_recs_pool_shared_t;
 
@@ -96,6 +98,7 @@ typedef struct {
     recs_pointer_t           *category;     /* within an object, and within a
                                                page's items; NULL: none */
     ngx_msec_t                refresh;
+    recs_guard_t              guard;
     size_t                    size;         /* bytes of entries at most */
     uint64_t                  seed;         /* for hashing ids */
 

@@ -25,8 +25,10 @@ static void ngx_recs_pool_image_end(void *data);
 
 static const char *ngx_recs_pool_image_head(ngx_recs_pool_image_t *pi);
 static void ngx_recs_pool_image_turn(ngx_event_t *ev);
-static ngx_int_t ngx_recs_pool_image_get(ngx_recs_pool_image_t *pi);
-static ngx_int_t ngx_recs_pool_image_publish(ngx_recs_pool_image_t *pi);
+static ngx_int_t ngx_recs_pool_image_get(ngx_recs_pool_image_t *pi,
+    const char **why);
+static ngx_int_t ngx_recs_pool_image_publish(ngx_recs_pool_image_t *pi,
+    const char **why);
 static ngx_int_t ngx_recs_pool_image_count(const recs_str_t *bytes,
     ngx_uint_t *n);
 
@@ -232,13 +234,15 @@ static void
 ngx_recs_pool_image_turn(ngx_event_t *ev)
 {
     ngx_int_t               rc;
+    const char             *why;
     ngx_recs_pool_t        *pool;
     ngx_recs_pool_image_t  *pi;
 
     pi = ev->data;
     pool = pi->pool;
+    why = ngx_recs_image_torn;
 
-    rc = ngx_recs_pool_image_get(pi);
+    rc = ngx_recs_pool_image_get(pi, &why);
 
     switch (rc) {
 
@@ -255,7 +259,7 @@ ngx_recs_pool_image_turn(ngx_event_t *ev)
         return;
 
     case NGX_ERROR:
-        ngx_recs_image_refuse(&pi->image, ngx_recs_image_torn);
+        ngx_recs_image_refuse(&pi->image, why);
         break;
 
     default: /* NGX_OK */
@@ -269,7 +273,7 @@ ngx_recs_pool_image_turn(ngx_event_t *ev)
 /* NGX_AGAIN: there is more to do; else as publish() says. */
 
 static ngx_int_t
-ngx_recs_pool_image_get(ngx_recs_pool_image_t *pi)
+ngx_recs_pool_image_get(ngx_recs_pool_image_t *pi, const char **why)
 {
     size_t      n;
     ngx_uint_t  i;
@@ -292,14 +296,17 @@ ngx_recs_pool_image_get(ngx_recs_pool_image_t *pi)
     }
 
     return pi->done < pi->head.len ? NGX_AGAIN
-                                   : ngx_recs_pool_image_publish(pi);
+                                   : ngx_recs_pool_image_publish(pi, why);
 }
 
 
-/* NGX_OK; NGX_ERROR: it is torn; else as ngx_recs_leader_lock() says. */
+/*
+ * NGX_OK; NGX_ERROR: it is torn, unless *why says something else; else as
+ * ngx_recs_leader_lock() says.
+ */
 
 static ngx_int_t
-ngx_recs_pool_image_publish(ngx_recs_pool_image_t *pi)
+ngx_recs_pool_image_publish(ngx_recs_pool_image_t *pi, const char **why)
 {
     ngx_int_t                 rc;
     ngx_uint_t                n;
@@ -316,6 +323,11 @@ ngx_recs_pool_image_publish(ngx_recs_pool_image_t *pi)
     bytes = ngx_recs_span(&entries.bytes);
 
     if (ngx_recs_pool_image_count(&bytes, &n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (n < pool->guard.min_members) {
+        *why = "it holds fewer items than \"min_members=\"";
         return NGX_ERROR;
     }
 

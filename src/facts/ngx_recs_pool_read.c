@@ -1,6 +1,7 @@
 
 #include "ngx_recs_pool_image.h"
 #include "ngx_recs_pool_read.h"
+#include "ngx_recs_held.h"
 #include "ngx_recs_mem.h"
 #include "recs_idset.h"
 
@@ -66,18 +67,26 @@ static void ngx_recs_pool_log_change(ngx_recs_pool_t *pool,
     ngx_recs_pool_draft_t *draft, const recs_entries_t *before,
     ngx_log_t *log);
 
+static void ngx_recs_pool_log_few(ngx_recs_pool_t *pool, ngx_uint_t n,
+    ngx_log_t *log);
+
 static void ngx_recs_pool_gained(void *data);
 static void ngx_recs_pool_lost(void *data);
 static void ngx_recs_pool_refresh(ngx_event_t *ev);
 static void ngx_recs_pool_schedule(ngx_recs_pool_t *pool, ngx_int_t rc);
-static ngx_uint_t ngx_recs_pool_before(ngx_recs_pool_t *pool,
-    recs_entries_t *before);
+static void ngx_recs_pool_held_of(ngx_recs_pool_t *pool,
+    ngx_recs_held_of_t *of);
+static void ngx_recs_pool_keep(ngx_recs_pool_t *pool, recs_guard_e why,
+    ngx_uint_t had, ngx_uint_t n);
+static void ngx_recs_pool_published(ngx_recs_pool_t *pool,
+    ngx_recs_pool_draft_t *draft, const recs_entries_t *before);
 static ngx_int_t ngx_recs_pool_deliver(ngx_recs_pool_t *pool);
 static void ngx_recs_pool_failed(ngx_recs_pool_t *pool, ngx_err_t err,
     const char *why, const ngx_str_t *error);
 
 static void ngx_recs_pool_refresh_file(ngx_recs_pool_t *pool);
 static ngx_int_t ngx_recs_pool_open_file(ngx_recs_pool_t *pool);
+static void ngx_recs_pool_file_again(ngx_recs_pool_t *pool);
 static ngx_int_t ngx_recs_pool_lines(ngx_recs_pool_t *pool,
     ngx_recs_pool_draft_t *draft, ngx_uint_t n);
 
@@ -126,6 +135,7 @@ ngx_recs_pool_load(ngx_recs_pool_t *pool, ngx_log_t *log, const char **error)
 
     if (rc == NGX_OK) {
         ngx_recs_pool_log_change(pool, draft, NULL, log);
+        ngx_recs_pool_log_few(pool, draft->entries.nelts, log);
         *error = NULL;
     }
 
@@ -389,12 +399,26 @@ ngx_recs_pool_log_change(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
         return;
     }
 
-    if ((pool->shared && pool->shared->failed)
+    if ((pool->shared && (pool->shared->failed || pool->shared->held.why))
         || (before && before->left == 0 && n))
     {
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "recs_pool \"%V\" was read again, %ui items",
                       &pool->name, n);
+    }
+}
+
+
+/* With the configuration; that it is empty was logged. */
+
+static void
+ngx_recs_pool_log_few(ngx_recs_pool_t *pool, ngx_uint_t n, ngx_log_t *log)
+{
+    if (n && n < pool->guard.min_members) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "recs_pool \"%V\" has %ui items, fewer than "
+                      "\"min_members=%uL\": they are not used",
+                      &pool->name, n, pool->guard.min_members);
     }
 }
 
@@ -483,7 +507,7 @@ ngx_recs_pool_schedule(ngx_recs_pool_t *pool, ngx_int_t rc)
     next = pool->refresh;
 
     if ((rc == NGX_BUSY || pool->shared->generation == 0
-         || pool->shared->image.used)
+         || (pool->shared->image.used && pool->shared->held.why == 0))
         && next > NGX_RECS_POOL_RETRY)
     {
         next = NGX_RECS_POOL_RETRY;
@@ -493,36 +517,52 @@ ngx_recs_pool_schedule(ngx_recs_pool_t *pool, ngx_int_t rc)
 }
 
 
-/* What was published last: how many, and how many were refused.  False: none */
-
-static ngx_uint_t
-ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before)
+static void
+ngx_recs_pool_held_of(ngx_recs_pool_t *pool, ngx_recs_held_of_t *of)
 {
-    recs_str_t              bytes;
-    ngx_recs_pool_copy_t   *copy;
-
-    /* nobody else writes while this worker leads */
-
-    if (pool->shared->generation == 0) {
-        return 0;
-    }
-
-    copy = ngx_recs_pool_copy(pool, pool->shared->generation);
-    bytes.data = (u_char *) (copy + 1);
-    bytes.len = copy->len;
-
-    return recs_entries_open(before, &bytes) == 0;
+    of->directive = "recs_pool";
+    of->name = &pool->name;
+    of->redis = pool->redis;
+    of->source = pool->redis ? &pool->key : &pool->file;
+    of->members = "items";
+    of->none = "there is nothing to put into pages";
 }
 
 
-/* Publishes the draft, which goes. */
+/* What was read is not believed: what there is stays. */
+
+static void
+ngx_recs_pool_keep(ngx_recs_pool_t *pool, recs_guard_e why, ngx_uint_t had,
+    ngx_uint_t n)
+{
+    ngx_recs_held_of_t       of;
+    ngx_recs_pool_shared_t  *shared;
+
+    shared = pool->shared;
+
+    ngx_recs_count(pool->counters->failures, 1);
+
+    shared->failed = 0;
+
+    if (recs_guard_hold(&pool->guard, &shared->held, why, had, n,
+                        ngx_current_msec, ngx_time()))
+    {
+        ngx_recs_pool_held_of(pool, &of);
+        ngx_recs_held_log(&of, &pool->guard, &shared->held, pool->timer.log);
+    }
+}
+
+
+/* Publishes the draft, which goes, unless it is held back. */
 
 static ngx_int_t
 ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
 {
     ngx_int_t                 rc;
-    ngx_uint_t                known;
+    ngx_uint_t                known, n;
+    recs_guard_e              verdict;
     recs_entries_t            before;
+    ngx_recs_held_of_t        of;
     ngx_recs_pool_draft_t    *draft;
     ngx_recs_pool_entries_t   entries;
 
@@ -536,20 +576,45 @@ ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
     }
 
     known = ngx_recs_pool_before(pool, &before);
+    n = draft->entries.nelts;
+
+    verdict = recs_guard_judge(&pool->guard, &pool->shared->held,
+                               known ? before.left : 0, n, ngx_current_msec);
+
+    if (recs_guard_holds(verdict)) {
+        ngx_recs_pool_keep(pool, verdict, known ? before.left : 0, n);
+        ngx_recs_pool_read_free(pool);
+        return NGX_OK;
+    }
 
     rc = ngx_recs_pool_publish(pool, &entries, ngx_time());
 
     if (rc == NGX_OK) {
-        ngx_recs_count(pool->counters->refreshes, 1);
-        ngx_recs_pool_log_change(pool, draft, known ? &before : NULL,
-                                 pool->timer.log);
-        pool->shared->failed = 0;
-        pool->shared->image.used = 0;
+        ngx_recs_pool_published(pool, draft, known ? &before : NULL);
+    }
+
+    if (rc == NGX_OK && verdict == RECS_GUARD_BELIEVE) {
+        ngx_recs_pool_held_of(pool, &of);
+        ngx_recs_held_log_believed(&of, before.left, n, pool->timer.log);
     }
 
     ngx_recs_pool_read_free(pool);
 
     return rc;
+}
+
+
+static void
+ngx_recs_pool_published(ngx_recs_pool_t *pool, ngx_recs_pool_draft_t *draft,
+    const recs_entries_t *before)
+{
+    ngx_recs_count(pool->counters->refreshes, 1);
+
+    ngx_recs_pool_log_change(pool, draft, before, pool->timer.log);
+
+    pool->shared->failed = 0;
+    pool->shared->image.used = 0;
+    (void) recs_guard_release(&pool->shared->held);
 }
 
 
@@ -609,18 +674,29 @@ ngx_recs_pool_open_file(ngx_recs_pool_t *pool)
     ngx_err_t                 err;
     ngx_int_t                 rc;
     const char               *error;
+    ngx_file_info_t           fi;
     ngx_atomic_uint_t         generation;
     ngx_recs_pool_draft_t    *draft;
     ngx_recs_pool_entries_t   published;
 
     rc = ngx_recs_pool_entries(pool, NULL, &published, &generation);
 
+    if (ngx_file_info(pool->file.data, &fi) == NGX_FILE_ERROR) {
+        err = ngx_errno;
+        ngx_recs_pool_failed(pool, err, ngx_file_info_n " failed",
+                             &pool->file);
+        return NGX_ERROR;
+    }
+
     if (rc == NGX_OK && !ngx_recs_file_changed(&pool->file, &published.version))
     {
+        ngx_recs_pool_file_again(pool);
         return NGX_OK;
     }
 
-    if (!ngx_recs_file_changed(&pool->file, &pool->items->entries.version)) {
+    if (pool->items
+        && !ngx_recs_file_changed(&pool->file, &pool->items->entries.version))
+    {
 
         /* as it was read with the configuration */
 
@@ -647,6 +723,24 @@ ngx_recs_pool_open_file(ngx_recs_pool_t *pool)
     pool->draft = draft;
 
     return NGX_AGAIN;
+}
+
+
+/* The file is that of the contents; in between it was another, or gone. */
+
+static void
+ngx_recs_pool_file_again(ngx_recs_pool_t *pool)
+{
+    int  held;
+
+    held = recs_guard_release(&pool->shared->held);
+
+    if (held || pool->shared->failed) {
+        pool->shared->failed = 0;
+        ngx_log_error(NGX_LOG_NOTICE, pool->timer.log, 0,
+                      "recs_pool \"%V\": its file is what it was before",
+                      &pool->name);
+    }
 }
 
 

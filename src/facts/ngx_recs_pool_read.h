@@ -38,6 +38,13 @@ const char *ngx_recs_pool_read_entry(ngx_recs_pool_t *pool,
     const recs_mem_t *mem, const recs_str_t *text, recs_object_t *object,
     double *weight, recs_str_t *category);
 
+/*
+ * What was published last: how many entries are left to read of it, all, and
+ * how many were refused.  False: nothing was.
+ */
+
+ngx_uint_t ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before);
+
 /* The copy of a generation, in shared memory. */
 
 ngx_recs_pool_copy_t *ngx_recs_pool_copy(ngx_recs_pool_t *pool,

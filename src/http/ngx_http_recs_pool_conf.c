@@ -9,6 +9,8 @@ typedef struct {
     ngx_recs_pool_t            *pool;
     ngx_uint_t                  nsources;
     unsigned                    id:1;       /* given */
+    unsigned                    absent_unknown:1;
+    unsigned                    absent_empty:1;
 } ngx_http_recs_pool_options_t;
 
 
@@ -152,6 +154,53 @@ ngx_http_recs_pool_image(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+static char *
+ngx_http_recs_pool_absent(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    if (ngx_strcmp(o->value.data, "unknown") == 0) {
+        po->absent_unknown = 1;
+
+    } else if (ngx_strcmp(o->value.data, "empty") == 0) {
+        po->absent_empty = 1;
+
+    } else {
+        return "it must be \"unknown\" or \"empty\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_pool_min_members(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0) {
+        return "it must be a number of members, over 0";
+    }
+
+    po->pool->guard.min_members = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_pool_shrink(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_pool_options_t *po = thing;
+
+    return ngx_http_recs_shrink(o, &po->pool->guard);
+}
+
+
 static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
     { ngx_string("redis="), ngx_http_recs_pool_redis },
     { ngx_string("key="), ngx_http_recs_pool_key },
@@ -162,8 +211,35 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
     { ngx_string("weight="), ngx_http_recs_pool_weight },
     { ngx_string("category="), ngx_http_recs_pool_category },
     { ngx_string("image="), ngx_http_recs_pool_image },
+    { ngx_string("absent="), ngx_http_recs_pool_absent },
+    { ngx_string("min_members="), ngx_http_recs_pool_min_members },
+    { ngx_string("shrink="), ngx_http_recs_pool_shrink },
     { ngx_null_string, NULL }
 };
+
+
+/*
+ * What is held back is looked at again when it is due, which is up to a tenth
+ * sooner: it is believed then.  NULL, or what is wrong.
+ */
+
+static const char *
+ngx_http_recs_pool_guard(ngx_http_recs_pool_options_t *po)
+{
+    ngx_recs_pool_t  *pool;
+
+    pool = po->pool;
+    pool->guard.wait = pool->refresh - pool->refresh / 10;
+
+    if (pool->guard.min_members == 0) {
+        pool->guard.min_members = po->absent_empty ? 0 : 1;
+
+    } else if (po->absent_empty) {
+        return "can't have \"min_members=\" with \"absent=empty\"";
+    }
+
+    return NULL;
+}
 
 
 /* In the master, the contents as they were read with the configuration. */
@@ -201,11 +277,11 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rp->pool.name = rp->named.name;
     rp->pool.refresh = 60000;
     rp->pool.size = 1024 * 1024;
+    rp->pool.guard.shrink = NGX_HTTP_RECS_SHRINK;
     rp->pool.seed = rmcf->seed;
 
+    ngx_memzero(&po, sizeof(ngx_http_recs_pool_options_t));
     po.pool = &rp->pool;
-    po.nsources = 0;
-    po.id = 0;
 
     ngx_http_recs_option_init(&o, cf, 1);
 
@@ -213,6 +289,11 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
+    }
+
+    error = ngx_http_recs_pool_guard(&po);
+    if (error) {
+        return ngx_http_recs_wrong(&o, error);
     }
 
     if (po.nsources != 1) {

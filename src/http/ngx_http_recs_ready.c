@@ -167,14 +167,29 @@ ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
     time_t                   loaded, age;
     ngx_uint_t               i;
     ngx_recs_pool_t         *pool;
+    recs_guard_held_t        held;
     ngx_http_recs_pool_t   **rp;
 
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
         pool = &rp[i]->pool;
+        held = pool->shared->held;
+
+        if (held.why) {
+            ngx_http_recs_ready_not(w, "recs_pool", &pool->name,
+                                    "held, there are %uL items, %uL stay",
+                                    held.now, held.had);
+            continue;
+        }
 
         if (pool->file.len) {
+
+            if (pool->shared->failed) {
+                ngx_http_recs_ready_not(w, "recs_pool", &pool->name,
+                                        "its file can't be read");
+            }
+
             continue;
         }
 

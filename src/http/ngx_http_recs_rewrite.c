@@ -26,6 +26,7 @@ static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_question(ngx_http_recs_ctx_t *ctx,
     ngx_http_recs_set_t *rs, ngx_uint_t exclude);
 static ngx_int_t ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx);
+static ngx_uint_t ngx_http_recs_of_held(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_state(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_render(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx);
@@ -483,6 +484,30 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
 }
 
 
+/* Is an item put in of a pool that is kept, as its source isn't believed? */
+
+static ngx_uint_t
+ngx_http_recs_of_held(ngx_http_recs_ctx_t *ctx)
+{
+    size_t            i;
+    recs_insert_t    *insert;
+    ngx_recs_pool_t  *pool;
+
+    for (i = 0; i < ctx->decision.ninserts; i++) {
+        insert = &ctx->decision.inserts[i];
+
+        pool = insert->draw ? ngx_http_recs_exploring(ctx, insert->draw)->pool
+                            : &ctx->conf->backfill->pool->pool;
+
+        if (pool->shared->held.why) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * A missing fact weighs more than a set that was not asked, that more than a
  * skewed version, and that more than age: the others have their own tags.
@@ -511,6 +536,10 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
         if (ctx->ask.questions[i].stale) {
             ctx->stale = 1;
         }
+    }
+
+    if (ngx_http_recs_of_held(ctx)) {
+        ctx->stale = 1;
     }
 
     if (ctx->stale) {

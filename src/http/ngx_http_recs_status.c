@@ -409,6 +409,7 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 {
     ngx_uint_t                  i;
     ngx_recs_pool_t            *pool;
+    recs_guard_held_t           held;
     ngx_http_recs_pool_t      **rp;
     ngx_recs_pool_counters_t   *counters;
 
@@ -429,6 +430,8 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         recs_write_key_uint(w, "refused",
                             pool->items ? pool->items->refused : 0);
         recs_write_key_uint(w, "loaded", pool->shared->loaded);
+        held = pool->shared->held;
+        ngx_http_recs_status_held(&held, w);
         recs_write_key_uint(w, "refreshes", counters->refreshes);
         recs_write_key_uint(w, "failures", counters->failures);
         recs_write_key_uint(w, "shown", counters->shown);
