@@ -692,7 +692,8 @@ sub wrong_values {
 }
 
 
-# The third is new, and says so; the last of the others has gone for it.
+# The third is new, and says so.  The last of the others has gone for it if there
+# was no room for one more (in builds of the past: always).
 
 sub wrong_explored {
     my ($body, $want) = @_;
@@ -700,10 +701,13 @@ sub wrong_explored {
     my @want = @{ $want->{items} };
     my @got = @{ filter($body)->{items} // [] };
 
-    return scalar(@got) . ' items, not ' . @want if @got != @want;
+    my $limit = 20;
+    my $past = @got == @want && @want < $limit && @{ $opt{against} };
+
+    pop @want if @want == $limit || $past;
+    return scalar(@got) . ' items, not ' . (@want + 1) if @got != @want + 1;
 
     my ($new) = splice @got, 2, 1;
-    pop @want;
 
     return "the third is $new" if $new !~ /"_recs":\{"explore":true/;
     return 'the others are not those that stay' if "@got" ne "@want";
