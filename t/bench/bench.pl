@@ -86,7 +86,11 @@ my $API = <<'END';
 END
 
 my $REDIS = <<'END';
-    recs_redis main { server %%REDIS%%; connections %%CONNECTIONS%%; }
+    recs_redis main {
+        server %%REDIS%%;
+        connections %%CONNECTIONS%%;
+        timeout 60s;
+    }
 END
 
 my $SETS = $REDIS . <<'END';
@@ -116,7 +120,7 @@ END
 
 my $ROWS = <<'END';
     recs_user $arg_user;
-    recs_lookup_timeout 1s;
+    recs_lookup_timeout 30s;
     recs_snapshots home redis=main prefix=home;
     recs_snapshots packed redis=main prefix=packed;
 END
@@ -126,7 +130,7 @@ my $ASK = <<'END';
             recs_user $arg_user;
             recs_require in_stock;
             recs_exclude watched;
-            recs_lookup_timeout 1s;
+            recs_lookup_timeout 30s;
 END
 
 my $ASK_STOCK = $ASK =~ s/^ *recs_exclude.*\n//mr;
