@@ -665,6 +665,9 @@ sub sales {
 sub outlook {
     my ($q) = @_;
 
+    # A busy machine makes Redis late: the last page that is logged must be whole.
+    $q->{paste}->(qr/^What goes/, sub { $_[0] =~ /"filtered"/ });
+
     my $shown = $q->{paste}->(qr/^What all workers/, sub { 1 });
     my ($status, @log) = split /\n/, $shown;
     cmp_ok decode_json($status)->{responses}{filtered}, '>', 0, 'status';

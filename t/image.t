@@ -388,6 +388,8 @@ subtest 'a leader that is killed while it writes' => sub {
 
 
 subtest 'ready' => sub {
+    $redis->cmd('SADD', 'asked', 'b1');
+
     my $other = $t->nginx(name => 'ready', reloads => 0, workers => 1,
                           http => <<'HTTP');
 recs_redis main { server %%REDIS%%; timeout 2s; }
