@@ -21,8 +21,9 @@ my $restless = $t->dir . '/restless.so';
 my $source = $ENV{RECS_NGINX} ? dirname(dirname($ENV{RECS_NGINX}))
                               : "$root/build/nginx";
 my ($status, $said) = run(qw(gcc -O1 -g -Wall -fPIC -shared -o), $restless,
-    (map { "-I$source/$_" } qw(src/core src/event src/event/modules src/os/unix
-                               src/http src/http/modules src/http/v2 objs)),
+    (map { "-I$source/$_" } qw(src/core src/event src/event/modules
+                               src/event/quic src/os/unix src/http
+                               src/http/modules src/http/v2 src/http/v3 objs)),
     "$FindBin::Bin/lib/restless.c");
 is $status, 0, 'a module for $restless' or diag($said);
 
