@@ -62,6 +62,7 @@ my $nginx = $t->nginx(
     map $arg_a $nested_user { volatile; default "<$recs_user>"; }
     map $arg_a $nested_event { volatile; default "<$recs_event>"; }
     map $arg_a $nested_exposure { volatile; default "$recs_exposure"; }
+    map $arg_a $matched { volatile; "~^(.*)$" -; }
     map $recs_user $logged { default 1; }
 
     log_format wide escape=none '<$recs_user>$nested_user<$recs_user>';
@@ -86,6 +87,11 @@ my $nginx = $t->nginx(
             rewrite ^ /rewritten?user=$recs_user&event=$recs_event? last;
         }
         location /rewritten { return 200 $args; }
+        location ~ ^/capture/(\w+) {
+            recs_user $1;
+            set $x "<$recs_user>$matched<$recs_user>";
+            return 200 $x;
+        }
         location /if {
             if ($recs_user ~ "^(x*)$") { return 200 "<$1>"; }
             return 200 no;
@@ -146,6 +152,14 @@ my $nginx = $t->nginx(
             set $args user=other;
             return 200 "$before $recs_user";
         }
+        location /set-anew {
+            recs_user $who;
+            set $who one;
+            set $before $recs_user;
+            set $who two;
+            set $after $recs_user;
+            return 200 "$before $after";
+        }
         location = /gate { proxy_pass http://%%GATE%%; }
         location = /gate/wait { proxy_pass http://%%GATE%%; }
         location /active {
@@ -156,6 +170,25 @@ my $nginx = $t->nginx(
             add_header X-Active "$before<$recs_active_home>";
         }
         location /version { return 200 "$recs_active_home"; }
+    }
+
+    server {
+        listen %%LISTEN_AGAIN%%;
+        recs on;
+        recs_user $auth_user;
+
+        location = /gate { proxy_pass http://%%GATE%%; }
+        location / {
+            set $before "<$recs_user>";
+            auth_request /gate;
+            auth_request_set $auth_user $upstream_http_x_user;
+            error_page 502 = @again;
+            proxy_pass http://127.0.0.1:%%PORT_NOBODY%%;
+        }
+        location @again {
+            set $again "<$recs_user>";
+            return 200 $before$again;
+        }
     }
 HTTP
 
@@ -170,6 +203,8 @@ subtest 'set, map, rewrite, if' => sub {
     like $t->get('/map')->body, qr/\A<x+>\z/, 'map';
     like $t->get('/nested')->body, qr/\A$thrice\z/, 'a variable in a variable';
     like $t->get('/rewrite')->body, qr/\Auser=x+&event=ex+\z/, 'rewrite';
+    is $t->get('/capture/u1?a=longer')->body, '<u1>-<u1>',
+        'a capture, and a map with another one';
     like $t->get('/if')->body, qr/\A<x+>\z/, 'if';
 };
 
@@ -225,10 +260,16 @@ subtest 'what a request learns later, is read later' => sub {
 
     $r = $t->get('/auth');
     is $r->header('X-Before'), '<>', 'not known in the rewrite phase';
-    is(($api->requests)[-1]{headers}{'x-user'}, '<ann>', 'but after auth_request');
+    is(($api->requests)[-1]{headers}{'x-user'}, '<ann>',
+       'but after auth_request');
+
+    is $t->request('GET', '/', { port => 'AGAIN' })->body, '<><ann>',
+        'in the same phase, after a redirect';
 
     is $t->get('/args?user=one')->body, 'one other',
         'arguments that are changed within a phase';
+    is $t->get('/set-anew')->body, 'one two',
+        'a variable that is set within it';
 };
 
 

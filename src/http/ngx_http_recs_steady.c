@@ -27,6 +27,8 @@ typedef struct {
 } ngx_http_recs_steady_t;
 
 
+static ngx_uint_t ngx_http_recs_kept(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv);
 static ngx_http_recs_steady_t *ngx_http_recs_steady_find(
     ngx_http_request_t *r, ngx_http_complex_value_t *cv);
 static uintptr_t ngx_http_recs_moment(ngx_http_request_t *r);
@@ -43,9 +45,8 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
     ngx_pool_cleanup_t      *cln;
     ngx_http_recs_steady_t  *steady;
 
-    if (cv->lengths == NULL) {
-        *value = cv->value;
-        return NGX_OK;
+    if (ngx_http_recs_kept(r, cv)) {
+        return ngx_http_complex_value(r, cv, value);
     }
 
     moment = ngx_http_recs_moment(r);
@@ -85,6 +86,48 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
 }
 
 
+/*
+ * Does nginx itself keep all that is in it, until somebody sets it anew?  Not
+ * so a capture, $1: each map with a regular expression has others.
+ */
+
+static ngx_uint_t
+ngx_http_recs_kept(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
+{
+    size_t                      i;
+    ngx_uint_t                 *index;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    if (cv->lengths == NULL) {
+        return 1;
+    }
+
+    for (i = 1; i < cv->value.len; i++) {
+
+        if (cv->value.data[i - 1] == '$'
+            && cv->value.data[i] >= '1' && cv->value.data[i] <= '9')
+        {
+            return 0;
+        }
+    }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    v = cmcf->variables.elts;
+    index = cv->flushes;
+
+    while (index && *index != (ngx_uint_t) -1) {
+
+        if (v[*index++].flags & NGX_HTTP_VAR_NOCACHEABLE) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static ngx_http_recs_steady_t *
 ngx_http_recs_steady_find(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
 {
@@ -110,8 +153,8 @@ ngx_http_recs_steady_find(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
 
 /*
  * It changes only where nginx is not between two looks at a variable: from one
- * phase handler to the next, and when the response is there.  From then on, and
- * in the log, it is the same for a response that we look at.
+ * phase handler to the next, by a redirect, and when the response is there.
+ * From then on, and in the log, it is the same for a response that we look at.
  */
 
 static uintptr_t
@@ -125,7 +168,9 @@ ngx_http_recs_moment(ngx_http_request_t *r)
         return (uintptr_t) ctx;
     }
 
-    return 4 * (uintptr_t) r->phase_handler
+    /* uri_changes is how many redirects are left: under 16 */
+
+    return 64 * (uintptr_t) r->phase_handler + 4 * r->uri_changes
            + 2 * (r->headers_out.status != 0) + r->header_sent;
 }
 
