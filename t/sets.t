@@ -469,7 +469,7 @@ subtest 'any id that JSON can say' => sub {
            undef, "$set, excluded");
     }
 
-    my @lines = grep { !/\n/ && length } @half;
+    my @lines = grep { !/[\n\0]/ && length } @half;
     $t->write('changing.txt', join '', map { "$_\n" } @lines);
     ok($nginx->reload, 'a reload');
     my %file = map { $_ => 1 } @lines;

@@ -1,5 +1,6 @@
 
 #include "ngx_recs_file.h"
+#include "recs_text.h"
 
 
 static void ngx_recs_file_set(ngx_recs_file_version_t *version,
@@ -79,6 +80,35 @@ failed:
 }
 
 
+ngx_int_t
+ngx_recs_file_read_lines(const ngx_str_t *path, ngx_pool_t *pool,
+    ngx_str_t *content, ngx_recs_file_version_t *version, const char **error)
+{
+    u_char  *p;
+
+    if (ngx_recs_file_read(path, pool, content, version, error) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    p = content->data;
+    ngx_set_errno(0);
+
+    if (content->len >= 2
+        && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
+    {
+        *error = "is UTF-16, it must be UTF-8";
+        return NGX_ERROR;
+    }
+
+    if (content->len && memchr(p, '\0', content->len)) {
+        *error = "holds NUL, it must be text in UTF-8";
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_uint_t
 ngx_recs_file_changed(const ngx_str_t *path,
     const ngx_recs_file_version_t *version)
@@ -116,6 +146,7 @@ ngx_recs_file_same(const ngx_recs_file_version_t *a,
 ngx_uint_t
 ngx_recs_file_line(ngx_str_t *rest, ngx_str_t *line)
 {
+    size_t   bom;
     u_char  *p;
 
     if (rest->len == 0) {
@@ -140,6 +171,11 @@ ngx_recs_file_line(ngx_str_t *rest, ngx_str_t *line)
     if (line->len && line->data[line->len - 1] == CR) {
         line->len--;
     }
+
+    bom = recs_text_bom(line->data, line->len);
+
+    line->data += bom;
+    line->len -= bom;
 
     return 1;
 }

@@ -28,6 +28,14 @@ typedef struct {
 ngx_int_t ngx_recs_file_read(const ngx_str_t *path, ngx_pool_t *pool,
     ngx_str_t *content, ngx_recs_file_version_t *version, const char **error);
 
+/*
+ * The same for a file of lines, which is UTF-8: one that is UTF-16, or that
+ * holds NUL, is an error.
+ */
+
+ngx_int_t ngx_recs_file_read_lines(const ngx_str_t *path, ngx_pool_t *pool,
+    ngx_str_t *content, ngx_recs_file_version_t *version, const char **error);
+
 /* True if the file at path is there and is not that version. */
 
 ngx_uint_t ngx_recs_file_changed(const ngx_str_t *path,
@@ -37,8 +45,9 @@ ngx_uint_t ngx_recs_file_same(const ngx_recs_file_version_t *a,
     const ngx_recs_file_version_t *b);
 
 /*
- * The next line of *rest, without its LF or CR LF; *rest goes past it.
- * False: there is none.
+ * The next line of *rest, without its LF or CR LF, and without a byte order
+ * mark before it (files that were put together have several); *rest goes past
+ * it.  False: there is none.
  */
 
 ngx_uint_t ngx_recs_file_line(ngx_str_t *rest, ngx_str_t *line);

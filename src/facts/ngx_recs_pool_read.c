@@ -117,8 +117,8 @@ ngx_recs_pool_load(ngx_recs_pool_t *pool, ngx_log_t *log, const char **error)
         return NGX_ERROR;
     }
 
-    rc = ngx_recs_file_read(&pool->file, draft->memory, &draft->rest,
-                            &draft->version, error);
+    rc = ngx_recs_file_read_lines(&pool->file, draft->memory, &draft->rest,
+                                  &draft->version, error);
 
     if (rc == NGX_OK) {
         (void) ngx_recs_pool_lines(pool, draft, NGX_MAX_UINT32_VALUE);
@@ -710,8 +710,8 @@ ngx_recs_pool_open_file(ngx_recs_pool_t *pool)
         return NGX_ERROR;
     }
 
-    if (ngx_recs_file_read(&pool->file, draft->memory, &draft->rest,
-                           &draft->version, &error)
+    if (ngx_recs_file_read_lines(&pool->file, draft->memory, &draft->rest,
+                                 &draft->version, &error)
         != NGX_OK)
     {
         err = ngx_errno;

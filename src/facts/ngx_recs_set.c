@@ -2,6 +2,8 @@
 #include "ngx_recs_set.h"
 #include "ngx_recs_file.h"
 #include "ngx_recs_mem.h"
+#include "recs_text.h"
+#include "recs_url.h"
 
 #include <math.h>
 
@@ -12,6 +14,10 @@
  */
 
 #define NGX_RECS_SET_QUIET  10
+
+
+static void ngx_recs_set_odd(const recs_str_t *id, ngx_uint_t line,
+    ngx_recs_odd_t *odds);
 
 
 const ngx_str_t  ngx_recs_whys[] = {
@@ -25,16 +31,28 @@ const ngx_str_t  ngx_recs_whys[] = {
 };
 
 
+const ngx_str_t  ngx_recs_odds[] = {
+    ngx_string("a blank before or after an id is part of it"),
+    ngx_string("a CR without LF ends no line, and is part of an id"),
+    ngx_string("a control character is part of an id"),
+    ngx_string("quotes around an id are part of it"),
+    ngx_string("an id is not UTF-8")
+};
+
+
 ngx_int_t
 ngx_recs_set_load(ngx_recs_set_t *set, ngx_str_t *path, uint64_t seed,
-    ngx_pool_t *pool, const char **error)
+    ngx_pool_t *pool, ngx_recs_odd_t *odds, const char **error)
 {
     ngx_str_t   content, rest, line;
     ngx_uint_t  n;
     recs_mem_t  mem;
     recs_str_t  id;
 
-    if (ngx_recs_file_read(path, pool, &content, NULL, error) != NGX_OK) {
+    ngx_memzero(odds, NGX_RECS_NODDS * sizeof(ngx_recs_odd_t));
+
+    if (ngx_recs_file_read_lines(path, pool, &content, NULL, error) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -52,17 +70,50 @@ ngx_recs_set_load(ngx_recs_set_t *set, ngx_str_t *path, uint64_t seed,
         return NGX_ERROR;
     }
 
+    n = 0;
     rest = content;
 
     while (ngx_recs_file_line(&rest, &line)) {
+        n++;
 
         if (line.len) {
             id = ngx_recs_span(&line);
+            ngx_recs_set_odd(&id, n, odds);
             (void) recs_idset_add(&set->file, &id);
         }
     }
 
     return NGX_OK;
+}
+
+
+/* Notes what is odd about the id, which is not empty, of that line. */
+
+static void
+ngx_recs_set_odd(const recs_str_t *id, ngx_uint_t line, ngx_recs_odd_t *odds)
+{
+    u_char      first, last;
+    ngx_uint_t  i, has[NGX_RECS_NODDS];
+
+    first = id->data[0];
+    last = id->data[id->len - 1];
+
+    has[NGX_RECS_ODD_BLANK] = first == ' ' || first == '\t'
+                              || last == ' ' || last == '\t';
+    has[NGX_RECS_ODD_CR] = memchr(id->data, CR, id->len) != NULL;
+    has[NGX_RECS_ODD_CONTROL] = !has[NGX_RECS_ODD_BLANK]
+                                && !has[NGX_RECS_ODD_CR]
+                                && recs_url_control(id);
+    has[NGX_RECS_ODD_QUOTES] = id->len > 1 && first == last
+                               && (first == '"' || first == '\'');
+    has[NGX_RECS_ODD_BYTES] = !recs_text_is_utf8(id);
+
+    for (i = 0; i < NGX_RECS_NODDS; i++) {
+
+        if (has[i] && odds[i].n++ == 0) {
+            odds[i].first = line;
+        }
+    }
 }
 
 

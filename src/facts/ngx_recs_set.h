@@ -110,14 +110,32 @@ typedef struct {
 extern const ngx_str_t  ngx_recs_whys[];    /* tokens, by ngx_recs_why_e */
 
 
+/* What ids of a file may have that was hardly meant.  They are taken as is. */
+
+typedef enum {
+    NGX_RECS_ODD_BLANK = 0,             /* a space or a tab around it */
+    NGX_RECS_ODD_CR,                    /* without LF */
+    NGX_RECS_ODD_CONTROL,               /* any other control character in it */
+    NGX_RECS_ODD_QUOTES,                /* around it */
+    NGX_RECS_ODD_BYTES,                 /* not UTF-8 */
+    NGX_RECS_NODDS
+} ngx_recs_odd_e;
+
+typedef struct {
+    ngx_uint_t                n;        /* lines that have it */
+    ngx_uint_t                first;    /* of these, from 1 */
+} ngx_recs_odd_t;
+
+extern const ngx_str_t  ngx_recs_odds[];        /* by ngx_recs_odd_e */
+
 /*
  * Loads the ids of a file=, one a line, into set->file; memory from pool.
- * Blank lines are passed over, a line's end may be CR LF.  NGX_OK, or
- * NGX_ERROR and *error says why.
+ * Empty lines are passed over, a line's end may be CR LF.  NGX_OK, and
+ * odds, of NGX_RECS_NODDS, tells what is odd; or NGX_ERROR and *error says why.
  */
 
 ngx_int_t ngx_recs_set_load(ngx_recs_set_t *set, ngx_str_t *path,
-    uint64_t seed, ngx_pool_t *pool, const char **error);
+    uint64_t seed, ngx_pool_t *pool, ngx_recs_odd_t *odds, const char **error);
 
 /* The answers about ids from a set of ids at hand. */
 

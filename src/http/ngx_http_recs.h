@@ -159,6 +159,8 @@ typedef struct {
     ngx_recs_set_t              set;
     ngx_http_complex_value_t   *key;        /* Redis: its key; value=: the
                                                list; file=: NULL */
+    ngx_str_t                   required_file;  /* where recs_require first */
+    ngx_uint_t                  required_line;  /* names it; 0: nowhere */
 } ngx_http_recs_set_t;
 
 typedef struct {
@@ -474,6 +476,11 @@ extern ngx_module_t  ngx_http_recs_filter_module;
 /* The directives that take more than a slot: ngx_http_recs_set_conf.c, */
 
 char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* Once all is read: warns of what is required of an empty file. */
+
+void ngx_http_recs_set_check_required(ngx_conf_t *cf,
+    ngx_http_recs_main_conf_t *rmcf);
 
 /* ngx_http_recs_pool_conf.c, */
 

@@ -339,6 +339,13 @@ ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (*rs == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        if (cmd->offset == offsetof(ngx_http_recs_loc_conf_t, require)
+            && (*rs)->required_line == 0)
+        {
+            (*rs)->required_file = cf->conf_file->file.name;
+            (*rs)->required_line = cf->conf_file->line;
+        }
     }
 
     return NGX_CONF_OK;

@@ -679,6 +679,8 @@ ngx_http_recs_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    ngx_http_recs_set_check_required(cf, rmcf);
+
     if (!rmcf->used) {
         return NGX_OK;
     }

@@ -322,7 +322,9 @@ ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_recs_file_read(path, cf->pool, &content, NULL, &error) != NGX_OK) {
+    if (ngx_recs_file_read_lines(path, cf->pool, &content, NULL, &error)
+        != NGX_OK)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "password_file \"%V\" %s", path, error);
         return NGX_CONF_ERROR;

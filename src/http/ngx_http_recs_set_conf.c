@@ -34,6 +34,10 @@ typedef struct {
 } ngx_http_recs_set_options_t;
 
 
+static char *ngx_http_recs_set_load(ngx_conf_t *cf,
+    ngx_http_recs_set_options_t *so, uint64_t seed);
+
+
 static char *
 ngx_http_recs_set_redis(ngx_http_recs_option_t *o, void *thing)
 {
@@ -688,18 +692,65 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_recs_set_make_replica(cf, &so);
     }
 
-    if (so.set->set.source != NGX_RECS_SET_FILE) {
-        return NGX_CONF_OK;
-    }
+    return so.set->set.source == NGX_RECS_SET_FILE
+           ? ngx_http_recs_set_load(cf, &so, rmcf->seed) : NGX_CONF_OK;
+}
 
-    if (ngx_recs_set_load(&so.set->set, &so.path, rmcf->seed, cf->pool, &error)
+
+/* The file's ids.  What is odd about them is said, once each. */
+
+static char *
+ngx_http_recs_set_load(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,
+    uint64_t seed)
+{
+    ngx_uint_t       i;
+    const char      *error;
+    ngx_recs_odd_t   odds[NGX_RECS_NODDS];
+
+    if (ngx_recs_set_load(&so->set->set, &so->path, seed, cf->pool, odds,
+                          &error)
         != NGX_OK)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "\"%V\" of recs_set \"%V\" %s",
-                           &so.path, &value[1], error);
+                           &so->path, &so->set->named.name, error);
         return NGX_CONF_ERROR;
     }
 
+    for (i = 0; i < NGX_RECS_NODDS; i++) {
+
+        if (odds[i].n) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "%V:%ui: %V, of recs_set \"%V\"; "
+                               "such lines: %ui",
+                               &so->path, odds[i].first, &ngx_recs_odds[i],
+                               &so->set->named.name, odds[i].n);
+        }
+    }
+
     return NGX_CONF_OK;
+}
+
+
+void
+ngx_http_recs_set_check_required(ngx_conf_t *cf,
+    ngx_http_recs_main_conf_t *rmcf)
+{
+    ngx_uint_t             i;
+    ngx_http_recs_set_t  **rs;
+
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+
+        if (rs[i]->set.source == NGX_RECS_SET_FILE && rs[i]->set.file.n == 0
+            && rs[i]->required_line)
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "the file of recs_set \"%V\" holds no id: "
+                          "recs_require of it in %V:%ui keeps no item",
+                          &rs[i]->named.name, &rs[i]->required_file,
+                          rs[i]->required_line);
+        }
+    }
 }
