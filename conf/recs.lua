@@ -10,7 +10,7 @@
 --
 --     FCALL recs_publish 4 {home}:channel:active {home}:history
 --         {home}:rolled_back {home}:v124:meta
---         v124 [min_coverage=99%] [who=NAME]
+--         v124 [min_coverage=99%] [restore=yes] [who=NAME]
 --     FCALL recs_rollback 3 {home}:channel:active {home}:history
 --         {home}:rolled_back [from=VERSION] [who=NAME]
 --     FCALL recs_rollback 4 {home}:channel:active {home}:history
@@ -400,22 +400,33 @@ end
 
 
 -- Returns the version that was active before, or nil.  Publishing the active
--- one again changes nothing.
+-- one again changes nothing.  With restore= what was rolled back may return; the
+-- history says so, as edges remember what was rolled back, too.
 
 local function publish(keys, args)
     local version = check_version(args[1])
-    local option = options(args, 2, { min_coverage = true, who = true })
+    local option = options(args, 2, { min_coverage = true, restore = true,
+                                      who = true })
     local min = check_coverage(option.min_coverage or COVERAGE)
     local who = check_who(option.who)
     local s = snapshot(keys, version)
+    local restore = option.restore
 
-    if rolled_back(s, version) then
+    if restore and restore ~= 'yes' then
+        fail('ERR', 'restore=%s: it can only be "yes"', shown(restore))
+    end
+
+    if not restore and rolled_back(s, version) then
         fail('REFUSED', '%s was rolled back', version)
     end
 
     check_written(version, check_descriptor(s, version), min)
 
-    if s.active ~= version then
+    if restore then
+        redis.call('SREM', s.rolled_back, version)
+        move(s, 'restore', version, who)
+
+    elseif s.active ~= version then
         move(s, 'publish', version, who)
     end
 

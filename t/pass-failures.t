@@ -35,12 +35,19 @@ sub page {
 
 # Points a channel to a version; without one, to none.
 
+my $moved = 0;
+
 sub point {
     my ($channel, $version) = @_;
 
-    $redis->cmd(defined $version ? ('SET', "{home}:channel:$channel", $version)
-                                 : ('DEL', "{home}:channel:$channel"));
-    $redis->cmd('PUBLISH', 'home:events', '{}');
+    # Two moves are never at the same time.
+    $moved = $moved + 0.001 > time ? $moved + 0.001 : time;
+
+    $redis->pipeline(['MULTI'],
+        [defined $version ? ('SET', "{home}:channel:$channel", $version)
+                          : ('DEL', "{home}:channel:$channel")],
+        ['LPUSH', '{home}:history', sprintf '{"time":%.3f}', $moved],
+        ['PUBLISH', 'home:events', '{}'], ['EXEC']);
 
     return wait_until(sub {
         my $state = status()->{channels}{$channel}{active} // '';

@@ -30,14 +30,27 @@ sub load {
     $redis->cmd('HSET', "{home}:$version:meta", %descriptor);
 }
 
-# Points a channel to it, and waits until that is what is served.
+# Points a channel to it.  Two moves are never at the same time.
+
+my $moved = 0;
+
+sub point {
+    my ($version, $channel) = @_;
+
+    $moved = $moved + 0.001 > time ? $moved + 0.001 : time;
+
+    $redis->pipeline(['MULTI'], ['SET', "{home}:channel:$channel", $version],
+        ['LPUSH', '{home}:history', sprintf '{"time":%.3f}', $moved],
+        ['PUBLISH', 'home:events', '{}'], ['EXEC']);
+}
+
+# Does so, and waits until that is what is served.
 
 sub publish {
     my ($version, $channel) = @_;
 
     $channel //= 'active';
-    $redis->cmd('SET', "{home}:channel:$channel", $version);
-    $redis->cmd('PUBLISH', 'home:events', '{}');
+    point($version, $channel);
 
     return wait_until(sub {
         ($t->get("/version/$channel")->header('X-Version') // '') eq $version;
@@ -383,8 +396,7 @@ subtest 'a page in parts is of one version' => sub {
     for my $n (1 .. 20) {
         my $c = $t->http;
         my $sent = $c->send('GET', '/ssi/parts');
-        $redis->cmd('SET', '{home}:channel:active', $n % 2 ? 'v1' : 'v2');
-        $redis->cmd('PUBLISH', 'home:events', '{}');
+        point($n % 2 ? 'v1' : 'v2', 'active');
         my %seen = map { $_ => 1 } $c->response($sent)->body =~ /"v":"(v\d)"/g;
         is scalar keys %seen, 1, "in turn $n";
     }

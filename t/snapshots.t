@@ -57,11 +57,19 @@ sub write_version {
 }
 
 
+my $moved = 0;
+
 sub point {
     my ($version, $channel) = @_;
 
-    $redis->cmd('SET', '{home}:channel:' . ($channel // 'active'), $version);
-    $redis->cmd('PUBLISH', 'home:events', 'look');
+    # Two moves are never at the same time.
+    $moved = $moved + 0.001 > time ? $moved + 0.001 : time;
+
+    $redis->pipeline(['MULTI'],
+        ['SET', '{home}:channel:' . ($channel // 'active'), $version],
+        ['LPUSH', '{home}:history',
+         sprintf '{"time":%.3f,"version":"%s"}', $moved, $version],
+        ['PUBLISH', 'home:events', 'look'], ['EXEC']);
 }
 
 

@@ -52,6 +52,8 @@ typedef enum {
     NGX_RECS_REFUSED_POINTER,       /* the channel points to no version */
     NGX_RECS_REFUSED_ERROR,         /* Redis answered with an error */
     NGX_RECS_REFUSED_ROLLED_BACK,
+    NGX_RECS_REFUSED_RETURNED,      /* it was left before, which Redis seems to
+                                       have forgotten */
     NGX_RECS_REFUSED_MISSING,       /* there is no descriptor */
     NGX_RECS_REFUSED_FIELD,         /* a field is missing, or not as it must
                                        be */

@@ -20,6 +20,10 @@ static ngx_int_t ngx_recs_row_missing(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_settle(ngx_recs_row_t *row,
     ngx_recs_row_source_e source, const ngx_recs_row_reply_t *reply,
     const ngx_recs_descriptor_t *served);
+static ngx_uint_t ngx_recs_row_doubted(ngx_recs_row_t *row,
+    ngx_recs_row_source_e source, const ngx_recs_row_reply_t *reply);
+static ngx_int_t ngx_recs_row_lost(ngx_recs_row_t *row,
+    const ngx_recs_row_reply_t *reply);
 static ngx_int_t ngx_recs_row_kept(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
     const ngx_recs_descriptor_t *of, const ngx_str_t *user);
@@ -197,6 +201,10 @@ ngx_recs_row_missing(ngx_recs_row_t *row)
 {
     ngx_recs_count(row->snapshots->counters->missing, 1);
 
+    if (ngx_recs_row_nobody(&row->user)) {
+        ngx_recs_count(row->snapshots->counters->nobody, 1);
+    }
+
     row->replies[0].state = NGX_RECS_REPLY_NIL;
 
     if (row->snapshots->missing == NGX_RECS_MISSING_NONE) {
@@ -229,6 +237,10 @@ ngx_recs_row_settle(ngx_recs_row_t *row, ngx_recs_row_source_e source,
 
     ngx_recs_row_well(row);
 
+    if (row->snapshot->lost && ngx_recs_row_doubted(row, source, reply)) {
+        return ngx_recs_row_lost(row, reply);
+    }
+
     if (reply->state == NGX_RECS_REPLY_NIL) {
         row->source = NGX_RECS_ROW_NONE;
         ngx_recs_count(counters->none, 1);
@@ -259,7 +271,46 @@ ngx_recs_row_settle(ngx_recs_row_t *row, ngx_recs_row_source_e source,
 }
 
 
-/* Redis gave no answer: what shared memory holds, of whichever version. */
+/* Could it be otherwise if Redis had what it had? */
+
+static ngx_uint_t
+ngx_recs_row_doubted(ngx_recs_row_t *row, ngx_recs_row_source_e source,
+    const ngx_recs_row_reply_t *reply)
+{
+    if (ngx_recs_row_nobody(&row->user)) {
+        return reply->state == NGX_RECS_REPLY_NIL
+               && source == NGX_RECS_ROW_DEFAULT;
+    }
+
+    return reply->state == NGX_RECS_REPLY_NIL
+           || source == NGX_RECS_ROW_DEFAULT;
+}
+
+
+/*
+ * Redis has lost what it had, the rows with it perhaps: that he has none is not
+ * known.  The default page may still be there.
+ */
+
+static ngx_int_t
+ngx_recs_row_lost(ngx_recs_row_t *row, const ngx_recs_row_reply_t *reply)
+{
+    if (reply->state != NGX_RECS_REPLY_TEXT
+        || reply->text.len > row->max_size)
+    {
+        return ngx_recs_row_kept(row);
+    }
+
+    row->source = NGX_RECS_ROW_KEPT;
+    row->served = &row->snapshot->active;
+    row->text = reply->text;
+    ngx_recs_count(row->snapshots->counters->kept, 1);
+
+    return NGX_OK;
+}
+
+
+/* What shared memory holds, of whichever version. */
 
 static ngx_int_t
 ngx_recs_row_kept(ngx_recs_row_t *row)

@@ -24,10 +24,11 @@ typedef enum {
     NGX_RECS_ROW_USER = 0,
     NGX_RECS_ROW_PREVIOUS,          /* his page of the version before */
     NGX_RECS_ROW_DEFAULT,           /* the active version's default page */
-    NGX_RECS_ROW_KEPT,              /* Redis gave no answer: the default page
-                                       that shared memory holds */
+    NGX_RECS_ROW_KEPT,              /* Redis gave no answer, or lost what it
+                                       had: the default page that shared memory
+                                       holds */
     NGX_RECS_ROW_NONE,              /* nobody has one */
-    NGX_RECS_ROW_UNKNOWN,           /* Redis gave no answer, and none is kept */
+    NGX_RECS_ROW_UNKNOWN,           /* the same, and none is kept */
     NGX_RECS_ROW_TOO_LARGE          /* over max_size */
 } ngx_recs_row_source_e;
 

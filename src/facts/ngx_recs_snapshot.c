@@ -3,6 +3,7 @@
 
 
 #include "ngx_recs_look.h"
+#include "ngx_recs_snapshots_image.h"
 
 
 static ngx_uint_t ngx_recs_snapshot_copy(ngx_recs_channel_t *channel,
@@ -25,10 +26,17 @@ ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss, ngx_recs_zone_t *zone)
     ss->counters = (ngx_recs_snapshots_counters_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SNAPSHOTS, &ss->name);
 
+    name.data = buf;
+    name.len = ngx_snprintf(buf, sizeof(buf), "%V %V  %V", &ss->name,
+                            &ss->redis->name, &ss->prefix)
+               - buf;
+
+    ss->shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_SNAPSHOTS, &name,
+                                     sizeof(ngx_recs_snapshots_shared_t));
+
     for (i = 0; i < ss->nchannels; i++) {
         channel = &ss->channels[i];
 
-        name.data = buf;
         name.len = ngx_snprintf(buf, sizeof(buf), "%V %V %V %V", &ss->name,
                                 &ss->redis->name, &channel->name, &ss->prefix)
                    - buf;
@@ -46,7 +54,23 @@ ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
 {
     ss->leader = leader;
 
+    if (ss->image_path.len) {
+        ss->image = ngx_recs_snapshots_image_init(ss, cycle);
+        if (ss->image == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     return ngx_recs_look_init(ss, cycle);
+}
+
+
+void
+ngx_recs_snapshots_exit_worker(ngx_recs_snapshots_t *ss)
+{
+    if (ss->image) {
+        ngx_recs_image_exit(&ss->image->image);
+    }
 }
 
 
@@ -108,6 +132,7 @@ ngx_recs_snapshot_copy(ngx_recs_channel_t *channel, ngx_recs_snapshot_t *out)
         state = &shared->states[g % NGX_RECS_STATES];
         out->active = state->active;
         out->previous = state->previous;
+        out->lost = state->lost;
 
     } while (!ngx_recs_latest_stood(&shared->state, g, NGX_RECS_STATES));
 
@@ -140,6 +165,39 @@ ngx_recs_channel_state(ngx_recs_channel_t *channel,
     } while (!ngx_recs_latest_stood(&shared->state, g, NGX_RECS_STATES));
 
     return 1;
+}
+
+
+void
+ngx_recs_channel_publish(ngx_recs_channel_t *channel,
+    const ngx_recs_channel_state_t *state)
+{
+    ngx_atomic_uint_t           next;
+    ngx_recs_channel_shared_t  *shared;
+
+    shared = channel->shared;
+    next = shared->state + 1;
+
+    ngx_memcpy(&shared->states[next % NGX_RECS_STATES], state,
+               sizeof(ngx_recs_channel_state_t));
+    ngx_recs_latest_publish(&shared->state);
+}
+
+
+void
+ngx_recs_channel_keep(ngx_recs_channel_t *channel,
+    const ngx_recs_descriptor_t *of, const ngx_str_t *page)
+{
+    ngx_recs_default_t         *kept;
+    ngx_recs_channel_shared_t  *shared;
+
+    shared = channel->shared;
+    kept = &shared->pages[(shared->page + 1) % NGX_RECS_DEFAULTS];
+
+    ngx_memcpy(&kept->of, of, sizeof(ngx_recs_descriptor_t));
+    kept->len = page->len;
+    ngx_memcpy(kept->data, page->data, page->len);
+    ngx_recs_latest_publish(&shared->page);
 }
 
 

@@ -13,6 +13,7 @@
 #include "ngx_recs_descriptor.h"
 #include "ngx_recs_latest.h"
 #include "ngx_recs_leader.h"
+#include "ngx_recs_past.h"
 #include "ngx_recs_redis.h"
 
 
@@ -43,14 +44,30 @@ typedef struct {
     ngx_atomic_t              defaults;     /* default pages served */
     ngx_atomic_t              none;         /* nobody had a page */
     ngx_atomic_t              kept;         /* last known default pages served,
-                                               as Redis gave no answer */
+                                               as Redis gave no answer, or lost
+                                               what it had */
     ngx_atomic_t              unknown;      /* no answer, and none kept */
     ngx_atomic_t              too_large;
 
     ngx_atomic_t              adopted;      /* versions, in all channels */
     ngx_atomic_t              refused;
     ngx_atomic_t              events;       /* messages of a change */
+
+    ngx_atomic_t              nobody;       /* of rows and missing: nobody could
+                                               have one */
+    ngx_atomic_t              returned;     /* versions refused, as they were
+                                               left before */
 } ngx_recs_snapshots_counters_t;
+
+
+/* Of all channels, in shared memory; the leader writes. */
+
+typedef struct {
+    ngx_recs_past_t           past;
+    ngx_recs_share_t          share;
+    ngx_recs_image_shared_t   image;
+    ngx_atomic_t              changes;      /* of what the image holds */
+} ngx_recs_snapshots_shared_t;
 
 
 /* What the leader says of a channel. */
@@ -65,6 +82,9 @@ typedef struct {
     ngx_uint_t                refusal;      /* ngx_recs_refusal_e */
     u_char                    reason[NGX_RECS_REASON_MAX];
     size_t                    reason_len;
+    ngx_uint_t                lost;         /* Redis no longer has what it had:
+                                               a row that is absent there isn't
+                                               one that doesn't exist */
 } ngx_recs_channel_state_t;
 
 
@@ -94,6 +114,7 @@ typedef struct {
 
 typedef struct ngx_recs_snapshots_s  ngx_recs_snapshots_t;
 typedef struct ngx_recs_look_s       ngx_recs_look_t;
+typedef struct ngx_recs_snapshots_image_s  ngx_recs_snapshots_image_t;
 
 
 typedef struct {
@@ -114,7 +135,10 @@ struct ngx_recs_snapshots_s {
     ngx_recs_channel_t       *channels;     /* the first is "active" */
     ngx_uint_t                nchannels;
 
+    ngx_str_t                 image_path;   /* empty: none */
+
     ngx_recs_snapshots_counters_t  *counters;
+    ngx_recs_snapshots_shared_t    *shared;
 
     /* this worker's */
 
@@ -123,6 +147,9 @@ struct ngx_recs_snapshots_s {
     ngx_recs_leader_user_t    user;
     ngx_recs_redis_private_t  events;
     ngx_event_t               timer;
+    ngx_recs_snapshots_image_t  *image;
+    ngx_uint_t                untold;       /* Redis doesn't show the history,
+                                               which was logged */
     time_t                    failed;       /* when it last got no row; 0: it
                                                is well */
 };
@@ -135,6 +162,7 @@ typedef struct {
                                                "active" */
     ngx_recs_descriptor_t     active;
     ngx_recs_descriptor_t     previous;     /* version.len 0: none; valid now */
+    ngx_uint_t                lost;         /* as its state has it */
 } ngx_recs_snapshot_t;
 
 
@@ -150,6 +178,10 @@ void ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss,
 
 ngx_int_t ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
     ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
+
+/* In exit_process, after the leader's exit. */
+
+void ngx_recs_snapshots_exit_worker(ngx_recs_snapshots_t *ss);
 
 /* A channel's index.  An empty or unknown one is "active". */
 
@@ -182,6 +214,16 @@ ngx_int_t ngx_recs_snapshot_default(ngx_recs_snapshots_t *ss,
 
 ngx_uint_t ngx_recs_channel_state(ngx_recs_channel_t *channel,
     ngx_recs_channel_state_t *state);
+
+/*
+ * The leader's, under its lock.  A state, or a default page of at most
+ * NGX_RECS_DEFAULT_MAX bytes, takes the place of the one before.
+ */
+
+void ngx_recs_channel_publish(ngx_recs_channel_t *channel,
+    const ngx_recs_channel_state_t *state);
+void ngx_recs_channel_keep(ngx_recs_channel_t *channel,
+    const ngx_recs_descriptor_t *of, const ngx_str_t *page);
 
 /* The size of the default page that is kept, and whose it is; 0: none. */
 

@@ -959,11 +959,12 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_recs_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                   i;
-    ngx_http_recs_set_t        **rs;
-    ngx_http_recs_pool_t       **rp;
-    ngx_http_recs_redis_t      **rr;
-    ngx_http_recs_main_conf_t   *rmcf;
+    ngx_uint_t                    i;
+    ngx_http_recs_set_t         **rs;
+    ngx_http_recs_pool_t        **rp;
+    ngx_http_recs_redis_t       **rr;
+    ngx_http_recs_main_conf_t    *rmcf;
+    ngx_http_recs_snapshots_t   **rn;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -991,6 +992,12 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
         ngx_recs_pool_exit_worker(&rp[i]->pool);
+    }
+
+    rn = rmcf->snapshots.elts;
+
+    for (i = 0; i < rmcf->snapshots.nelts; i++) {
+        ngx_recs_snapshots_exit_worker(&rn[i]->snapshots);
     }
 
     rr = rmcf->redis.elts;

@@ -24,6 +24,8 @@ static void ngx_http_recs_ready_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
+static void ngx_http_recs_ready_channels(ngx_recs_snapshots_t *ss,
+    recs_writer_t *w);
 static void ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
     const ngx_str_t *name, const char *fmt, ...);
 
@@ -229,7 +231,36 @@ ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
         if (ngx_recs_snapshot_get(ss, 0, &snapshot) != NGX_OK) {
             ngx_http_recs_ready_not(w, "recs_snapshots", &ss->name,
                                     "no version is active");
+            continue;
         }
+
+        ngx_http_recs_ready_channels(ss, w);
+    }
+}
+
+
+/* Those of which Redis has lost something. */
+
+static void
+ngx_http_recs_ready_channels(ngx_recs_snapshots_t *ss, recs_writer_t *w)
+{
+    ngx_str_t                  active, reason;
+    ngx_uint_t                 i;
+    ngx_recs_channel_state_t   state;
+
+    for (i = 0; i < ss->nchannels; i++) {
+
+        if (!ngx_recs_channel_state(&ss->channels[i], &state) || !state.lost) {
+            continue;
+        }
+
+        active = ngx_recs_text_str(&state.active.version);
+        reason.data = state.reason;
+        reason.len = state.reason_len;
+
+        ngx_http_recs_ready_not(w, "recs_snapshots", &ss->name,
+                                "channel \"%V\", \"%V\" stays: %V",
+                                &ss->channels[i].name, &active, &reason);
     }
 }
 

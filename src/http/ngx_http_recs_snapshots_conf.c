@@ -241,6 +241,15 @@ ngx_http_recs_snapshots_channels(ngx_http_recs_option_t *o, void *thing)
 }
 
 
+static char *
+ngx_http_recs_snapshots_image(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_recs_snapshots_t *ss = thing;
+
+    return ngx_http_recs_image(o, &ss->image_path);
+}
+
+
 static const ngx_http_recs_option_def_t  ngx_http_recs_snapshots_defs[] = {
     { ngx_string("redis="), ngx_http_recs_snapshots_redis },
     { ngx_string("prefix="), ngx_http_recs_snapshots_prefix },
@@ -250,6 +259,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_snapshots_defs[] = {
     { ngx_string("poll="), ngx_http_recs_snapshots_poll },
     { ngx_string("missing="), ngx_http_recs_snapshots_missing },
     { ngx_string("channels="), ngx_http_recs_snapshots_channels },
+    { ngx_string("image="), ngx_http_recs_snapshots_image },
     { ngx_null_string, NULL }
 };
 

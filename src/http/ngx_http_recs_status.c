@@ -26,6 +26,8 @@ static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
+static void ngx_http_recs_status_past(ngx_recs_snapshots_t *ss,
+    recs_writer_t *w);
 static void ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
     recs_writer_t *w);
 static void ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf,
@@ -484,19 +486,53 @@ ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
         recs_write_key_uint(w, "leader", ngx_recs_leader_pid(&rmcf->leader));
         recs_write_key_uint(w, "adopted", counters->adopted);
         recs_write_key_uint(w, "refused", counters->refused);
+        recs_write_key_uint(w, "returned", counters->returned);
         recs_write_key_uint(w, "events", counters->events);
         recs_write_key_uint(w, "rows", counters->rows);
         recs_write_key_uint(w, "missing", counters->missing);
+        recs_write_key_uint(w, "nobody", counters->nobody);
         recs_write_key_uint(w, "previous", counters->previous);
         recs_write_key_uint(w, "defaults", counters->defaults);
         recs_write_key_uint(w, "none", counters->none);
         recs_write_key_uint(w, "kept", counters->kept);
         recs_write_key_uint(w, "unknown", counters->unknown);
         recs_write_key_uint(w, "too_large", counters->too_large);
+        ngx_http_recs_status_past(ss, w);
         recs_write_object_end(w);
     }
 
     recs_write_object_end(w);
+}
+
+
+/* What is remembered of versions that were left, and of users without a row. */
+
+static void
+ngx_http_recs_status_past(ngx_recs_snapshots_t *ss, recs_writer_t *w)
+{
+    ngx_recs_past_t   *past;
+    ngx_recs_share_t  *share;
+
+    past = &ss->shared->past;
+    share = &ss->shared->share;
+
+    recs_write_key_uint(w, "past_rolled_back",
+                        ngx_recs_past_count(past, NGX_RECS_PAST_ROLLED_BACK));
+    recs_write_key_uint(w, "past_replaced",
+                        ngx_recs_past_count(past, NGX_RECS_PAST_REPLACED));
+
+    recs_write_key(w, "missing_share");
+    recs_write_object(w);
+    recs_write_key(w, "now");
+    recs_write_double(w, (double) share->now / 10000);
+    recs_write_key(w, "usual");
+    recs_write_double(w, (double) share->usual / 10000);
+    recs_write_key_uint(w, "since", share->since);
+    recs_write_object_end(w);
+
+    if (ss->image_path.len) {
+        ngx_http_recs_status_image(&ss->shared->image, w);
+    }
 }
 
 
@@ -568,6 +604,7 @@ ngx_http_recs_status_channel(ngx_recs_channel_t *channel, recs_writer_t *w)
         recs_write_null(w);
     }
 
+    recs_write_key_uint(w, "lost", state.lost);
     recs_write_key_uint(w, "looked", channel->shared->looked);
 }
 
