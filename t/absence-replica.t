@@ -416,6 +416,54 @@ subtest 'a wrong key, from the start' => sub {
 };
 
 
+# By mistake, which no count can tell: what it removes does.
+
+subtest 'everything recalled' => sub {
+    $port = 'RECALLED';
+
+    my $conf = conf('LISTEN_RECALLED', 'recalled key=recalled feed=recalled:feed'
+                    . ' resync=300ms max_removed=50% window=1s min_asked=30');
+    my $nginx = $t->nginx(name => 'recalled', reloads => 0,
+                          http => $conf =~ s/recs_require/recs_exclude/r);
+    my $kept = join ' ', 2 .. 30;
+
+    $redis->cmd('SADD', 'recalled', 'i1');
+    becomes('recalled', "$kept filtered recalled;age;removed=1", 'one is');
+
+    $redis->pipeline(['MULTI'], ['SADD', 'recalled', map { "i$_" } 1 .. 30],
+        ['XADD', 'recalled:feed', '*', op => 'add', seq => 1,
+         ids => encode_json([map { "i$_" } 1 .. 30])], ['EXEC']);
+
+    my $got;
+    ok wait_until(sub {
+        $got = page('recalled');
+        return $got =~ /\A$all degraded recalled;.*unknown;why=distrusted/;
+    }), 'all are: the page is full, and degraded' or diag $got;
+
+    $redis->pipeline(['MULTI'], ['SREM', 'recalled', map { "i$_" } 2 .. 30],
+        ['XADD', 'recalled:feed', '*', op => 'rem', seq => 2,
+         ids => encode_json([map { "i$_" } 2 .. 30])], ['EXEC']);
+    becomes('recalled', "$kept filtered recalled;age;removed=1",
+            'it is trusted again');
+
+    $redis->pipeline(['MULTI'], ['SADD', 'recalled', map { "i$_" } 1 .. 30],
+        ['XADD', 'recalled:feed', '*', op => 'add', seq => 3,
+         ids => encode_json([map { "i$_" } 1 .. 30])], ['EXEC']);
+    ok wait_until(sub { page('recalled') =~ /distrusted/ }), 'all once more';
+
+    $redis->cmd('DEL', 'recalled', 'recalled:feed');
+    ok wait_until(sub { replica('recalled')->{state} eq 'held' }), 'then gone';
+    ok wait_until(sub {
+        $got = page('recalled');
+        return $got =~ /\A$all degraded recalled;age;unknown;why=distrusted/;
+    }), 'what is kept is distrusted, too' or diag $got;
+
+    $redis->cmd('SADD', 'recalled', 'i1');
+    becomes('recalled', "$kept filtered recalled;age;removed=1", 'it heals');
+    $nginx->quit;
+};
+
+
 # One that was written when an absent key was an empty set.
 
 subtest 'an image of too few ids' => sub {

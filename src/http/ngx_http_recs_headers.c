@@ -342,7 +342,7 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
         }
 
         if (q->stale || q->unknown) {
-            p = ngx_sprintf(p, ";%s;why=%V", q->stale ? "stale" : "unknown",
+            p = ngx_sprintf(p, ";%s;why=%V", q->unknown ? "unknown" : "stale",
                             &ngx_recs_whys[q->why]);
         }
 

@@ -152,7 +152,7 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
             if (q->stale || q->unknown) {
                 why = ngx_recs_span(&ngx_recs_whys[q->why]);
 
-                recs_write_key(w, q->stale ? "stale" : "unknown");
+                recs_write_key(w, q->unknown ? "unknown" : "stale");
                 recs_write_true(w);
                 recs_write_key(w, "why");
                 recs_write_string(w, &why);
