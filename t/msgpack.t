@@ -526,7 +526,8 @@ subtest 'what was removed' => sub {
     my $ours = Data::MessagePack->unpack($r->body)->{_recs};
     is_deeply $ours, {
         state => 'filtered', total => 6, kept => 3, removed => 3,
-        explored => 0, sets => { in_stock => { removed => 3 } },
+        explored => 0, unidentified => 1,
+        sets => { in_stock => { removed => 3 } },
         items => [map { { id => $_, set => 'in_stock' } } 'b2', 'b2', 6],
     }, 'and what went';
 
