@@ -47,6 +47,9 @@ $explore
 HTTP
 
 $t->get("/page.json?user=u$_&event=e$_") for 1 .. 8;
+
+# A record that has no items.
+$t->request('HEAD', '/page.json?user=u9&event=e9');
 ok $nginx->quit, 'the log is written to its end';
 
 document_ok($t, 'docs/exposure.md', sub {

@@ -62,6 +62,12 @@ subtest 'the default page' => sub {
     is descriptor('v1')->{written}, 2, 'does not count';
     is descriptor('v1')->{expected}, 2, 'nor is it expected';
 
+    my $first = $t->write('first.ndjson', qq({"user":"_default","n":1}\n)
+                                          . qq({"user":"a","model":"m7"}\n));
+    my ($done) = load(@FACTS[1 .. 3], '--model=/model', qw(home first), $first);
+    is $done, 0, 'it may be the first';
+    is descriptor('first')->{model}, 'm7', 'versions are of a user\'s page';
+
     my $default = $t->write('default.json', qq([{"id":"b9"}]\n\n));
     my ($file, $output) = loads([$a], "--default=$default");
     is rows('v1')->{_default}, '[{"id":"b9"}]', 'a file';

@@ -82,7 +82,9 @@ ngx_recs_snapshots_changed(ngx_recs_snapshots_t *ss)
 {
     ss->shared->changes++;
 
-    if (ss->image && ss->image->image.state == NGX_RECS_IMAGE_IDLE) {
+    /* one that is under way is followed by another */
+
+    if (ss->image) {
         ss->image->image.begun = 0;
     }
 }
