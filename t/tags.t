@@ -634,10 +634,10 @@ HTTP
     is_deeply({ map { ($_ => $status->{$_}) } keys %$once }, twice($once),
               'what was done') or diag(explain($status));
     is_deeply($status->{pools}, {
-        fresh => { items => 3, refused => 1, refreshes => 0, failures => 0, held => undef,
-                   shown => 12, capped => 0, cap_full => 0, uncounted => 0 },
-        tiny => { items => 1, refused => 0, refreshes => 0, failures => 0, held => undef,
-                  shown => 0, capped => 0, cap_full => 0, uncounted => 0 },
+        fresh => { items => 3, refused => 1, refreshes => 0, failures => 0,
+                   held => undef, shown => 12, capped => 0, cap_full => 0, uncounted => 0 },
+        tiny => { items => 1, refused => 0, refreshes => 0, failures => 0,
+                  held => undef, shown => 0, capped => 0, cap_full => 0, uncounted => 0 },
     }, 'pools');
     is_deeply($status->{redis}, {
         main => { ready => 2, connections => 2, commands => 14, errors => 4,
