@@ -38,9 +38,9 @@ my $pool = join '', @entries[0 .. 9], qq({"weight":1}\n), "no JSON\n",
 
 $t->write('fresh.ndjson', $pool);
 $t->write('few.ndjson', join '', map { qq({"id":"n$_"}\n) } 1 .. 4, 30, 31);
-$t->write('stock.txt', join "\n", (map { "n$_" } grep { $_ % 5 } 1 .. 40),
-                       (map { "r$_" } 1 .. 30), 'a' .. 'z', 1001, 125,
-                       "\xc3\xa9", 'q"\\' . "\0", "r\xff", 'r"24', '');
+$redis->cmd('SADD', 'stock', (map { "n$_" } grep { $_ % 5 } 1 .. 40),
+            (map { "r$_" } 1 .. 30), 'a' .. 'z', 1001, 125, "\xc3\xa9",
+            'q"\\' . "\0", "r\xff", 'r"24', '');
 
 $redis->cmd('SADD', "seen:u$_", map { ("n$_", "r$_") } 4 * $_ .. 5 * $_)
     for 1 .. 6;
@@ -97,7 +97,7 @@ my $http = <<'HTTP';
 log_format exposure escape=none '$recs_exposure';
 recs_zone 16m;
 recs_redis main { server %%REDIS%%; }
-recs_set stock file=%%TESTDIR%%/stock.txt;
+recs_set stock redis=main key=stock;
 recs_set seen redis=main key=seen:$http_x_user;
 recs_pool fresh file=%%TESTDIR%%/fresh.ndjson weight=/weight category=/kind;
 recs_pool few file=%%TESTDIR%%/few.ndjson;

@@ -349,7 +349,8 @@ subtest 'it is counted, but for what is shown' => sub {
         my ($part) = @_;
         my ($old, $new) = map { $part->($_) } $before, $after;
         return { map { ($_ => $new->{$_} - $old->{$_}) }
-                 grep { !ref $new->{$_} && $new->{$_} != $old->{$_} }
+                 grep { ($new->{$_} // '') =~ /\A\d+\z/
+                        && $new->{$_} != $old->{$_} }
                  keys %$new };
     };
 
