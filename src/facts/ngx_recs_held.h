@@ -19,7 +19,7 @@ typedef struct {
     const char               *directive;    /* "recs_set" */
     const ngx_str_t          *name;
     ngx_recs_redis_t         *redis;        /* NULL: it is a file */
-    const ngx_str_t          *source;       /* a key of it, or the file's path */
+    const ngx_str_t          *source;       /* a key of it, or a file's path */
     const char               *members;      /* "ids" */
     const char               *none;         /* what is so if it had none */
 } ngx_recs_held_of_t;

@@ -23,7 +23,7 @@
  */
 
 typedef struct {
-    ngx_atomic_t              why;      /* ngx_recs_why_e: none, absent, error */
+    ngx_atomic_t              why;      /* NGX_RECS_WHY_NONE, _ABSENT, _ERROR */
     ngx_atomic_t              since;    /* unix seconds, when it became that */
     ngx_atomic_t              members;
     ngx_atomic_t              looked;   /* ngx_current_msec when that look was
@@ -69,7 +69,7 @@ struct ngx_recs_watch_s {
 /* For the status and readiness. */
 
 typedef struct {
-    ngx_uint_t                known;    /* somebody looked within the last 3 s */
+    ngx_uint_t                known;    /* somebody looked in the last 3 s */
     ngx_recs_why_e            why;
     time_t                    since;    /* unix seconds; 0: not known */
     uint64_t                  members;

@@ -342,7 +342,8 @@ typedef struct {
     ngx_uint_t                  tag;
     ngx_uint_t                  reject_skew;
     ngx_uint_t                  on_bad_body;    /* ngx_http_recs_bad_e */
-    ngx_uint_t                  on_unidentified;    /* ngx_http_recs_unidentified_e */
+    ngx_uint_t                  on_unidentified;
+                                            /* ngx_http_recs_unidentified_e */
     time_t                      unidentified;   /* this worker: when the last
                                                    page came without an id */
     time_t                      expires;    /* s */
@@ -547,8 +548,8 @@ ngx_http_recs_ctx_t *ngx_http_recs_get_ctx(ngx_http_request_t *r);
 void ngx_http_recs_hold(ngx_http_recs_ctx_t *ctx);
 
 /*
- * What was held goes on to the next filters, or is given up: to be called before
- * they, or whoever answers instead, see anything of it.
+ * What was held goes on to the next filters, or is given up: to be called
+ * before they, or whoever answers instead, see anything of it.
  */
 
 void ngx_http_recs_release(ngx_http_recs_ctx_t *ctx);

@@ -4,10 +4,10 @@
  *
  * The header waits until the body is complete and the sets have answered.
  * nginx goes on with its request meanwhile, and so do other modules: a script
- * sleeps after it has printed the page, or reads it by a subrequest.  So nothing
- * is asked of what may be theirs by then.  The answer itself sends the response,
- * through the filters that come after; r->write_event_handler is called
- * afterwards, and only if nginx waits in it for what was held.
+ * sleeps after it has printed the page, or reads it by a subrequest.  So
+ * nothing is asked of what may be theirs by then.  The answer itself sends the
+ * response, through the filters that come after; r->write_event_handler is
+ * called afterwards, and only if nginx waits in it for what was held.
  */
 
 

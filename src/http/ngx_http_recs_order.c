@@ -2,13 +2,13 @@
 /*
  * Where the filter stands among other modules' filters.
  *
- * The filters of a response run in the reverse order of cycle->modules, and each
- * module that is loaded is put before the copy filter there: the last one would
- * be the first to see a page.  Lua captures what it sees of a subrequest: had it
- * been loaded after this module, a script would read pages that nobody filtered.
- * So the filter is a module of its own, which takes its place when all are
- * loaded: the first to run.  It is the only one that is moved, and over modules
- * whose postconfiguration is still to come.
+ * The filters of a response run in the reverse order of cycle->modules, and
+ * each module that is loaded is put before the copy filter there: the last one
+ * would be the first to see a page.  Lua captures what it sees of a subrequest:
+ * had it been loaded after this module, a script would read pages that nobody
+ * filtered.  So the filter is a module of its own, which takes its place when
+ * all are loaded: the first to run.  It is the only one that is moved, and over
+ * modules whose postconfiguration is still to come.
  */
 
 
@@ -54,8 +54,8 @@ ngx_module_t  ngx_http_recs_filter_module = {
 
 
 /*
- * srcache is the exception: it stores what it sees, and must see what comes from
- * behind.  It goes first if Lua need not come between.
+ * srcache is the exception: it stores what it sees, and must see what comes
+ * from behind.  It goes first if Lua need not come between.
  */
 
 void

@@ -431,8 +431,9 @@ ngx_http_recs_set_check_replica(ngx_http_recs_set_options_t *so)
 
     if (!so->replicated) {
         return so->of_replica
-               ? "can have \"feed=\", \"capacity=\", \"max_lag=\", \"resync=\", "
-                 "\"shrink=\" and \"image=\" only with \"replica=on\""
+               ? "can have \"feed=\", \"capacity=\", \"max_lag=\", "
+                 "\"resync=\", \"shrink=\" and \"image=\" only with "
+                 "\"replica=on\""
                : NULL;
     }
 

@@ -1,8 +1,8 @@
 
 /*
  * A page: the shelves of a document, the items on them, their ids, the arrays
- * in step with them, and the values (versions, dates) that stand elsewhere.  All as spans of the
- * document's text, found in one pass over it.
+ * in step with them, and the values (versions, dates) that stand elsewhere.
+ * All as spans of the document's text, found in one pass over it.
  */
 
 

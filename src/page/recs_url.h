@@ -13,8 +13,8 @@ typedef enum {
     RECS_URL_PERCENT = 0,       /* "%2B" alone: cookies, as encodeURIComponent()
                                    writes them */
     RECS_URL_FORM               /* "+" is a space, too: queries, as
-                                   URLSearchParams writes them
-                                   (https://url.spec.whatwg.org/#concept-urlencoded-parser) */
+                                   URLSearchParams writes them (URL Standard,
+                                   "application/x-www-form-urlencoded") */
 } recs_url_form_e;
 
 
