@@ -13,6 +13,8 @@ typedef struct {
 } ngx_recs_ask_route_t;
 
 
+static void ngx_recs_ask_begin(ngx_recs_ask_t *ask, ngx_recs_question_t *q,
+    u_char *answers);
 static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
     ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_replica(ngx_recs_question_t *q,
@@ -64,20 +66,7 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        q->ask = ask;
-        q->unknown = 0;
-        q->why = NGX_RECS_WHY_NONE;
-        q->replica = 0;
-        q->stale = 0;
-        q->prefetched = 0;
-        q->remote = 0;
-        q->found = 0;
-        q->counted = 0;
-        q->uncounted = NGX_RECS_WHY_NONE;
-        ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
-        ngx_memzero(&q->count, sizeof(ngx_recs_redis_query_t));
-        ngx_memzero(&q->wait, sizeof(ngx_recs_prefetch_wait_t));
-        q->answers = answers;
+        ngx_recs_ask_begin(ask, q, answers);
         answers += ask->nids;
 
         if (q->skip) {
@@ -133,6 +122,28 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
     ngx_add_timer(&ask->timer, ask->timeout);
 
     return NGX_AGAIN;
+}
+
+
+static void
+ngx_recs_ask_begin(ngx_recs_ask_t *ask, ngx_recs_question_t *q,
+    u_char *answers)
+{
+    q->ask = ask;
+    q->unknown = 0;
+    q->why = NGX_RECS_WHY_NONE;
+    q->replica = 0;
+    q->stale = 0;
+    q->prefetched = 0;
+    q->remote = 0;
+    q->found = 0;
+    q->counted = 0;
+    q->uncounted = NGX_RECS_WHY_NONE;
+    q->answers = answers;
+
+    ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
+    ngx_memzero(&q->count, sizeof(ngx_recs_redis_query_t));
+    ngx_memzero(&q->wait, sizeof(ngx_recs_prefetch_wait_t));
 }
 
 

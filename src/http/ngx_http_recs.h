@@ -430,7 +430,7 @@ struct ngx_http_recs_ctx_s {
     ngx_str_t                   text;       /* the same, decompressed */
     unsigned                    last:1;     /* it is complete */
     unsigned                    gzip:1;
-    ngx_event_t                 rejecting;
+    ngx_event_t                *rejecting;  /* NULL: it isn't rejected */
 
     /* what is asked and decided */
 

@@ -32,7 +32,7 @@ static ngx_int_t ngx_http_recs_add_cleanup(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_cleanup(void *data);
 static void ngx_http_recs_answered(ngx_recs_ask_t *ask);
 static ngx_int_t ngx_http_recs_send(ngx_http_recs_ctx_t *ctx);
-static void ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx);
+static ngx_int_t ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_reject_handler(ngx_event_t *ev);
 static void ngx_http_recs_leave_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx,
@@ -120,8 +120,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     if (ctx->state == NGX_HTTP_RECS_TOO_LARGE
         && ngx_http_recs_rejects_body(ctx))
     {
-        ngx_http_recs_reject(ctx);
-        return NGX_OK;
+        return ngx_http_recs_reject(ctx);
     }
 
     if (ctx->state) {
@@ -213,8 +212,7 @@ ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx, ngx_chain_t *in)
         if (rc == NGX_DECLINED && ctx->state == NGX_HTTP_RECS_TOO_LARGE
             && ngx_http_recs_rejects_body(ctx))
         {
-            ngx_http_recs_reject(ctx);
-            return NGX_AGAIN;
+            return ngx_http_recs_reject(ctx) == NGX_OK ? NGX_AGAIN : NGX_ERROR;
         }
 
         if (rc == NGX_DECLINED) {
@@ -410,12 +408,16 @@ ngx_http_recs_cleanup(void *data)
         ngx_recs_ask_cancel(&ctx->ask);
     }
 
-    if (ctx->rejecting.timer_set) {
-        ngx_del_timer(&ctx->rejecting);
+    if (ctx->rejecting == NULL) {
+        return;
     }
 
-    if (ctx->rejecting.posted) {
-        ngx_delete_posted_event(&ctx->rejecting);
+    if (ctx->rejecting->timer_set) {
+        ngx_del_timer(ctx->rejecting);
+    }
+
+    if (ctx->rejecting->posted) {
+        ngx_delete_posted_event(ctx->rejecting);
     }
 }
 
@@ -469,8 +471,7 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
     if (ctx->reject
         || (!ctx->decided && ngx_http_recs_rejects_body(ctx)))
     {
-        ngx_http_recs_reject(ctx);
-        return NGX_OK;
+        return ngx_http_recs_reject(ctx);
     }
 
     if (!ctx->rewritten) {
@@ -516,17 +517,24 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
  * What comes until then is left where it is: nobody reads on.
  */
 
-static void
+static ngx_int_t
 ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx)
 {
+    ctx->rejecting = ngx_pcalloc(ctx->request->pool, sizeof(ngx_event_t));
+    if (ctx->rejecting == NULL) {
+        return NGX_ERROR;
+    }
+
     ctx->phase = NGX_HTTP_RECS_REJECTED;
     ctx->request->buffered |= NGX_HTTP_RECS_BUFFERED;
 
-    ctx->rejecting.handler = ngx_http_recs_reject_handler;
-    ctx->rejecting.data = ctx;
-    ctx->rejecting.log = ctx->request->connection->log;
+    ctx->rejecting->handler = ngx_http_recs_reject_handler;
+    ctx->rejecting->data = ctx;
+    ctx->rejecting->log = ctx->request->connection->log;
 
-    ngx_post_event(&ctx->rejecting, &ngx_posted_events);
+    ngx_post_event(ctx->rejecting, &ngx_posted_events);
+
+    return NGX_OK;
 }
 
 
@@ -630,8 +638,7 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     r = ctx->request;
 
     if (ngx_http_recs_convert_original(ctx) != NGX_OK) {
-        ngx_http_recs_reject(ctx);
-        return NGX_OK;
+        return ngx_http_recs_reject(ctx);
     }
 
     ngx_http_recs_release(ctx);

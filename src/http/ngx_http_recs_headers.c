@@ -10,6 +10,8 @@
 
 static ngx_int_t ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx);
+static u_char *ngx_http_recs_filter_decision(ngx_http_recs_ctx_t *ctx,
+    u_char *p);
 static ngx_int_t ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_timing_header(ngx_http_recs_ctx_t *ctx);
@@ -210,8 +212,6 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
 {
     u_char            *p;
     ngx_str_t          value;
-    ngx_uint_t         i, n;
-    recs_decision_t   *d;
 
     p = ngx_pnalloc(ctx->request->pool,
                     sizeof("too_large;why=truncated;row=too_large"
@@ -237,52 +237,7 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
     }
 
     if (ctx->decided) {
-        d = &ctx->decision;
-
-        p = ngx_sprintf(p, ";total=%uz;kept=%uz;removed=%uz;explored=%uz",
-                        d->total, d->kept, d->removed, d->explored);
-
-        if (ctx->conf->backfill) {
-            p = ngx_sprintf(p, ";backfilled=%uz", d->backfilled);
-        }
-
-        if (ctx->conf->distinct) {
-            p = ngx_sprintf(p, ";repeated=%uz", d->repeated);
-        }
-
-        if (d->unidentified) {
-            p = ngx_sprintf(p, ";unidentified=%uz", d->unidentified);
-        }
-
-        n = 0;
-
-        for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
-            if (ctx->versions[i].skewed) {
-                p = ngx_sprintf(p, "%s%V", n++ ? " " : ";skew=\"",
-                                &ngx_http_recs_versions[i]);
-            }
-        }
-
-        if (n) {
-            *p++ = '"';
-        }
-
-        n = 0;
-
-        for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
-            if (ctx->ages[i].stale) {
-                p = ngx_sprintf(p, "%s%V", n++ ? " " : ";stale=\"",
-                                &ngx_http_recs_ages[i]);
-            }
-        }
-
-        if (n) {
-            *p++ = '"';
-        }
-
-        if (ctx->page.not_utf8) {
-            p = ngx_sprintf(p, ";not_utf8");
-        }
+        p = ngx_http_recs_filter_decision(ctx, p);
     }
 
     value.len = p - value.data;
@@ -290,6 +245,63 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
     return ngx_http_recs_header(ctx->request, &ngx_http_recs_filter_name,
                                 &value)
            ? NGX_OK : NGX_ERROR;
+}
+
+
+static u_char *
+ngx_http_recs_filter_decision(ngx_http_recs_ctx_t *ctx, u_char *p)
+{
+    ngx_uint_t        i, n;
+    recs_decision_t  *d;
+
+    d = &ctx->decision;
+
+    p = ngx_sprintf(p, ";total=%uz;kept=%uz;removed=%uz;explored=%uz",
+                    d->total, d->kept, d->removed, d->explored);
+
+    if (ctx->conf->backfill) {
+        p = ngx_sprintf(p, ";backfilled=%uz", d->backfilled);
+    }
+
+    if (ctx->conf->distinct) {
+        p = ngx_sprintf(p, ";repeated=%uz", d->repeated);
+    }
+
+    if (d->unidentified) {
+        p = ngx_sprintf(p, ";unidentified=%uz", d->unidentified);
+    }
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
+        if (ctx->versions[i].skewed) {
+            p = ngx_sprintf(p, "%s%V", n++ ? " " : ";skew=\"",
+                            &ngx_http_recs_versions[i]);
+        }
+    }
+
+    if (n) {
+        *p++ = '"';
+    }
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
+        if (ctx->ages[i].stale) {
+            p = ngx_sprintf(p, "%s%V", n++ ? " " : ";stale=\"",
+                            &ngx_http_recs_ages[i]);
+        }
+    }
+
+    if (n) {
+        *p++ = '"';
+    }
+
+    if (ctx->page.not_utf8) {
+        p = ngx_sprintf(p, ";not_utf8");
+    }
+
+    return p;
 }
 
 

@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_recs_check_names(ngx_conf_t *cf, ngx_array_t *names,
 static ngx_int_t ngx_http_recs_add_zone(ngx_conf_t *cf,
     ngx_http_recs_main_conf_t *rmcf);
 static ngx_int_t ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs,
+    ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
 static ngx_int_t ngx_http_recs_init_process(ngx_cycle_t *cycle);
 static void ngx_http_recs_exit_process(ngx_cycle_t *cycle);
 
@@ -819,23 +821,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     rs = rmcf->sets.elts;
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
-        rs[i]->set.counters = (ngx_recs_set_counters_t *)
-            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SET,
-                                   &rs[i]->named.name);
-
-        if (rs[i]->set.watch) {
-            ngx_recs_watch_init_zone(rs[i]->set.watch, zone);
-        }
-
-        if (rs[i]->set.trust) {
-            ngx_recs_trust_init_zone(rs[i]->set.trust, zone);
-        }
-
-        if (rs[i]->set.replica
-            && ngx_recs_replica_init_zone(rs[i]->set.replica, zone,
-                                          shm_zone->shm.log)
-               != NGX_OK)
-        {
+        if (ngx_http_recs_init_zone_set(rs[i], shm_zone, zone) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -875,6 +861,31 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     return ngx_recs_zone_check(zone, shm_zone);
+}
+
+
+static ngx_int_t
+ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs, ngx_shm_zone_t *shm_zone,
+    ngx_recs_zone_t *zone)
+{
+    ngx_recs_set_t  *set;
+
+    set = &rs->set;
+
+    set->counters = (ngx_recs_set_counters_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_SET, &rs->named.name);
+
+    if (set->watch) {
+        ngx_recs_watch_init_zone(set->watch, zone);
+    }
+
+    if (set->trust) {
+        ngx_recs_trust_init_zone(set->trust, zone);
+    }
+
+    return set->replica
+           ? ngx_recs_replica_init_zone(set->replica, zone, shm_zone->shm.log)
+           : NGX_OK;
 }
 
 

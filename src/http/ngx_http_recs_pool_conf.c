@@ -251,6 +251,36 @@ ngx_http_recs_pool_cleanup(void *data)
 }
 
 
+/* NULL, or what is wrong with where the pool's items come from. */
+
+static const char *
+ngx_http_recs_pool_source(const ngx_http_recs_pool_options_t *po)
+{
+    const ngx_recs_pool_t  *pool;
+
+    pool = po->pool;
+
+    if (po->nsources != 1) {
+        return "must have exactly one of \"redis=\" and \"file=\"";
+    }
+
+    if (pool->redis) {
+        return pool->key.len ? NULL : "must have \"key=\" with \"redis=\"";
+    }
+
+    if (pool->key.len) {
+        return "can have \"key=\" only with \"redis=\"";
+    }
+
+    if (pool->image_path.len) {
+        return "can have \"image=\" only with \"redis=\", a file is there "
+               "anyway";
+    }
+
+    return NULL;
+}
+
+
 char *
 ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -296,9 +326,9 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_recs_wrong(&o, error);
     }
 
-    if (po.nsources != 1) {
-        return ngx_http_recs_wrong(&o, "must have exactly one of \"redis=\" "
-                                       "and \"file=\"");
+    error = ngx_http_recs_pool_source(&po);
+    if (error) {
+        return ngx_http_recs_wrong(&o, error);
     }
 
     if (!po.id && ngx_http_recs_pointer(cf, &id, &rp->pool.id) != NGX_OK) {
@@ -314,19 +344,7 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cln->data = &rp->pool;
 
     if (rp->pool.redis) {
-        return rp->pool.key.len ? NGX_CONF_OK
-                                : ngx_http_recs_wrong(&o, "must have \"key=\" "
-                                                          "with \"redis=\"");
-    }
-
-    if (rp->pool.key.len) {
-        return ngx_http_recs_wrong(&o, "can have \"key=\" only with "
-                                       "\"redis=\"");
-    }
-
-    if (rp->pool.image_path.len) {
-        return ngx_http_recs_wrong(&o, "can have \"image=\" only with "
-                                       "\"redis=\", a file is there anyway");
+        return NGX_CONF_OK;
     }
 
     if (ngx_recs_pool_load(&rp->pool, cf->log, &error) != NGX_OK) {
