@@ -272,7 +272,7 @@ $t->write('recs.js', <<'END');
 function body(r, data, flags) { r.sendBuffer(data.toUpperCase(), flags) }
 function length(r) { delete r.headersOut['Content-Length'] }
 function content(r) {
-    r.subrequest('/' + r.args.of, sr => r.return(sr.status, sr.responseBody))
+    r.subrequest('/' + r.args.of, sr => r.return(sr.status, sr.responseText))
 }
 async function awaited(r) {
     const sr = await r.subrequest('/' + r.args.of);

@@ -19,7 +19,7 @@ my $api = $t->upstream(sub {
     my ($req) = @_;
     return {
         body => $req->{args}{page},
-        headers => ['Content-Type' => "application/$req->{args}{type}"],
+        type => "application/$req->{args}{type}",
     };
 });
 
