@@ -224,27 +224,20 @@ ngx_http_recs_etag(ngx_http_recs_ctx_t *ctx)
     size_t            i;
     ngx_str_t         value;
     recs_str_t       *piece;
-    XXH3_state_t     *state;
+    XXH3_state_t      state;
     XXH128_hash_t     hash;
     ngx_table_elt_t  *h;
 
     static const ngx_str_t  name = ngx_string("ETag");
 
-    state = XXH3_createState();
-    if (state == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) XXH3_128bits_reset(state);
+    (void) XXH3_128bits_reset(&state);
 
     for (i = 0; i < ctx->output.npieces; i++) {
         piece = &ctx->output.pieces[i];
-        (void) XXH3_128bits_update(state, piece->data, piece->len);
+        (void) XXH3_128bits_update(&state, piece->data, piece->len);
     }
 
-    hash = XXH3_128bits_digest(state);
-
-    (void) XXH3_freeState(state);
+    hash = XXH3_128bits_digest(&state);
 
     value.data = ngx_pnalloc(ctx->request->pool, 2 + 32);
     if (value.data == NULL) {
