@@ -578,7 +578,9 @@ ngx_recs_ask_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
                && v->integer == (int64_t) q->ask->nids ? NGX_OK : NGX_ERROR;
     }
 
-    q->found |= ngx_recs_set_holds(v);
+    if (!q->found && ngx_recs_set_holds(v)) {
+        q->found = 1;
+    }
 
     return ngx_recs_set_answer(q->set, v, &q->answers[v->index]);
 }
