@@ -67,6 +67,12 @@ my $pages = <<'END';
         default_type application/json;
         alias %%TESTDIR%%/page.json;
     }
+    location = /aio {
+        recs on;
+        aio threads;
+        default_type application/json;
+        alias %%TESTDIR%%/page.json;
+    }
     location /index/ { recs on; index page.json; alias %%TESTDIR%%/; }
     location = /accel { recs on; proxy_pass http://%%API%%; }
     location = /cached {
@@ -98,7 +104,7 @@ END
 
 my @pages = (
     [page => 200, $shown], [unbuffered => 200, $shown], [file => 200, $shown],
-    ['index/' => 200, $shown], [accel => 200, $shown], [cached => 200, $shown],
+    [aio => 200, $shown], ['index/' => 200, $shown], [accel => 200, $shown], [cached => 200, $shown],
     [values => 200, $shown], [snapshot => 200, $shown],
     [shadow => 200, $page], [broken => 502, qr/502 Bad Gateway/],
     [fallback => 200, $shown], [dead => 502, qr/502 Bad Gateway/],

@@ -18,16 +18,24 @@ $redis->cmd('SADD', 'in_stock', 'b1', 'b3');
 my $page = '{"items":[{"id":"b1"},{"id":"b2"}]}';
 my $shown = '{"items":[{"id":"b1"}]}';
 
+my $blanks = ' ' x 200_000;     # several buffers of a file
+
 my $api = $t->upstream(sub {
     my ($req) = @_;
 
     return { body => "got " . length $req->{body}, type => 'text/plain' }
         if $req->{path} eq '/frag';
+    return $blanks . $page if $req->{path} eq '/large';
     return { body => '{"items":' } if $req->{path} eq '/broken';
     return $page;
 });
 
 my $dead = $t->port('DEAD');
+
+$t->write('page.json', $blanks . $page);
+
+$t->write("html/$_.html", "A[<!--# include virtual=\"/$_\" -->]Z")
+    for qw(thread cached);
 
 $t->write('html/stub.html', 'A[<!--# block name="none" -->nothing now'
     . '<!--# endblock --><!--# include virtual="/broken" stub="none" -->]Z');
@@ -42,6 +50,7 @@ $t->nginx(<<"END");
     recs_require in_stock;
     recs_lookup_timeout 10s;
     client_body_buffer_size 1k;
+    proxy_cache_path %%NGINX_DIR%%/cache keys_zone=pages:1m;
 
     server {
         listen %%LISTEN%%;
@@ -70,6 +79,19 @@ MODE
             proxy_pass http://%%API%%;
         }
         location = /dead { proxy_pass http://127.0.0.1:$dead; }
+        location = /thread {
+            recs on;
+            aio threads;
+            default_type application/json;
+            alias %%TESTDIR%%/page.json;
+        }
+        location = /cached {
+            recs on;
+            aio threads;
+            proxy_cache pages;
+            proxy_cache_valid 1h;
+            proxy_pass http://%%API%%/large;
+        }
         location /html/ { root %%TESTDIR%%; ssi on; }
     }
 END
@@ -97,6 +119,14 @@ subtest 'a stub in place of what failed' => sub {
         'a dead upstream: the stub';
     is $t->get('/html/stub.html')->body, 'A[nothing now]Z',
         'a rejected page: the stub';
+};
+
+
+# The content handler of such a subrequest ends long before the body does.
+subtest 'a file that a thread reads' => sub {
+    for my $of (qw(thread cached cached)) {
+        is $t->get("/html/$of.html")->body, "A[$blanks$shown]Z", $of;
+    }
 };
 
 

@@ -65,8 +65,8 @@ ngx_http_recs_release(ngx_http_recs_ctx_t *ctx)
 
 
 /*
- * The content of a subrequest has ended: whoever waits for the subrequest is
- * told when it was sent, and not before.
+ * The content of a subrequest has ended, or goes on without its handler:
+ * whoever waits for the subrequest is told when it was sent, and not before.
  */
 
 static ngx_int_t
@@ -108,6 +108,11 @@ ngx_http_recs_hold_waits(ngx_http_recs_ctx_t *ctx, ngx_int_t rc)
         || ngx_http_get_module_ctx(ctx->request, ngx_http_recs_module) != ctx)
     {
         return 0;
+    }
+
+    if (ctx->phase == NGX_HTTP_RECS_COLLECT) {
+        /* a thread reads the file (aio): the body goes on when it has */
+        return ctx->request->buffered != 0;
     }
 
     return ctx->phase == NGX_HTTP_RECS_WAIT
