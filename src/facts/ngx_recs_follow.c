@@ -12,6 +12,7 @@ static void ngx_recs_follow_gained(void *data);
 static void ngx_recs_follow_lost(void *data);
 static void ngx_recs_follow_timer(ngx_event_t *ev);
 static void ngx_recs_follow_take(ngx_recs_follow_t *f);
+static void ngx_recs_follow_enough(ngx_recs_follow_t *f);
 static void ngx_recs_follow_set_state(ngx_recs_follow_t *f,
     ngx_recs_replica_state_e state);
 static void ngx_recs_follow_held_of(ngx_recs_follow_t *f,
@@ -192,6 +193,7 @@ ngx_recs_follow_take(ngx_recs_follow_t *f)
     }
 
     recs_table_take(&f->writer, f->replica->table);
+    ngx_recs_follow_enough(f);
 
     ngx_recs_follow_unlock(f);
 
@@ -202,6 +204,28 @@ ngx_recs_follow_take(ngx_recs_follow_t *f)
     }
 
     ngx_recs_follow_resume(f);
+}
+
+
+/*
+ * What another configuration took for a set may be none any more, as it is
+ * empty, or has too few ids: then nothing was ever loaded.  Locked.
+ */
+
+static void
+ngx_recs_follow_enough(ngx_recs_follow_t *f)
+{
+    recs_table_stat_t    stat;
+    ngx_recs_replica_t  *replica;
+
+    replica = f->replica;
+
+    recs_table_stat(replica->table, &stat);
+
+    if (replica->shared->loaded && stat.ids < replica->guard.min_members) {
+        replica->shared->state = NGX_RECS_REPLICA_LOADING;
+        replica->shared->loaded = 0;
+    }
 }
 
 

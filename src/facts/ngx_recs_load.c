@@ -101,7 +101,11 @@ ngx_recs_load_answered(ngx_recs_follow_t *f)
         break;
 
     case NGX_RECS_STEP_END:
-        f->position.reached = f->ends[0];
+
+        if (f->replica->feed.len) {
+            f->position.reached = f->ends[0];
+        }
+
         ngx_recs_load_publish(f);
         break;
 
@@ -388,19 +392,18 @@ ngx_recs_load_scanned(ngx_recs_follow_t *f)
 
     if (f->cursor_len != 1 || f->cursor[0] != '0') {
         ngx_recs_load_scan(f);
-        return;
-    }
-
-    if (f->replica->feed.len) {
-        ngx_recs_load_end(f);
 
     } else {
-        ngx_recs_load_publish(f);
+        ngx_recs_load_end(f);
     }
 }
 
 
-/* The scan may have seen entries up to the feed's end as it is now. */
+/*
+ * The scan may have seen entries up to the feed's end as it is now.  One of a
+ * key that goes meanwhile ends early, as if that had been all: how many ids are
+ * there now?
+ */
 
 static void
 ngx_recs_load_end(ngx_recs_follow_t *f)
@@ -409,7 +412,11 @@ ngx_recs_load_end(ngx_recs_follow_t *f)
 
     conn = ngx_recs_load_conn(f, NGX_RECS_STEP_END);
 
-    ngx_recs_load_ask_end(f, conn, 0, ngx_recs_feed_end_value);
+    if (f->replica->feed.len) {
+        ngx_recs_load_ask_end(f, conn, 0, ngx_recs_feed_end_value);
+    }
+
+    ngx_recs_load_ask_count(f, conn, 1);
 
     if (f->npending == 0) {
         ngx_recs_load_answered(f);
@@ -435,9 +442,10 @@ ngx_recs_load_publish(ngx_recs_follow_t *f)
     replica = f->replica;
     shared = replica->shared;
 
-    /* which may have gone while it was scanned */
+    /* which may have gone while it was scanned, or since */
 
-    if (!ngx_recs_follow_may(f, recs_table_next(&f->writer))) {
+    if (!ngx_recs_follow_may(f, ngx_min(recs_table_next(&f->writer), f->ids)))
+    {
         return;
     }
 

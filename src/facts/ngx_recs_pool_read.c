@@ -48,6 +48,10 @@ struct ngx_recs_pool_draft_s {
     recs_str_t                id;           /* of the entry being read */
     u_char                    cursor[NGX_RECS_POOL_CURSOR];
     size_t                    cursor_len;
+    ngx_uint_t                pieces;       /* that were asked for */
+    ngx_uint_t                proving;      /* the last one only shows if the
+                                               key is still there */
+    ngx_uint_t                shown;        /* it has an entry */
 };
 
 
@@ -92,6 +96,8 @@ static ngx_int_t ngx_recs_pool_lines(ngx_recs_pool_t *pool,
 
 static void ngx_recs_pool_refresh_redis(ngx_recs_pool_t *pool);
 static const char *ngx_recs_pool_scan(ngx_recs_pool_t *pool);
+static const char *ngx_recs_pool_prove(ngx_recs_pool_t *pool);
+static ngx_uint_t ngx_recs_pool_gone(const ngx_recs_pool_draft_t *draft);
 static ngx_int_t ngx_recs_pool_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static ngx_int_t ngx_recs_pool_cursor(ngx_recs_pool_draft_t *draft,
@@ -576,7 +582,7 @@ ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
     }
 
     known = ngx_recs_pool_before(pool, &before);
-    n = draft->entries.nelts;
+    n = ngx_recs_pool_gone(draft) ? 0 : draft->entries.nelts;
 
     verdict = recs_guard_judge(&pool->guard, &pool->shared->held,
                                known ? before.left : 0, n, ngx_current_msec);
@@ -826,10 +832,39 @@ ngx_recs_pool_scan(ngx_recs_pool_t *pool)
     argv[3] = "COUNT";
     argvlen[3] = 5;
     argv[4] = (const char *) count;
-    argvlen[4] = ngx_sprintf(count, "%d", NGX_RECS_POOL_STEP) - count;
+    argvlen[4] = ngx_sprintf(count, "%d", pool->draft->proving
+                                          ? 1 : NGX_RECS_POOL_STEP) - count;
+
+    pool->draft->pieces++;
 
     return ngx_recs_redis_send(conn, &pool->query, 5, argv, argvlen) == NGX_OK
            ? NULL : "redis can't be asked";
+}
+
+
+/*
+ * What is read in pieces ends early, as if that had been all, when the key goes
+ * meanwhile.  Is an entry there?
+ */
+
+static const char *
+ngx_recs_pool_prove(ngx_recs_pool_t *pool)
+{
+    pool->draft->proving = 1;
+    pool->draft->cursor[0] = '0';
+    pool->draft->cursor_len = 1;
+
+    return ngx_recs_pool_scan(pool);
+}
+
+
+/* A piece may be empty, and not the last one. */
+
+static ngx_uint_t
+ngx_recs_pool_gone(const ngx_recs_pool_draft_t *draft)
+{
+    return draft->proving && !draft->shown && draft->cursor_len == 1
+           && draft->cursor[0] == '0';
 }
 
 
@@ -858,6 +893,11 @@ ngx_recs_pool_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
 
     if (v->type != NGX_RECS_REDIS_STRING) {
         return NGX_ERROR;
+    }
+
+    if (draft->proving) {
+        draft->shown = 1;
+        return NGX_OK;
     }
 
     if (draft->failed) {
@@ -950,9 +990,18 @@ ngx_recs_pool_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     } else if (draft->failed) {
         why = draft->failed;
 
-    } else if (draft->cursor_len != 1 || draft->cursor[0] != '0') {
-
+    } else if (!draft->proving
+               && (draft->cursor_len != 1 || draft->cursor[0] != '0'))
+    {
         why = ngx_recs_pool_scan(pool);
+
+        if (why == NULL) {
+            return;
+        }
+
+    } else if (!draft->proving && draft->pieces > 1) {
+
+        why = ngx_recs_pool_prove(pool);
 
         if (why == NULL) {
             return;
