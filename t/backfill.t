@@ -359,7 +359,7 @@ subtest 'twice of what may be missing is asked about, at most 100' => sub {
 
     my $asked = sub {
         my ($path, $page) = @_;
-        my @commands = $redis->watch(sub { fetch($path, $page) });
+        my @commands = $redis->asked(sub { fetch($path, $page) });
         return 'not one command' if @commands != 1;
         return [$commands[0] =~ /"([^"]*)"/g];
     };

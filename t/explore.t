@@ -419,7 +419,7 @@ subtest 'p is the probability, found independently' => sub {
 
         $t->answered(sub { fetch($path, $text, e => 1) });
 
-        my @commands = $redis->watch(sub {
+        my @commands = $redis->asked(sub {
             @responses = map { fetch($path, $text, e => $_) } 1 .. 40;
         });
 

@@ -215,7 +215,7 @@ subtest 'weighted: p is the probability, found independently' => sub {
 
     $t->answered(sub { fetch('panel', page('p1'), e => 1) });
 
-    my @commands = $redis->watch(sub {
+    my @commands = $redis->asked(sub {
         @responses = map { fetch('panel', page('p1'), e => $_) } 1 .. $n;
     });
 

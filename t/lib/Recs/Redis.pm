@@ -25,6 +25,7 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
     $redis->calls('smismember');    # how often it was called
     $redis->reset_calls;
     my @lines = $redis->watch(sub { ... });     # MONITOR while it runs
+    my @lines = $redis->asked(sub { ... });     # without looks at sets' sizes
     $redis->clients;                # connections but our own
 
 =head1 DESCRIPTION
@@ -264,6 +265,16 @@ sub watch {
 
     $monitor->close;
     return @lines;
+}
+
+
+# The same, but for how many members a set has: the leader looks every second,
+# pages do where it is late.
+
+sub asked {
+    my ($self, $code) = @_;
+
+    return grep { !/"(?:SCARD|ZCARD|HLEN)"/ } $self->watch($code);
 }
 
 
