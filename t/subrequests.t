@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Recs::Process qw(slurp);
 use Recs::Test;
 use Test::More;
 
@@ -44,7 +45,7 @@ $t->write('html/dead.html', 'A[<!--# block name="none" -->nothing now'
 $t->write('html/good.html', 'A[<!--# block name="none" -->nothing now'
     . '<!--# endblock --><!--# include virtual="/page" stub="none" -->]Z');
 
-$t->nginx(<<"END");
+my $nginx = $t->nginx(<<"END");
     recs_redis main { server %%REDIS%%; }
     recs_set in_stock redis=main key=in_stock;
     recs_require in_stock;
@@ -93,6 +94,22 @@ MODE
             proxy_pass http://%%API%%/large;
         }
         location /html/ { root %%TESTDIR%%; ssi on; }
+        location / { recs on; proxy_pass http://%%API%%/page; }
+    }
+
+    server {
+        listen %%LISTEN_F%%;
+        root %%NGINX_DIR%%/tmp/stored;
+
+        location / {
+            proxy_store on;
+            proxy_pass http://127.0.0.1:%%PORT%%;
+        }
+        location = /by-get {
+            proxy_store on;
+            proxy_method GET;
+            proxy_pass http://127.0.0.1:%%PORT%%;
+        }
     }
 END
 
@@ -127,6 +144,22 @@ subtest 'a file that a thread reads' => sub {
     for my $of (qw(thread cached cached)) {
         is $t->get("/html/$of.html")->body, "A[$blanks$shown]Z", $of;
     }
+};
+
+
+# Without a length it can't tell that there is more than nothing.
+subtest 'an nginx in front that stores' => sub {
+    my $stored = sub {
+        my $path = "$nginx->{dir}/tmp/stored$_[0]";
+        return -e $path ? slurp($path) : undef;
+    };
+
+    is $t->request('HEAD', '/as-asked', { port => 'F' })->status, 200, 'HEAD';
+    is $stored->('/as-asked'), '', 'stored empty';
+
+    is $t->request('HEAD', '/by-get', { port => 'F' })->status, 200,
+        'HEAD, with proxy_method GET';
+    is $stored->('/by-get'), $shown, 'stored is the page';
 };
 
 
