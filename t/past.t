@@ -430,6 +430,24 @@ subtest 'nginx starts with Redis down, or older' => sub {
 };
 
 
+# By a clock that was wrong for a while.
+
+subtest 'a move of another century' => sub {
+    $redis->cmd('LPUSH', '{home}:history',
+                '{"time":4102444800,"event":"publish","version":"v7"}');
+    ok looks(), 'it is seen';
+
+    load($_) for qw(v21 v22);
+    publish('v21');
+    ok becomes('v21'), 'the next one is published';
+    $redis->cmd('LREM', '{home}:history', 0,
+                '{"time":4102444800,"event":"publish","version":"v7"}');
+    publish('v22');
+    ok becomes('v22'), 'and so when the clock is right';
+    is channel()->{lost}, 0, 'nothing is lost';
+};
+
+
 subtest 'an image that is torn' => sub {
     $nginx->quit;
     my $bytes = slurp("$dir/home");

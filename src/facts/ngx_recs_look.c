@@ -17,6 +17,13 @@
 
 #define NGX_RECS_LOOK_MOVES     "31"
 
+/*
+ * A move so much ahead is of a clock that was wrong, s: no other would come
+ * after it for years.
+ */
+
+#define NGX_RECS_LOOK_AHEAD     86400
+
 /* So many of the versions that were rolled back: SRANDMEMBER's argument. */
 
 #define NGX_RECS_LOOK_MARKS     NGX_RECS_PAST_VERSIONS
@@ -1231,6 +1238,10 @@ ngx_recs_look_history_value(ngx_recs_redis_query_t *query,
     }
 
     ngx_recs_move_read(&move, &v->str);
+
+    if (move.time > ((uint64_t) ngx_time() + NGX_RECS_LOOK_AHEAD) * 1000) {
+        move.time = 0;
+    }
 
     look->moved = ngx_max(look->moved, move.time);
 
