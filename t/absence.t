@@ -243,6 +243,19 @@ subtest 'FLUSHALL: the very next page is full' => sub {
 };
 
 
+subtest 'FLUSHALL: the page that finds it, and its other sets' => sub {
+    for (1 .. 3) {
+        soon('/both?u=u1', 'filtered: b2: plain;removed=3, '
+             . 'recalled;removed=1, seen;removed=1', 'all is there');
+
+        $redis->cmd('FLUSHALL');
+        is(says('/both?u=u1'), "degraded: $all: plain;unknown;why=absent, "
+           . 'recalled;unknown;why=absent, seen;removed=0', 'nothing is');
+        fill();
+    }
+};
+
+
 subtest 'DEL, and a key that was renamed' => sub {
     $redis->cmd('DEL', 'plain');
     is(says('/in/plain'), "degraded: $all: plain;unknown;why=absent", 'DEL');

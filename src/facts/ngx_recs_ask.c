@@ -24,6 +24,7 @@ static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
 static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
+static void ngx_recs_ask_doubt(ngx_recs_ask_t *ask);
 static void ngx_recs_ask_trust(ngx_recs_ask_t *ask);
 static void ngx_recs_ask_judge(ngx_recs_question_t *q);
 static ngx_uint_t ngx_recs_ask_counts(const ngx_recs_question_t *q);
@@ -367,8 +368,17 @@ ngx_recs_ask_counts(const ngx_recs_question_t *q)
         return 0;
     }
 
-    if (set->watch && ngx_recs_watch_fresh(set->watch)) {
-        return set->watch->shared->why != NGX_RECS_WHY_NONE;
+    if (set->watch) {
+
+        /* also if that is long ago: who finds it there says so to all */
+
+        if (set->watch->shared->why != NGX_RECS_WHY_NONE) {
+            return 1;
+        }
+
+        if (ngx_recs_watch_fresh(set->watch)) {
+            return 0;
+        }
     }
 
     return q->exclude || set->min_members > 1;
@@ -682,10 +692,39 @@ ngx_recs_ask_settled(ngx_recs_ask_t *ask)
         return;
     }
 
+    ngx_recs_ask_doubt(ask);
+
+    if (ask->npending) {
+        return;
+    }
+
     ngx_del_timer(&ask->timer);
     ngx_recs_ask_trust(ask);
 
     ask->handler(ask);
+}
+
+
+/*
+ * All answers are there.  One that relied on what the leader had found may be
+ * doubtful by now: this response itself has found another set absent.
+ */
+
+static void
+ngx_recs_ask_doubt(ngx_recs_ask_t *ask)
+{
+    ngx_uint_t            i;
+    ngx_recs_question_t  *q;
+
+    for (i = 0; i < ask->nquestions; i++) {
+        q = &ask->questions[i];
+
+        if (q->set->source == NGX_RECS_SET_REDIS && !q->skip && !q->replica
+            && q->why == NGX_RECS_WHY_NONE)
+        {
+            ngx_recs_ask_judge(q);
+        }
+    }
 }
 
 
