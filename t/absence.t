@@ -102,6 +102,8 @@ server {
                           recs_lookup_timeout 50ms; }
     location /not/silent { recs_exclude silent; proxy_pass http://%%API%%;
                            recs_lookup_timeout 50ms; }
+    location /whole { recs_require whole_plain; recs_exclude recalled;
+                      proxy_pass http://%%API%%; }
     location /both { recs_require plain; recs_exclude recalled seen;
                      proxy_pass http://%%API%%; }
     location /status { recs off; recs_status; }
@@ -251,6 +253,17 @@ subtest 'FLUSHALL: the page that finds it, and its other sets' => sub {
         $redis->cmd('FLUSHALL');
         is(says('/both?u=u1'), "degraded: $all: plain;unknown;why=absent, "
            . 'recalled;unknown;why=absent, seen;removed=0', 'nothing is');
+        fill();
+
+        soon('/whole', 'filtered: b1 b2: whole_plain;prefetched;removed=3, '
+             . 'recalled;removed=1', 'all is there');
+        ok(wait_until(sub { ready() !~ /"(?:whole_plain|recalled)"/ }),
+           'as the leader has seen');
+
+        $redis->cmd('FLUSHALL');
+        like(says('/whole'), qr/^degraded:\ \Q$all\E:\ whole_plain;unknown;
+             why=absent(?:;prefetched)?,\ recalled;unknown;why=absent$/x,
+             'nothing is, as a whole');
         fill();
     }
 };

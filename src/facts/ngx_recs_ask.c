@@ -395,6 +395,13 @@ ngx_recs_ask_absent(ngx_recs_question_t *q)
     if (q->set->watch == NULL) {
         ngx_recs_set_ill(q->set, &q->key, q->look.members ? &few : &absent,
                          q->ask->log);
+
+    } else if (q->prefetched
+               && q->set->watch->shared->why != NGX_RECS_WHY_ABSENT)
+    {
+        /* the leader will see it; until then: */
+
+        ngx_recs_watch_doubt(q->set->watch);
     }
 
     ngx_recs_ask_unknown(q, NGX_RECS_WHY_ABSENT);

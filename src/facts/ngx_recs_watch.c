@@ -24,7 +24,6 @@ static void ngx_recs_watch_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error);
 static void ngx_recs_watch_changed(ngx_recs_watch_t *watch,
     ngx_recs_why_e before, ngx_recs_why_e why, ngx_log_t *log);
-static void ngx_recs_watch_doubt(ngx_recs_watch_t *watch);
 
 
 /* An entry is named after all that what it says depends on. */
@@ -334,8 +333,8 @@ ngx_recs_watch_changed(ngx_recs_watch_t *watch, ngx_recs_why_e before,
 
 /* What took this key may have taken others: a flush takes all. */
 
-static void
-ngx_recs_watch_doubt(ngx_recs_watch_t *watch)
+void
+ngx_recs_watch_doubt(const ngx_recs_watch_t *watch)
 {
     ngx_recs_watch_t  *other;
 
