@@ -495,7 +495,7 @@ sub page {
     wait_until(sub {
         $r = $t->get(($path // '/recommendations') . "?user=$user"
                      . ($more // ''), { port => $port });
-        ($r->header('Recs-Filter') // '') !~ /^degraded/;
+        ($r->header('Recs-Filter') // '') !~ /^degraded|;row=(?:kept|unknown)/;
     });
 
     return $r;
