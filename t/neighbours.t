@@ -73,6 +73,12 @@ my $pages = <<'END';
         default_type application/json;
         alias %%TESTDIR%%/page.json;
     }
+    location = /oversize {
+        recs on;
+        recs_max_body_size 10;
+        default_type application/json;
+        alias %%TESTDIR%%/page.json;
+    }
     location /index/ { recs on; index page.json; alias %%TESTDIR%%/; }
     location = /accel { recs on; proxy_pass http://%%API%%; }
     location = /cached {
@@ -104,7 +110,8 @@ END
 
 my @pages = (
     [page => 200, $shown], [unbuffered => 200, $shown], [file => 200, $shown],
-    [aio => 200, $shown], ['index/' => 200, $shown], [accel => 200, $shown], [cached => 200, $shown],
+    [aio => 200, $shown], [oversize => 502, qr/502 Bad Gateway/],
+    ['index/' => 200, $shown], [accel => 200, $shown], [cached => 200, $shown],
     [values => 200, $shown], [snapshot => 200, $shown],
     [shadow => 200, $page], [broken => 502, qr/502 Bad Gateway/],
     [fallback => 200, $shown], [dead => 502, qr/502 Bad Gateway/],
@@ -208,6 +215,22 @@ beside 'lua', \@lua, <<"END",
             ngx.print(r.body)
         }
     }
+    location = /failing {
+        recs on;
+        recs_max_body_size 10;
+        content_by_lua_block {
+            ngx.header.content_type = "application/json"
+            ngx.print(ngx.var.page)
+            ngx.exit(ngx.ERROR)
+        }
+    }
+    location = /patient {
+        content_by_lua_block {
+            local r = ngx.location.capture("/failing")
+            ngx.sleep(0.1)
+            ngx.print(r.truncated, r.body)
+        }
+    }
     location = /early {
         rewrite_by_lua_block {
             ngx.ctx.body = ngx.location.capture("/page").body
@@ -261,6 +284,8 @@ sub {
     if ($version ne 'http2') {
         is $c->get('/captures')->body, $shown x 3, 'three at once';
         is $c->get('/early')->body, $shown, 'captured before the content';
+        is $c->get('/patient')->body, 'true',
+            'rejected, and then ended by its script';
         is $c->get('/late')->body, $shown, 'read, long before it is printed';
     }
 

@@ -538,6 +538,10 @@ void ngx_http_recs_order(ngx_conf_t *cf);
 
 ngx_http_recs_ctx_t *ngx_http_recs_get_ctx(ngx_http_request_t *r);
 
+/* Awaits no answer any more, and rejects nothing: the request has ended. */
+
+void ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx);
+
 /*
  * ngx_http_recs_hold.c
  *

@@ -120,6 +120,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     if (ctx->state == NGX_HTTP_RECS_TOO_LARGE
         && ngx_http_recs_rejects_body(ctx))
     {
+        ngx_http_recs_hold(ctx);
         return ngx_http_recs_reject(ctx);
     }
 
@@ -404,6 +405,13 @@ ngx_http_recs_cleanup(void *data)
 
     ctx->ended = 1;
 
+    ngx_http_recs_abandon(ctx);
+}
+
+
+void
+ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx)
+{
     if (ctx->phase == NGX_HTTP_RECS_WAIT) {
         ngx_recs_ask_cancel(&ctx->ask);
     }

@@ -89,10 +89,7 @@ ngx_http_recs_hold_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 
     parent = ctx->hold.parent;
 
-    if (ctx->phase == NGX_HTTP_RECS_WAIT) {
-        ngx_recs_ask_cancel(&ctx->ask);
-    }
-
+    ngx_http_recs_abandon(ctx);
     ngx_http_recs_release(ctx);
 
     return parent ? parent->handler(r, parent->data, rc) : rc;
