@@ -469,8 +469,8 @@ Redis hangs. The page comes all the same, 15 ms later, and says what it lacks:
     curl -si '$url?user=$user' | grep Recs-
     kill -CONT $redis
 
-Somebody deletes what is in stock. Nothing has sold out: the page stays, and says
-that it doesn't know. It is filtered again with the first page after that:
+Somebody deletes what is in stock. Nothing has sold out: the page stays, and
+says that it doesn't know. It is filtered again with the first page after that:
 
     redis-cli -s $dir/redis.sock COPY in_stock kept
     redis-cli -s $dir/redis.sock DEL in_stock

@@ -400,8 +400,8 @@ end
 
 
 -- Returns the version that was active before, or nil.  Publishing the active
--- one again changes nothing.  With restore= what was rolled back may return; the
--- history says so, as edges remember what was rolled back, too.
+-- one again changes nothing.  With restore= what was rolled back may return;
+-- the history says so, as edges remember what was rolled back, too.
 
 local function publish(keys, args)
     local version = check_version(args[1])

@@ -123,7 +123,7 @@ void ngx_recs_watch_stat(const ngx_recs_watch_t *watch,
     ngx_recs_watch_stat_t *stat);
 
 
-/* The set is absent: what is known of others of its Redis is no longer fresh. */
+/* The set is absent: what is known of others of its Redis is not fresh now. */
 
 void ngx_recs_watch_doubt(const ngx_recs_watch_t *watch);
 
