@@ -1,14 +1,15 @@
 
+/*
+ * The leader looks at what Redis says of a snapshot's channels: when it has
+ * begun to lead, each poll, and when a change is published.  A look is a few
+ * steps of questions; what they say is judged by ngx_recs_verdict.c.
+ */
+
+
 #include "ngx_recs_look.h"
 #include "ngx_recs_snapshots_image.h"
+#include "ngx_recs_verdict.h"
 
-
-/* What SMISMEMBER is asked about: bits in the order of its arguments. */
-
-#define NGX_RECS_LOOK_NEW       0x01
-#define NGX_RECS_LOOK_ACTIVE    0x02
-#define NGX_RECS_LOOK_PREVIOUS  0x04
-#define NGX_RECS_LOOK_VERSIONS  3
 
 #define NGX_RECS_LOOK_ARGS      (2 + NGX_RECS_DESCRIPTOR_FIELDS)
 #define NGX_RECS_LOOK_QUERIES   3
@@ -26,8 +27,7 @@
 
 /* So many of the versions that were rolled back: SRANDMEMBER's argument. */
 
-#define NGX_RECS_LOOK_MARKS     NGX_RECS_PAST_VERSIONS
-#define NGX_RECS_LOOK_MARKS_ARG "64"
+#define NGX_RECS_LOOK_MARKS     "64"
 
 /* The longest key, and more. */
 
@@ -59,10 +59,6 @@ typedef struct {
 /* One channel's. */
 
 struct ngx_recs_look_s {
-    ngx_recs_snapshots_t         *snapshots;
-    ngx_recs_channel_t           *channel;
-    ngx_log_t                    *log;
-
     ngx_recs_look_step_e          step;
     ngx_uint_t                    again;    /* something changed meanwhile */
     ngx_uint_t                    npending;
@@ -70,21 +66,7 @@ struct ngx_recs_look_s {
     ngx_recs_redis_conn_t        *conn;     /* of this step: what is asked first
                                                is answered first */
 
-    ngx_recs_text_t               version;  /* that the channel names */
-    ngx_uint_t                    named;    /* it names any */
-    ngx_uint_t                    told;     /* Redis showed the history */
-    uint64_t                      moved;    /* its newest move, unix ms; 0: it
-                                               has none */
-    uint64_t                      restored; /* its newest that says that version
-                                               may return */
-    ngx_recs_draft_t              draft;
-    ngx_uint_t                    rolled_back;  /* such bits */
-    ngx_uint_t                    nmarks;
-    ngx_recs_text_t               marks[NGX_RECS_LOOK_MARKS];
-    ngx_recs_channel_state_t      before;   /* what is published */
-    ngx_recs_channel_state_t      state;    /* what will be */
-    u_char                        error[NGX_RECS_REASON_MAX];
-    size_t                        error_len;
+    ngx_recs_verdict_t            verdict;
 
     ngx_recs_text_t               skip;     /* a version whose default page
                                                can't be kept */
@@ -106,25 +88,6 @@ static void ngx_recs_look_ask_rolled_back(ngx_recs_look_t *look, u_char *buf);
 static void ngx_recs_look_ask_version(ngx_recs_look_t *look);
 static void ngx_recs_look_ask_page(ngx_recs_look_t *look);
 
-static void ngx_recs_look_judge(ngx_recs_look_t *look);
-static void ngx_recs_look_no_pointer(ngx_recs_look_t *look);
-static ngx_uint_t ngx_recs_look_returned(ngx_recs_look_t *look);
-static ngx_uint_t ngx_recs_look_replaced(ngx_recs_look_t *look);
-static void ngx_recs_look_refuse_returned(ngx_recs_look_t *look,
-    const char *reason);
-static void ngx_recs_look_read(ngx_recs_look_t *look);
-static void ngx_recs_look_adopt(ngx_recs_look_t *look,
-    const ngx_recs_descriptor_t *d);
-static void ngx_recs_look_refuse(ngx_recs_look_t *look,
-    ngx_recs_refusal_e refusal, const ngx_str_t *reason);
-static ngx_int_t ngx_recs_look_publish(ngx_recs_look_t *look);
-static void ngx_recs_look_drop_page(ngx_recs_look_t *look);
-static ngx_uint_t ngx_recs_look_remember(ngx_recs_look_t *look);
-static ngx_uint_t ngx_recs_look_remember_marks(ngx_recs_look_t *look);
-static ngx_uint_t ngx_recs_look_remember_move(ngx_recs_look_t *look);
-static void ngx_recs_look_log(ngx_recs_look_t *look);
-static void ngx_recs_look_log_adopted(ngx_recs_look_t *look);
-static void ngx_recs_look_log_refusal(ngx_recs_look_t *look);
 static void ngx_recs_look_keep_page(ngx_recs_look_t *look, ngx_str_t *page);
 static void ngx_recs_look_skip_page(ngx_recs_look_t *look,
     const ngx_str_t *why);
@@ -144,6 +107,7 @@ static ngx_int_t ngx_recs_look_pointer_value(ngx_recs_redis_query_t *query,
 static void ngx_recs_look_failed(ngx_recs_look_t *look,
     ngx_recs_look_query_t *lq, const ngx_str_t *error);
 static void ngx_recs_look_untold(ngx_recs_look_t *look, const ngx_str_t *error);
+static ngx_recs_said_t *ngx_recs_look_said(ngx_recs_redis_query_t *query);
 static ngx_int_t ngx_recs_look_history_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static ngx_int_t ngx_recs_look_mark_value(ngx_recs_redis_query_t *query,
@@ -173,10 +137,10 @@ ngx_recs_look_init(ngx_recs_snapshots_t *ss, ngx_cycle_t *cycle)
     for (i = 0; i < ss->nchannels; i++) {
         look = &looks[i];
 
-        look->snapshots = ss;
-        look->channel = &ss->channels[i];
-        look->channel->look = look;
-        look->log = cycle->log;
+        look->verdict.snapshots = ss;
+        look->verdict.channel = &ss->channels[i];
+        look->verdict.channel->look = look;
+        look->verdict.log = cycle->log;
 
         for (n = 0; n < NGX_RECS_LOOK_QUERIES; n++) {
             look->queries[n].look = look;
@@ -314,7 +278,7 @@ static void
 ngx_recs_look_start(ngx_recs_look_t *look)
 {
     u_char      buf[NGX_RECS_LOOK_KEY];
-    ngx_str_t   key, args[4];
+    ngx_str_t   key, args[4], *prefix;
 
     if (look->step != NGX_RECS_LOOK_IDLE) {
         look->again = 1;
@@ -322,31 +286,20 @@ ngx_recs_look_start(ngx_recs_look_t *look)
     }
 
     look->again = 0;
-    look->named = 0;
-    look->told = 0;
-    look->moved = 0;
-    look->restored = 0;
-    look->rolled_back = 0;
-    look->nmarks = 0;
-    look->error_len = 0;
-    ngx_memzero(&look->version, sizeof(ngx_recs_text_t));
-    ngx_memzero(&look->draft, sizeof(ngx_recs_draft_t));
-    ngx_memzero(&look->before, sizeof(ngx_recs_channel_state_t));
+    ngx_recs_verdict_begin(&look->verdict);
 
-    (void) ngx_recs_channel_state(look->channel, &look->before);
-    ngx_memcpy(&look->state, &look->before, sizeof(ngx_recs_channel_state_t));
+    prefix = &look->verdict.snapshots->prefix;
 
     key.data = buf;
-    key.len = ngx_sprintf(buf, "{%V}:channel:%V", &look->snapshots->prefix,
-                          &look->channel->name) - buf;
+    key.len = ngx_sprintf(buf, "{%V}:channel:%V", prefix,
+                          &look->verdict.channel->name) - buf;
 
     ngx_recs_look_begin(look, NGX_RECS_LOOK_POINTER);
     ngx_recs_look_get(look, &key, ngx_recs_look_pointer_value);
 
     ngx_str_set(&args[0], "LRANGE");
     args[1].data = buf;
-    args[1].len = ngx_sprintf(buf, "{%V}:history", &look->snapshots->prefix)
-                  - buf;
+    args[1].len = ngx_sprintf(buf, "{%V}:history", prefix) - buf;
     ngx_str_set(&args[2], "0");
     ngx_str_set(&args[3], NGX_RECS_LOOK_MOVES);
 
@@ -363,12 +316,15 @@ ngx_recs_look_start(ngx_recs_look_t *look)
 static void
 ngx_recs_look_finish(ngx_recs_look_t *look)
 {
+    ngx_recs_snapshots_t  *ss;
+
+    ss = look->verdict.snapshots;
     look->step = NGX_RECS_LOOK_IDLE;
 
-    if (ngx_recs_leader_lock(look->snapshots->leader) == NGX_OK) {
-        look->channel->shared->looked = ngx_time();
-        look->snapshots->shared->image.used = 0;
-        ngx_recs_leader_unlock(look->snapshots->leader);
+    if (ngx_recs_leader_lock(ss->leader) == NGX_OK) {
+        look->verdict.channel->shared->looked = ngx_time();
+        ss->shared->image.used = 0;
+        ngx_recs_leader_unlock(ss->leader);
     }
 
     if (look->again) {
@@ -382,8 +338,10 @@ ngx_recs_look_finish(ngx_recs_look_t *look)
 static void
 ngx_recs_look_next(ngx_recs_look_t *look)
 {
-    ngx_uint_t  n, away;
+    ngx_uint_t           n, away;
+    ngx_recs_verdict_t  *verdict;
 
+    verdict = &look->verdict;
     away = 0;
 
     for (n = 0; n < NGX_RECS_LOOK_QUERIES; n++) {
@@ -404,20 +362,21 @@ ngx_recs_look_next(ngx_recs_look_t *look)
     }
 
     if (look->step == NGX_RECS_LOOK_POINTER
-        && ngx_recs_version_valid(look->version.data, look->version.len))
+        && ngx_recs_version_valid(verdict->said.version.data,
+                                  verdict->said.version.len))
     {
         ngx_recs_look_ask_version(look);
         return;
     }
 
-    ngx_recs_look_judge(look);
+    ngx_recs_verdict_reach(verdict);
 
-    if (ngx_recs_look_publish(look) != NGX_OK) {
+    if (ngx_recs_verdict_publish(verdict) != NGX_OK) {
         look->step = NGX_RECS_LOOK_IDLE;
         return;
     }
 
-    ngx_recs_look_log(look);
+    ngx_recs_verdict_log(verdict);
 
     ngx_recs_look_ask_page(look);
 }
@@ -432,8 +391,8 @@ ngx_recs_look_ask_version(ngx_recs_look_t *look)
 
     ngx_recs_look_begin(look, NGX_RECS_LOOK_VERSION);
 
-    prefix = &look->snapshots->prefix;
-    version = ngx_recs_text_str(&look->version);
+    prefix = &look->verdict.snapshots->prefix;
+    version = ngx_recs_text_str(&look->verdict.said.version);
 
     ngx_str_set(&args[0], "HMGET");
     args[1].data = buf;
@@ -459,21 +418,21 @@ ngx_recs_look_ask_version(ngx_recs_look_t *look)
 static void
 ngx_recs_look_ask_rolled_back(ngx_recs_look_t *look, u_char *buf)
 {
-    ngx_str_t  args[2 + NGX_RECS_LOOK_VERSIONS];
+    ngx_str_t  args[2 + NGX_RECS_SAID_VERSIONS];
 
     ngx_str_set(&args[0], "SMISMEMBER");
     args[1].data = buf;
     args[1].len = ngx_sprintf(buf, "{%V}:rolled_back",
-                              &look->snapshots->prefix) - buf;
-    args[2] = ngx_recs_text_str(&look->version);
-    args[3] = ngx_recs_text_str(&look->before.active.version);
-    args[4] = ngx_recs_text_str(&look->before.previous.version);
+                              &look->verdict.snapshots->prefix) - buf;
+    args[2] = ngx_recs_text_str(&look->verdict.said.version);
+    args[3] = ngx_recs_text_str(&look->verdict.before.active.version);
+    args[4] = ngx_recs_text_str(&look->verdict.before.previous.version);
 
-    ngx_recs_look_send(look, 1, 2 + NGX_RECS_LOOK_VERSIONS, args,
+    ngx_recs_look_send(look, 1, 2 + NGX_RECS_SAID_VERSIONS, args,
                        ngx_recs_look_rolled_back_value);
 
     ngx_str_set(&args[0], "SRANDMEMBER");
-    ngx_str_set(&args[2], NGX_RECS_LOOK_MARKS_ARG);
+    ngx_str_set(&args[2], NGX_RECS_LOOK_MARKS);
 
     ngx_recs_look_send(look, 2, 3, args, ngx_recs_look_mark_value);
 }
@@ -488,11 +447,11 @@ ngx_recs_look_ask_page(ngx_recs_look_t *look)
     ngx_str_t         key, version;
     ngx_recs_text_t  *active, kept;
 
-    active = &look->state.active.version;
+    active = &look->verdict.state.active.version;
 
     if (active->len == 0
         || ngx_recs_text_eq(active, &look->skip)
-        || (ngx_recs_channel_default(look->channel, &kept)
+        || (ngx_recs_channel_default(look->verdict.channel, &kept)
             && ngx_recs_text_eq(active, &kept)))
     {
         ngx_recs_look_finish(look);
@@ -501,8 +460,8 @@ ngx_recs_look_ask_page(ngx_recs_look_t *look)
 
     version = ngx_recs_text_str(active);
     key.data = buf;
-    key.len = ngx_sprintf(buf, "%V:%V:u:_default", &look->snapshots->prefix,
-                          &version) - buf;
+    key.len = ngx_sprintf(buf, "%V:%V:u:_default",
+                          &look->verdict.snapshots->prefix, &version) - buf;
 
     ngx_recs_look_begin(look, NGX_RECS_LOOK_PAGE);
     ngx_recs_look_get(look, &key, ngx_recs_look_page_value);
@@ -513,519 +472,19 @@ ngx_recs_look_ask_page(ngx_recs_look_t *look)
 }
 
 
-/* Makes look->state of what Redis said. */
-
-static void
-ngx_recs_look_judge(ngx_recs_look_t *look)
-{
-    ngx_str_t  error;
-
-    static const ngx_str_t  invalid = ngx_string("that is no version");
-    static const ngx_str_t  back = ngx_string("it was rolled back");
-
-    look->state.lost = 0;
-
-    if (look->rolled_back & NGX_RECS_LOOK_PREVIOUS
-        || ngx_recs_descriptor_expired(&look->state.previous, ngx_time()))
-    {
-        ngx_memzero(&look->state.previous, sizeof(ngx_recs_descriptor_t));
-    }
-
-    if (look->error_len) {
-        error.data = look->error;
-        error.len = look->error_len;
-        ngx_recs_look_refuse(look, NGX_RECS_REFUSED_ERROR, &error);
-
-    } else if (!look->named) {
-        ngx_recs_look_no_pointer(look);
-
-    } else if (look->step == NGX_RECS_LOOK_POINTER) {
-        ngx_recs_look_refuse(look, NGX_RECS_REFUSED_POINTER, &invalid);
-
-    } else if (look->rolled_back & NGX_RECS_LOOK_NEW) {
-        ngx_recs_look_refuse(look, NGX_RECS_REFUSED_ROLLED_BACK, &back);
-
-    } else if (!ngx_recs_look_returned(look)) {
-        ngx_recs_look_read(look);
-    }
-}
-
-
-/*
- * "active" keeps what it has.  Other channels follow it, as their pointers are
- * removed when they end; unless the history is gone, too.
- */
-
-static void
-ngx_recs_look_no_pointer(ngx_recs_look_t *look)
-{
-    static const ngx_str_t  none = ngx_string("the channel has no pointer");
-
-    if (look->channel != look->snapshots->channels
-        && !(look->told && look->moved == 0
-             && look->snapshots->shared->past.moved))
-    {
-        ngx_memzero(&look->state, sizeof(ngx_recs_channel_state_t));
-
-    } else if (look->state.active.version.len) {
-        look->state.lost = 1;
-        ngx_recs_look_refuse(look, NGX_RECS_REFUSED_POINTER, &none);
-    }
-}
-
-
-/*
- * Does the channel name a version that was left before, without anybody having
- * said that it should return?  Then it is refused: Redis has come back from an
- * older dump, or has lost its marks.
- */
-
-static ngx_uint_t
-ngx_recs_look_returned(ngx_recs_look_t *look)
-{
-    ngx_recs_past_t          *past;
-    ngx_recs_past_version_t  *left;
-
-    past = &look->snapshots->shared->past;
-
-    if (ngx_recs_text_eq(&look->version, &look->before.active.version)) {
-        return 0;
-    }
-
-    left = ngx_recs_past_find(past, NGX_RECS_PAST_ROLLED_BACK,
-                              &look->channel->name, &look->version);
-
-    if (left && look->restored <= left->moved) {
-        ngx_recs_look_refuse_returned(look, "it was rolled back, of which "
-                                      "Redis no longer knows");
-        return 1;
-    }
-
-    if (look->told && look->moved < past->moved
-        && (look->before.active.version.len
-            || look->channel != look->snapshots->channels))
-    {
-        ngx_recs_look_refuse_returned(look, "the history ends before the last "
-                                      "move that was seen: Redis is older");
-        return 1;
-    }
-
-    if (ngx_recs_look_replaced(look)) {
-        ngx_recs_look_refuse_returned(look, "it was replaced before, and the "
-                                      "history tells of no move back to it");
-        return 1;
-    }
-
-    return 0;
-}
-
-
-/*
- * Was it replaced in this channel, and has nothing happened since that could
- * have brought it back?  Either the version that is left was rolled back, or
- * there was a move.
- */
-
-static ngx_uint_t
-ngx_recs_look_replaced(ngx_recs_look_t *look)
-{
-    ngx_recs_past_version_t  *left;
-
-    left = ngx_recs_past_find(&look->snapshots->shared->past,
-                              NGX_RECS_PAST_REPLACED, &look->channel->name,
-                              &look->version);
-
-    return left && look->before.active.version.len
-           && !(look->rolled_back & NGX_RECS_LOOK_ACTIVE)
-           && look->moved <= left->moved;
-}
-
-
-static void
-ngx_recs_look_refuse_returned(ngx_recs_look_t *look, const char *reason)
-{
-    ngx_str_t  text;
-
-    text.data = (u_char *) reason;
-    text.len = ngx_strlen(reason);
-
-    look->state.lost = 1;
-    ngx_recs_look_refuse(look, NGX_RECS_REFUSED_RETURNED, &text);
-}
-
-
-static void
-ngx_recs_look_read(ngx_recs_look_t *look)
-{
-    u_char                  buf[NGX_RECS_REASON_MAX];
-    ngx_str_t               reason;
-    ngx_recs_refusal_e      refusal;
-    ngx_recs_descriptor_t   d;
-
-    reason.data = buf;
-
-    refusal = ngx_recs_descriptor_read(&d, &look->version, &look->draft,
-                                       &look->snapshots->adopt, ngx_time(),
-                                       &reason);
-
-    if (refusal == NGX_RECS_ADOPTABLE) {
-        ngx_recs_look_adopt(look, &d);
-
-    } else {
-        look->state.lost = refusal == NGX_RECS_REFUSED_MISSING
-                           && ngx_recs_text_eq(&look->version,
-                                               &look->before.active.version);
-        ngx_recs_look_refuse(look, refusal, &reason);
-    }
-}
-
-
-static void
-ngx_recs_look_adopt(ngx_recs_look_t *look, const ngx_recs_descriptor_t *d)
-{
-    ngx_recs_descriptor_t     *active;
-    ngx_recs_channel_state_t  *state;
-
-    state = &look->state;
-    active = &look->before.active;
-
-    ngx_memzero(&state->refused, sizeof(ngx_recs_text_t));
-    ngx_memzero(state->reason, NGX_RECS_REASON_MAX);
-    state->reason_len = 0;
-    state->refusal = NGX_RECS_ADOPTABLE;
-
-    ngx_memcpy(&state->active, d, sizeof(ngx_recs_descriptor_t));
-
-    if (ngx_recs_text_eq(&d->version, &active->version)) {
-        return;
-    }
-
-    state->since = ngx_time();
-
-    if (active->version.len && !(look->rolled_back & NGX_RECS_LOOK_ACTIVE)
-        && !ngx_recs_past_find(&look->snapshots->shared->past,
-                               NGX_RECS_PAST_ROLLED_BACK, &look->channel->name,
-                               &active->version))
-    {
-        ngx_memcpy(&state->previous, active, sizeof(ngx_recs_descriptor_t));
-
-    } else if (ngx_recs_text_eq(&d->version, &state->previous.version)) {
-        ngx_memzero(&state->previous, sizeof(ngx_recs_descriptor_t));
-    }
-}
-
-
-/* What a channel names may be anything: the log shows printable text. */
-
-static void
-ngx_recs_look_refuse(ngx_recs_look_t *look, ngx_recs_refusal_e refusal,
-    const ngx_str_t *reason)
-{
-    ngx_recs_channel_state_t  *state;
-
-    state = &look->state;
-
-    ngx_memcpy(&state->refused, &look->version, sizeof(ngx_recs_text_t));
-    ngx_recs_printable(state->refused.data, state->refused.len);
-
-    ngx_memzero(state->reason, NGX_RECS_REASON_MAX);
-    state->reason_len = ngx_min(reason->len, NGX_RECS_REASON_MAX);
-    ngx_memcpy(state->reason, reason->data, state->reason_len);
-    ngx_recs_printable(state->reason, state->reason_len);
-
-    state->refusal = refusal;
-}
-
-
-/* NGX_OK; else this worker may not, or can't now. */
-
-static ngx_int_t
-ngx_recs_look_publish(ngx_recs_look_t *look)
-{
-    ngx_int_t              rc;
-    ngx_uint_t             changed;
-    ngx_recs_snapshots_t  *ss;
-
-    ss = look->snapshots;
-
-    rc = ngx_recs_leader_lock(ss->leader);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    /* what was left is known before something else is served */
-
-    changed = ngx_recs_look_remember(look);
-
-    if (changed) {
-        ngx_recs_snapshots_changed(ss);
-    }
-
-    ngx_recs_look_drop_page(look);
-
-    if (ngx_memcmp(&look->state, &look->before,
-                   sizeof(ngx_recs_channel_state_t))
-        != 0)
-    {
-        ngx_recs_channel_publish(look->channel, &look->state);
-        ss->shared->changes++;
-    }
-
-    ngx_recs_leader_unlock(ss->leader);
-
-    return NGX_OK;
-}
-
-
-/*
- * A default page is served when nothing else is known, of whichever version;
- * but not of one that was rolled back.
- */
-
-static void
-ngx_recs_look_drop_page(ngx_recs_look_t *look)
-{
-    ngx_recs_text_t        version;
-    ngx_recs_descriptor_t  none;
-
-    static const ngx_str_t  empty = ngx_string("");
-
-    if (ngx_recs_channel_default(look->channel, &version) == 0
-        || ngx_recs_text_eq(&version, &look->state.active.version)
-        || !ngx_recs_past_find(&look->snapshots->shared->past,
-                               NGX_RECS_PAST_ROLLED_BACK, &look->channel->name,
-                               &version))
-    {
-        return;
-    }
-
-    ngx_memzero(&none, sizeof(ngx_recs_descriptor_t));
-    ngx_recs_channel_keep(look->channel, &none, &empty);
-    look->snapshots->shared->changes++;
-}
-
-
-/* True: the past is another now. */
-
-static ngx_uint_t
-ngx_recs_look_remember(ngx_recs_look_t *look)
-{
-    ngx_uint_t        changed;
-    ngx_recs_past_t  *past;
-
-    past = &look->snapshots->shared->past;
-    changed = 0;
-
-    if (look->moved > past->moved) {
-        past->moved = look->moved;
-        changed = 1;
-    }
-
-    return changed | ngx_recs_look_remember_marks(look)
-                   | ngx_recs_look_remember_move(look);
-}
-
-
-/*
- * What Redis says was rolled back.  Versions that are in no channel here only
- * take free places, or a set of many would wear out what was seen here.
- */
-
-static ngx_uint_t
-ngx_recs_look_remember_marks(ngx_recs_look_t *look)
-{
-    ngx_str_t        *name;
-    ngx_uint_t        i, changed;
-    ngx_recs_past_t  *past;
-    ngx_recs_text_t  *seen[NGX_RECS_LOOK_VERSIONS];
-
-    past = &look->snapshots->shared->past;
-    name = &look->channel->name;
-    changed = 0;
-
-    seen[0] = &look->version;
-    seen[1] = &look->before.active.version;
-    seen[2] = &look->before.previous.version;
-
-    for (i = 0; i < NGX_RECS_LOOK_VERSIONS; i++) {
-        if (look->rolled_back & (1 << i)) {
-            changed |= ngx_recs_past_add(past, NGX_RECS_PAST_ROLLED_BACK, name,
-                                         seen[i]);
-        }
-    }
-
-    for (i = 0; i < look->nmarks; i++) {
-        if (ngx_recs_past_count(past, NGX_RECS_PAST_ROLLED_BACK)
-            == NGX_RECS_PAST_VERSIONS)
-        {
-            break;
-        }
-
-        changed |= ngx_recs_past_add(past, NGX_RECS_PAST_ROLLED_BACK, name,
-                                     &look->marks[i]);
-    }
-
-    return changed;
-}
-
-
-static ngx_uint_t
-ngx_recs_look_remember_move(ngx_recs_look_t *look)
-{
-    ngx_str_t        *name;
-    ngx_uint_t        changed;
-    ngx_recs_past_t  *past;
-    ngx_recs_text_t  *now, *was;
-
-    past = &look->snapshots->shared->past;
-    name = &look->channel->name;
-    now = &look->state.active.version;
-    was = &look->before.active.version;
-
-    if (ngx_recs_text_eq(now, was)) {
-        return 0;
-    }
-
-    changed = ngx_recs_past_forget(past, NGX_RECS_PAST_REPLACED, name, now)
-              | ngx_recs_past_forget(past, NGX_RECS_PAST_ROLLED_BACK, name,
-                                     now);
-
-    if (now->len && !(look->rolled_back & NGX_RECS_LOOK_ACTIVE)) {
-        changed |= ngx_recs_past_add(past, NGX_RECS_PAST_REPLACED, name, was);
-    }
-
-    return changed;
-}
-
-
-static void
-ngx_recs_look_log(ngx_recs_look_t *look)
-{
-    ngx_str_t              now, was, *name, *channel;
-    ngx_recs_snapshots_t  *ss;
-
-    ss = look->snapshots;
-    name = &ss->name;
-    channel = &look->channel->name;
-
-    now = ngx_recs_text_str(&look->state.active.version);
-    was = ngx_recs_text_str(&look->before.active.version);
-
-    if (!ngx_recs_text_eq(&look->state.active.version,
-                          &look->before.active.version))
-    {
-        if (now.len) {
-            ngx_recs_count(ss->counters->adopted, 1);
-            ngx_recs_look_log_adopted(look);
-
-        } else {
-            ngx_log_error(NGX_LOG_NOTICE, look->log, 0,
-                          "recs_snapshots \"%V\" channel \"%V\" has no pointer "
-                          "any more, it is what \"active\" is, it was \"%V\"",
-                          name, channel, &was);
-        }
-    }
-
-    if (look->before.refusal && look->state.refusal == NGX_RECS_ADOPTABLE
-        && ngx_recs_text_eq(&look->state.active.version,
-                            &look->before.active.version))
-    {
-        ngx_log_error(NGX_LOG_NOTICE, look->log, 0,
-                      "recs_snapshots \"%V\" channel \"%V\": nothing is "
-                      "refused any more, \"%V\" is active", name, channel,
-                      &now);
-    }
-
-    if (look->state.refusal
-        && (look->state.refusal != look->before.refusal
-            || !ngx_recs_text_eq(&look->state.refused, &look->before.refused)))
-    {
-        ngx_recs_count(ss->counters->refused, 1);
-
-        if (look->state.refusal == NGX_RECS_REFUSED_RETURNED) {
-            ngx_recs_count(ss->counters->returned, 1);
-        }
-
-        ngx_recs_look_log_refusal(look);
-    }
-}
-
-
-/* One that is older than what it replaces may be a mistake. */
-
-static void
-ngx_recs_look_log_adopted(ngx_recs_look_t *look)
-{
-    ngx_str_t               now, was, *name, *channel;
-    ngx_recs_descriptor_t  *active, *before;
-
-    name = &look->snapshots->name;
-    channel = &look->channel->name;
-    active = &look->state.active;
-    before = &look->before.active;
-
-    now = ngx_recs_text_str(&active->version);
-    was = ngx_recs_text_str(&before->version);
-
-    ngx_log_error(NGX_LOG_NOTICE, look->log, 0,
-                  "recs_snapshots \"%V\" channel \"%V\": version \"%V\" is "
-                  "active now, it was \"%V\"", name, channel, &now, &was);
-
-    if (before->version.len && active->generated_at < before->generated_at
-        && !(look->rolled_back & NGX_RECS_LOOK_ACTIVE))
-    {
-        ngx_log_error(NGX_LOG_WARN, look->log, 0,
-                      "recs_snapshots \"%V\" channel \"%V\": version \"%V\" "
-                      "was generated %Ts before \"%V\", which it replaces",
-                      name, channel, &now,
-                      before->generated_at - active->generated_at, &was);
-    }
-}
-
-
-static void
-ngx_recs_look_log_refusal(ngx_recs_look_t *look)
-{
-    ngx_str_t                  active, refused, reason;
-    const char                *stays;
-    ngx_recs_channel_state_t  *state;
-
-    state = &look->state;
-
-    active = ngx_recs_text_str(&state->active.version);
-    refused = ngx_recs_text_str(&state->refused);
-    reason.data = state->reason;
-    reason.len = state->reason_len;
-
-    stays = active.len ? " stays" : ", nothing is active";
-
-    if (refused.len == 0) {
-        ngx_log_error(NGX_LOG_WARN, look->log, 0,
-                      "recs_snapshots \"%V\" channel \"%V\" can't be followed, "
-                      "\"%V\"%s: %V", &look->snapshots->name,
-                      &look->channel->name, &active, stays, &reason);
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, look->log, 0,
-                  "recs_snapshots \"%V\" channel \"%V\": version \"%V\" is "
-                  "refused, \"%V\"%s: %V", &look->snapshots->name,
-                  &look->channel->name, &refused, &active, stays, &reason);
-}
-
-
 static void
 ngx_recs_look_keep_page(ngx_recs_look_t *look, ngx_str_t *page)
 {
     ngx_recs_snapshots_t  *ss;
 
-    ss = look->snapshots;
+    ss = look->verdict.snapshots;
 
     if (ngx_recs_leader_lock(ss->leader) != NGX_OK) {
         return;
     }
 
-    ngx_recs_channel_keep(look->channel, &look->state.active, page);
+    ngx_recs_channel_keep(look->verdict.channel, &look->verdict.state.active,
+                          page);
     ss->shared->changes++;
 
     ngx_recs_leader_unlock(ss->leader);
@@ -1039,13 +498,14 @@ ngx_recs_look_skip_page(ngx_recs_look_t *look, const ngx_str_t *why)
 {
     ngx_str_t  version;
 
-    look->skip = look->state.active.version;
+    look->skip = look->verdict.state.active.version;
     version = ngx_recs_text_str(&look->skip);
 
-    ngx_log_error(NGX_LOG_WARN, look->log, 0,
+    ngx_log_error(NGX_LOG_WARN, look->verdict.log, 0,
                   "recs_snapshots \"%V\" channel \"%V\": the default page of "
                   "version \"%V\" can't be kept: %V",
-                  &look->snapshots->name, &look->channel->name, &version, why);
+                  &look->verdict.snapshots->name, &look->verdict.channel->name,
+                  &version, why);
 }
 
 
@@ -1091,7 +551,7 @@ ngx_recs_look_begin(ngx_recs_look_t *look, ngx_recs_look_step_e step)
     ngx_uint_t  n;
 
     look->step = step;
-    look->conn = ngx_recs_redis_pick(look->snapshots->redis);
+    look->conn = ngx_recs_redis_pick(look->verdict.snapshots->redis);
 
     for (n = 0; n < NGX_RECS_LOOK_QUERIES; n++) {
         look->queries[n].rc = NGX_OK;
@@ -1170,6 +630,10 @@ static void
 ngx_recs_look_failed(ngx_recs_look_t *look, ngx_recs_look_query_t *lq,
     const ngx_str_t *error)
 {
+    ngx_recs_said_t  *said;
+
+    said = &look->verdict.said;
+
     if (look->step == NGX_RECS_LOOK_PAGE) {
 
         /* other errors (LOADING, BUSY) pass: the next look asks again */
@@ -1186,14 +650,14 @@ ngx_recs_look_failed(ngx_recs_look_t *look, ngx_recs_look_query_t *lq,
     if (lq == &look->queries[2]
         || (lq == &look->queries[1] && look->step == NGX_RECS_LOOK_POINTER))
     {
-        look->told = 0;
+        said->told = 0;
         ngx_recs_look_untold(look, error);
         return;
     }
 
-    if (look->error_len == 0) {
-        look->error_len = ngx_min(error->len, NGX_RECS_REASON_MAX);
-        ngx_memcpy(look->error, error->data, look->error_len);
+    if (said->error_len == 0) {
+        said->error_len = ngx_min(error->len, NGX_RECS_REASON_MAX);
+        ngx_memcpy(said->error, error->data, said->error_len);
     }
 }
 
@@ -1203,7 +667,7 @@ ngx_recs_look_untold(ngx_recs_look_t *look, const ngx_str_t *error)
 {
     ngx_recs_snapshots_t  *ss;
 
-    ss = look->snapshots;
+    ss = look->verdict.snapshots;
 
     if (ss->untold || ngx_strncmp(error->data, "LOADING", 7) == 0) {
         return;
@@ -1211,9 +675,18 @@ ngx_recs_look_untold(ngx_recs_look_t *look, const ngx_str_t *error)
 
     ss->untold = 1;
 
-    ngx_log_error(NGX_LOG_WARN, look->log, 0,
+    ngx_log_error(NGX_LOG_WARN, look->verdict.log, 0,
                   "recs_snapshots \"%V\" can't read its history, or what was "
                   "rolled back: %V", &ss->name, error);
+}
+
+
+static ngx_recs_said_t *
+ngx_recs_look_said(ngx_recs_redis_query_t *query)
+{
+    ngx_recs_look_query_t *lq = query->data;
+
+    return &lq->look->verdict.said;
 }
 
 
@@ -1223,14 +696,14 @@ static ngx_int_t
 ngx_recs_look_history_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_look_t  *look;
+    ngx_recs_said_t  *said;
     ngx_recs_move_t   move;
 
-    look = ((ngx_recs_look_query_t *) query->data)->look;
+    said = ngx_recs_look_said(query);
 
     if (v->depth == 0) {
-        look->told = v->type == NGX_RECS_REDIS_ARRAY;
-        return look->told || v->type == NGX_RECS_REDIS_NIL ? NGX_OK : NGX_ERROR;
+        said->told = v->type == NGX_RECS_REDIS_ARRAY;
+        return said->told || v->type == NGX_RECS_REDIS_NIL ? NGX_OK : NGX_ERROR;
     }
 
     if (v->type != NGX_RECS_REDIS_STRING) {
@@ -1243,10 +716,10 @@ ngx_recs_look_history_value(ngx_recs_redis_query_t *query,
         move.time = 0;
     }
 
-    look->moved = ngx_max(look->moved, move.time);
+    said->moved = ngx_max(said->moved, move.time);
 
-    if (move.restore && ngx_recs_text_eq(&move.version, &look->version)) {
-        look->restored = ngx_max(look->restored, move.time);
+    if (move.restore && ngx_recs_text_eq(&move.version, &said->version)) {
+        said->restored = ngx_max(said->restored, move.time);
     }
 
     return NGX_OK;
@@ -1257,9 +730,9 @@ static ngx_int_t
 ngx_recs_look_mark_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_look_t  *look;
+    ngx_recs_said_t  *said;
 
-    look = ((ngx_recs_look_query_t *) query->data)->look;
+    said = ngx_recs_look_said(query);
 
     if (v->depth == 0) {
         return v->type == NGX_RECS_REDIS_ARRAY || v->type == NGX_RECS_REDIS_NIL
@@ -1267,10 +740,10 @@ ngx_recs_look_mark_value(ngx_recs_redis_query_t *query,
     }
 
     if (v->type == NGX_RECS_REDIS_STRING
-        && look->nmarks < NGX_RECS_LOOK_MARKS
+        && said->nmarks < NGX_RECS_SAID_MARKS
         && ngx_recs_version_valid(v->str.data, v->str.len))
     {
-        (void) ngx_recs_text_set(&look->marks[look->nmarks++], &v->str);
+        (void) ngx_recs_text_set(&said->marks[said->nmarks++], &v->str);
     }
 
     return v->type == NGX_RECS_REDIS_STRING ? NGX_OK : NGX_ERROR;
@@ -1281,9 +754,9 @@ static ngx_int_t
 ngx_recs_look_pointer_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_look_t  *look;
+    ngx_recs_said_t  *said;
 
-    look = ((ngx_recs_look_query_t *) query->data)->look;
+    said = ngx_recs_look_said(query);
 
     if (v->depth || v->type > NGX_RECS_REDIS_STRING
         || v->type == NGX_RECS_REDIS_INTEGER)
@@ -1292,8 +765,8 @@ ngx_recs_look_pointer_value(ngx_recs_redis_query_t *query,
     }
 
     if (v->type == NGX_RECS_REDIS_STRING) {
-        look->named = 1;
-        (void) ngx_recs_text_set(&look->version, &v->str);
+        said->named = 1;
+        (void) ngx_recs_text_set(&said->version, &v->str);
     }
 
     return NGX_OK;
@@ -1304,9 +777,9 @@ static ngx_int_t
 ngx_recs_look_descriptor_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_look_t  *look;
+    ngx_recs_said_t  *said;
 
-    look = ((ngx_recs_look_query_t *) query->data)->look;
+    said = ngx_recs_look_said(query);
 
     if (v->depth == 0) {
         return v->type == NGX_RECS_REDIS_ARRAY
@@ -1314,7 +787,7 @@ ngx_recs_look_descriptor_value(ngx_recs_redis_query_t *query,
     }
 
     if (v->type == NGX_RECS_REDIS_STRING) {
-        ngx_recs_draft_set(&look->draft, v->index, &v->str);
+        ngx_recs_draft_set(&said->draft, v->index, &v->str);
         return NGX_OK;
     }
 
@@ -1326,13 +799,13 @@ static ngx_int_t
 ngx_recs_look_rolled_back_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_look_t  *look;
+    ngx_recs_said_t  *said;
 
-    look = ((ngx_recs_look_query_t *) query->data)->look;
+    said = ngx_recs_look_said(query);
 
     if (v->depth == 0) {
         return v->type == NGX_RECS_REDIS_ARRAY
-               && v->integer == NGX_RECS_LOOK_VERSIONS ? NGX_OK : NGX_ERROR;
+               && v->integer == NGX_RECS_SAID_VERSIONS ? NGX_OK : NGX_ERROR;
     }
 
     if (v->type != NGX_RECS_REDIS_INTEGER) {
@@ -1340,7 +813,7 @@ ngx_recs_look_rolled_back_value(ngx_recs_redis_query_t *query,
     }
 
     if (v->integer) {
-        look->rolled_back |= 1 << v->index;
+        said->rolled_back |= 1 << v->index;
     }
 
     return NGX_OK;
