@@ -25,6 +25,8 @@ recs_lookup_timeout 10s;
 
 recs_set scrolled redis=main key=shown:$arg_session type=zset within=1h;
 
+recs_set typed redis=main key=typed:$http_x_user;
+
 map $arg_user $once { default $arg_user; }
 map $arg_user $each { volatile; default $arg_user; }
 recs_set seen_once redis=main key=seen:$once;
@@ -53,6 +55,14 @@ server {
     location = /each {
         recs on;
         recs_exclude seen_each;
+        alias %%TESTDIR%%/www/page.json;
+    }
+
+    location = /named {
+        recs on;
+        recs_user $http_x_user;
+        recs_exclude typed;
+        recs_record_shown redis=main key=typed:$recs_user;
         alias %%TESTDIR%%/www/page.json;
     }
 
@@ -89,6 +99,21 @@ subtest 'a map, in fragments' => sub {
         'volatile: each its own';
     is $t->get('/once.html')->body, '{"items":["b3","b4","b5"]}' x 2,
         'otherwise that of the first';
+};
+
+
+# Redis refuses to answer, and to record: what is logged is nobody's.
+subtest 'the log names no user' => sub {
+    $redis->cmd('SET', 'typed:u4711', 'x');
+
+    my $r = $t->get('/named', 'X-User' => 'u4711');
+    is $r->header('Recs-Sets'), 'typed;unknown;why=error', 'no answer';
+
+    ok $nginx->wait_log(qr/recs_set "typed": .* for key "typed:\$http_x_user":/),
+        'the key, as it is configured';
+    ok $nginx->wait_log(qr/recs_record_shown: .* does not record .*WRONGTYPE/),
+        'recording is refused, too';
+    unlike $nginx->error_log, qr/u4711/, 'and nobody is named';
 };
 
 

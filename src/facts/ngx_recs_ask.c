@@ -393,8 +393,7 @@ ngx_recs_ask_absent(ngx_recs_question_t *q)
                                              "\"min_members\"");
 
     if (q->set->watch == NULL) {
-        ngx_recs_set_ill(q->set, &q->key, q->look.members ? &few : &absent,
-                         q->ask->log);
+        ngx_recs_set_ill(q->set, q->look.members ? &few : &absent, q->ask->log);
 
     } else if (q->prefetched
                && q->set->watch->shared->why != NGX_RECS_WHY_ABSENT)
@@ -619,7 +618,7 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
         ngx_recs_set_well(q->set, ask->log);
 
     } else if (rc == NGX_ERROR) {
-        ngx_recs_set_ill(q->set, &q->key, error, ask->log);
+        ngx_recs_set_ill(q->set, error, ask->log);
     }
 
     if (q->count.slot == NULL) {
@@ -679,7 +678,7 @@ ngx_recs_ask_count_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     }
 
     if (rc == NGX_ERROR) {
-        ngx_recs_set_ill(q->set, &q->key, error, ask->log);
+        ngx_recs_set_ill(q->set, error, ask->log);
     }
 
     if (q->query.slot == NULL) {
@@ -794,7 +793,7 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
         ngx_recs_ask_judge(q);
 
         if (q->why == NGX_RECS_WHY_TIMEOUT) {
-            ngx_recs_set_ill(q->set, &q->key, &late, ask->log);
+            ngx_recs_set_ill(q->set, &late, ask->log);
         }
     }
 

@@ -356,7 +356,7 @@ ngx_recs_prefetch_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
         ngx_recs_set_well(set, p->all->log);
 
     } else if (rc == NGX_ERROR) {
-        ngx_recs_set_ill(set, &p->key, error, p->all->log);
+        ngx_recs_set_ill(set, error, p->all->log);
     }
 
     ngx_recs_prefetch_wake(&p->event);

@@ -323,39 +323,13 @@ ngx_recs_set_well(ngx_recs_set_t *set, ngx_log_t *log)
 }
 
 
-/* A key as the log may show it: bounded, without control characters. */
-
-static ngx_str_t
-ngx_recs_set_printable(const ngx_str_t *key, u_char *buf, size_t size)
-{
-    size_t     i;
-    ngx_str_t  printable;
-
-    printable.data = buf;
-    printable.len = ngx_min(key->len, size);
-
-    for (i = 0; i < printable.len; i++) {
-        buf[i] = key->data[i] < 0x20 || key->data[i] == 0x7f ? '?'
-                                                             : key->data[i];
-    }
-
-    return printable;
-}
-
-
 void
-ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *key,
-    const ngx_str_t *why, ngx_log_t *log)
+ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *why, ngx_log_t *log)
 {
-    u_char     buf[128];
-    ngx_str_t  printable;
-
     if (set->failed == 0) {
-        printable = ngx_recs_set_printable(key, buf, sizeof(buf));
-
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "recs_set \"%V\": redis \"%V\" gave no answer for key "
-                      "\"%V\": %V", &set->name, &set->redis->name, &printable,
+                      "\"%V\": %V", &set->name, &set->redis->name, &set->key,
                       why);
     }
 

@@ -75,6 +75,8 @@ typedef struct {
     ngx_recs_set_source_e     source;
 
     ngx_recs_redis_t         *redis;
+    ngx_str_t                 key;          /* as it is configured, with its
+                                               variables' names: no user's */
     ngx_recs_set_type_e       type;
     int64_t                   within;       /* sorted, ms: an id counts if its
                                                score is a unix time less long
@@ -197,12 +199,13 @@ ngx_int_t ngx_recs_set_number(const ngx_str_t *text, double *n);
 
 /*
  * Notes that Redis gave an answer, or why it gave none (a literal, or an error
- * reply's text), and logs when that changes.
+ * reply's text), and logs when that changes.  The log shows the key as it is
+ * configured: the key itself may name a user.
  */
 
 void ngx_recs_set_well(ngx_recs_set_t *set, ngx_log_t *log);
-void ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *key,
-    const ngx_str_t *why, ngx_log_t *log);
+void ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *why,
+    ngx_log_t *log);
 
 
 #endif /* NGX_RECS_SET_H */

@@ -47,8 +47,8 @@ ngx_recs_watch_init_zone(ngx_recs_watch_t *watch, ngx_recs_zone_t *zone)
     part.len = set->name.len;
     hash = recs_hash_str(hash, &part);
 
-    part.data = watch->key.data;
-    part.len = watch->key.len;
+    part.data = set->key.data;
+    part.len = set->key.len;
     hash = recs_hash_str(hash, &part);
 
     hash = recs_hash_int(recs_hash_int(hash, set->type), set->min_members);
@@ -134,8 +134,8 @@ ngx_recs_watch_look(ngx_recs_watch_t *watch)
     conn = ngx_recs_redis_pick(watch->set->redis);
 
     if (conn) {
-        (void) ngx_recs_watch_send(watch->set, &watch->key, &watch->query,
-                                   &watch->look, conn);
+        (void) ngx_recs_watch_send(watch->set, &watch->set->key,
+                                   &watch->query, &watch->look, conn);
     }
 }
 
@@ -209,7 +209,7 @@ ngx_recs_watch_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     } else if (rc == NGX_ERROR) {
         ngx_recs_watch_found(watch, &watch->look, NGX_RECS_WHY_ERROR,
                              watch->timer.log);
-        ngx_recs_set_ill(watch->set, &watch->key, error, watch->timer.log);
+        ngx_recs_set_ill(watch->set, error, watch->timer.log);
     }
 }
 
@@ -305,7 +305,7 @@ ngx_recs_watch_changed(ngx_recs_watch_t *watch, ngx_recs_why_e before,
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "recs_set \"%V\": key \"%V\" of redis \"%V\" is there "
                       "again, with %ui members",
-                      &set->name, &watch->key, &set->redis->name, members);
+                      &set->name, &set->key, &set->redis->name, members);
     }
 
     if (why != NGX_RECS_WHY_ABSENT) {
@@ -319,13 +319,13 @@ ngx_recs_watch_changed(ngx_recs_watch_t *watch, ngx_recs_why_e before,
                       "recs_set \"%V\": key \"%V\" of redis \"%V\" is absent: "
                       "its answers are unknown (\"absent=empty\" would take "
                       "it for an empty set)",
-                      &set->name, &watch->key, &set->redis->name);
+                      &set->name, &set->key, &set->redis->name);
 
     } else {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "recs_set \"%V\": key \"%V\" of redis \"%V\" has %ui "
                       "members, \"min_members\" is %ui: its answers are "
-                      "unknown", &set->name, &watch->key, &set->redis->name,
+                      "unknown", &set->name, &set->key, &set->redis->name,
                       members, set->min_members);
     }
 }

@@ -52,7 +52,6 @@ typedef struct {
 
 struct ngx_recs_watch_s {
     ngx_recs_set_t           *set;
-    ngx_str_t                 key;
     ngx_recs_watches_t       *all;
     ngx_recs_watch_t         *next;
     ngx_recs_watch_shared_t  *shared;

@@ -57,6 +57,7 @@ ngx_http_recs_set_key(ngx_http_recs_option_t *o, void *thing)
     ngx_http_recs_set_options_t *so = thing;
 
     so->key = 1;
+    so->set->set.key = o->value;
 
     return ngx_http_recs_option_text(o, &so->set->key);
 }
@@ -599,7 +600,6 @@ ngx_http_recs_set_make_watch(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,
     }
 
     watch->set = set;
-    watch->key = so->set->key->value;
     watch->all = all;
     set->watch = watch;
 
