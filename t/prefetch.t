@@ -486,7 +486,7 @@ subtest 'a reply that is late' => sub {
         unlink $t->dir . "/go-$key";
     }
 
-    $nginx->wait_log(qr/recs_set "faked".*"held-refused": NOPERM no/)
+    $nginx->wait_log(qr/recs_set "faked".*"\$arg_key": NOPERM no/)
         or fail('a refusal is logged');
 
     fill(0);

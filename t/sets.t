@@ -407,8 +407,8 @@ subtest 'a key of another type degrades the responses that need it' => sub {
     my @lines = grep { /recs_set "typed".*WRONGTYPE/ }
                 split /\n/, $nginx->error_log;
     is(scalar @lines, 1, 'one line in the log');
-    like($lines[0], qr/\[error\].*"main".*key "typed:1"/,
-         'which names the set and the key');
+    like($lines[0], qr/\[error\].*"main".*key "typed:\$arg_u"/,
+         'which names the set, and the key as it is configured');
 
     is(state_of(fetch("/$_", page(@ids))), 'degraded', $_)
         for 'in/bad_zset', 'in/bad_hash';
