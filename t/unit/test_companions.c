@@ -5,7 +5,7 @@
  */
 
 
-#include "unit_page.h"
+#include "unit_render.h"
 
 
 /*
@@ -320,11 +320,7 @@ companions_are_limited(void **state)
 }
 
 
-/*
- * Fates as in test_render.c: of each item "k", it stays, or "-", it goes.
- * Inserts are "x", "y" and "z"; before: the item that each stands before, or
- * "$": the first shelf's end, "&": the second's.
- */
+/* Fates and before: as for unit_decision().  Inserts are "x", "y" and "z". */
 
 typedef struct {
     const char       *shelves;
@@ -392,118 +388,24 @@ static const rendered_t  rendered[] = {
 };
 
 
-static const recs_str_t  quoted[] = {
-    recs_string("\"x\""), recs_string("\"y\""), recs_string("\"z\"")
-};
-
-static const recs_str_t  packed[] = {
-    recs_string("\xa1x"), recs_string("\xa1y"), recs_string("\xa1z")
-};
-
-
-static size_t
-shelf_of(const recs_page_t *page, size_t item)
-{
-    size_t  k;
-
-    for (k = 0; item >= page->shelves[k].first + page->shelves[k].nitems; k++) {
-        /* void */
-    }
-
-    return k;
-}
-
-
-static void
-decision(unit_arena_t *arena, const recs_page_t *page, const rendered_t *row,
-    recs_decision_t *d)
-{
-    char             c;
-    size_t           i;
-    recs_insert_t   *insert;
-
-    memset(d, 0, sizeof(recs_decision_t));
-    assert_int_equal(strlen(row->fates), page->nitems);
-
-    d->total = page->nitems;
-    d->verdicts = recs_alloc(&arena->mem,
-                             page->nitems * sizeof(recs_verdict_t));
-
-    for (i = 0; i < page->nitems; i++) {
-        d->verdicts[i].fate = row->fates[i] == 'k' ? RECS_KEPT : RECS_CUT;
-        d->kept += row->fates[i] == 'k';
-    }
-
-    d->ninserts = strlen(row->before);
-    d->inserts = recs_alloc(&arena->mem, d->ninserts * sizeof(recs_insert_t));
-
-    for (i = 0; i < d->ninserts; i++) {
-        c = row->before[i];
-        insert = &d->inserts[i];
-        memset(insert, 0, sizeof(recs_insert_t));
-
-        insert->before = c == '$' || c == '&' ? page->nitems
-                                              : (size_t) (c - '0');
-        insert->shelf = c == '$' ? 0 : c == '&' ? 1
-                                     : shelf_of(page, insert->before);
-    }
-}
-
-
-static recs_str_t
-render(unit_arena_t *arena, const rendered_t *row, recs_format_e format)
-{
-    recs_str_t         text, tag;
-    recs_page_t        page;
-    recs_output_t      out;
-    recs_decision_t    d;
-    recs_page_spec_t   spec;
-
-    unit_spec(arena, row->shelves, "/id", NULL, &spec);
-    unit_spec_with(arena, row->with, &spec);
-
-    text = row->text;
-    tag = unit_str(row->tag);
-
-    if (format == RECS_MSGPACK) {
-        text = unit_msgpack(arena, &text);
-
-        if (tag.len) {
-            tag = unit_msgpack(arena, &tag);
-        }
-    }
-
-    assert_int_equal(unit_read_as(arena, &spec, format, &text, &page),
-                     RECS_OK);
-
-    decision(arena, &page, row, &d);
-
-    assert_int_equal(recs_render(&arena->mem, &page, &d,
-                                 format == RECS_JSON ? quoted : packed, &tag,
-                                 &out), RECS_OK);
-
-    return unit_output(arena, &out);
-}
-
-
 static void
 companions_follow_the_decision(void **state)
 {
-    size_t         i;
-    recs_str_t     str, expected;
-    unit_arena_t   arena;
+    size_t             i;
+    unit_arena_t       arena;
+    const rendered_t  *row;
+    recs_page_spec_t   spec;
 
     (void) state;
 
     for (i = 0; i < unit_nelts(rendered); i++) {
+        row = &rendered[i];
         unit_arena_init(&arena);
 
-        str = render(&arena, &rendered[i], RECS_JSON);
-        unit_assert_str(&str, &rendered[i].rendered);
-
-        str = render(&arena, &rendered[i], RECS_MSGPACK);
-        expected = unit_msgpack(&arena, &rendered[i].rendered);
-        unit_assert_str(&str, &expected);
+        unit_spec(&arena, row->shelves, "/id", NULL, &spec);
+        unit_spec_with(&arena, row->with, &spec);
+        unit_check_alike(&spec, &row->text, row->fates, row->before, row->tag,
+                         &row->rendered);
 
         unit_arena_free(&arena);
     }

@@ -1,14 +1,10 @@
 
-#include "unit_page.h"
-
-
-#define INSERTS_MAX  3
+#include "unit_render.h"
 
 
 /*
- * A page with shelves at /a and /b.  Fates: of each item "k", it stays, or
- * "-", it goes.  Inserts are x, y and z; before: the indices of the items that
- * they stand before, "$" for the first shelf's end, "&" for the second's.
+ * A page with shelves at /a and /b; fates and before: as for unit_decision().
+ * Inserts are x, y and z.
  */
 
 typedef struct {
@@ -176,94 +172,20 @@ static const rendered_t  bytes[] = {
 };
 
 
-
-static const recs_str_t  inserts[INSERTS_MAX] = {
+static const recs_str_t  inserts[UNIT_INSERTS_MAX] = {
     recs_string("x"), recs_string("y"), recs_string("z")
 };
-
-
-/* As values of JSON, and of MessagePack. */
-
-static const recs_str_t  quoted[INSERTS_MAX] = {
-    recs_string("\"x\""), recs_string("\"y\""), recs_string("\"z\"")
-};
-
-
-static const recs_str_t  packed[INSERTS_MAX] = {
-    recs_string("\xa1x"), recs_string("\xa1y"), recs_string("\xa1z")
-};
-
-
-static size_t
-shelf_of(const recs_page_t *page, size_t item)
-{
-    size_t  k;
-
-    for (k = 0; item >= page->shelves[k].first + page->shelves[k].nitems;
-         k++)
-    {
-        /* void */
-    }
-
-    return k;
-}
-
-
-/* A decision made by hand; before: as in rendered_t. */
-
-static void
-decision(unit_arena_t *arena, const recs_page_t *page, const char *fates,
-    const char *before, recs_decision_t *d)
-{
-    size_t  i, at;
-
-    assert_int_equal(strlen(fates), page->nitems);
-
-    memset(d, 0, sizeof(recs_decision_t));
-    d->total = page->nitems;
-
-    d->verdicts = recs_alloc(&arena->mem,
-                             page->nitems * sizeof(recs_verdict_t));
-
-    for (i = 0; i < page->nitems; i++) {
-        d->verdicts[i].fate = fates[i] == 'k' ? RECS_KEPT
-                              : i % 2 ? RECS_REFUSED : RECS_DISPLACED;
-        d->verdicts[i].rule = 0;
-        d->kept += fates[i] == 'k';
-    }
-
-    d->ninserts = strlen(before);
-    d->inserts = recs_alloc(&arena->mem,
-                            d->ninserts * sizeof(recs_insert_t));
-
-    for (i = 0; i < d->ninserts; i++) {
-        at = page->nitems;
-
-        if (before[i] != '$' && before[i] != '&') {
-            at = (size_t) (before[i] - '0');
-        }
-
-        d->inserts[i].draw = NULL;
-        d->inserts[i].item = 0;
-        d->inserts[i].shelf = at < page->nitems ? shelf_of(page, at)
-                                                : before[i] == '&';
-        d->inserts[i].before = at;
-    }
-}
 
 
 static recs_str_t
 render(unit_arena_t *arena, const recs_page_t *page, const recs_decision_t *d,
     const recs_str_t *put, const char *tag)
 {
-    recs_str_t     str;
-    recs_output_t  out;
+    recs_str_t  str;
 
     str = unit_str(tag);
-    assert_int_equal(recs_render(&arena->mem, page, d, put, &str, &out),
-                     RECS_OK);
 
-    return unit_output(arena, &out);
+    return unit_render(arena, page, d, put, &str);
 }
 
 
@@ -278,7 +200,7 @@ check_rendered(const rendered_t *row)
     unit_arena_init(&arena);
 
     unit_page(&arena, "/a /b", &row->text, &page);
-    decision(&arena, &page, row->fates, row->before, &d);
+    unit_decision(&arena, &page, row->fates, row->before, &d);
 
     str = render(&arena, &page, &d, inserts, row->tag);
     unit_assert_str(&str, &row->rendered);
@@ -405,14 +327,14 @@ a_root_array_is_rendered(void **state)
     unit_arena_init(&arena);
 
     unit_page(&arena, "", &array, &page);
-    decision(&arena, &page, "-k", "1$", &d);
+    unit_decision(&arena, &page, "-k", "1$", &d);
     str = render(&arena, &page, &d, inserts, "");
     unit_assert_cstr(&str, " [ x,2,y ] ");
 
     /* shelves against the document's order */
 
     unit_page(&arena, "/3 /2 /1 /0", &rows, &page);
-    decision(&arena, &page, "--k-", "$", &d);
+    unit_decision(&arena, &page, "--k-", "$", &d);
     str = render(&arena, &page, &d, inserts, "");
     unit_assert_cstr(&str, "[[1],[ ],[],[x]]");
 
@@ -449,7 +371,7 @@ a_shelf_in_a_reserved_member_goes(void **state)
         unit_arena_init(&arena);
 
         unit_page(&arena, "/_recs/a /b", &gone[i].text, &page);
-        decision(&arena, &page, "-kk-", "1$", &d);
+        unit_decision(&arena, &page, "-kk-", "1$", &d);
 
         str = render(&arena, &page, &d, inserts, "0");
         unit_assert_cstr(&str, gone[i].rendered);
@@ -551,8 +473,22 @@ squeezed(const recs_str_t *str, unit_text_t *text)
 }
 
 
-static void check_alike(const char *shelves, const recs_str_t *json,
-    const char *fates, const char *before, const char *tag);
+/* As unit_check_alike(), with shelves at these pointers. */
+
+static void
+check_alike(const char *shelves, const recs_str_t *json, const char *fates,
+    const char *before, const char *tag)
+{
+    unit_arena_t       arena;
+    recs_page_spec_t   spec;
+
+    unit_arena_init(&arena);
+
+    unit_spec(&arena, shelves, "/id", NULL, &spec);
+    unit_check_alike(&spec, json, fates, before, tag, NULL);
+
+    unit_arena_free(&arena);
+}
 
 
 static void
@@ -578,8 +514,8 @@ check_pattern(size_t n, const char *fates, const char *before)
 
         source = spaced(n, spaces[i], &text);
         unit_page(&arena, "/a", &source, &page);
-        decision(&arena, &page, fates, before, &d);
-        str = render(&arena, &page, &d, quoted, "");
+        unit_decision(&arena, &page, fates, before, &d);
+        str = render(&arena, &page, &d, unit_quoted, "");
 
         expected = joined(fates, before, &model);
         source = squeezed(&str, &plain);
@@ -600,61 +536,6 @@ check_pattern(size_t n, const char *fates, const char *before)
 
         unit_arena_free(&arena);
     }
-}
-
-
-/*
- * Renders the JSON page and the same in MessagePack: the results must be the
- * same.  fates: NULL for no decision.
- */
-
-static void
-check_alike(const char *shelves, const recs_str_t *json, const char *fates,
-    const char *before, const char *tag)
-{
-    recs_str_t          text, tag_text, rendered, expected;
-    recs_page_t         page;
-    unit_arena_t        arena;
-    recs_output_t       out;
-    recs_decision_t     d;
-    recs_page_spec_t    spec;
-    recs_decision_t    *decided;
-
-    unit_arena_init(&arena);
-    unit_spec(&arena, shelves, "/id", NULL, &spec);
-    decided = fates ? &d : NULL;
-
-    assert_int_equal(unit_read(&arena, &spec, json, &page), RECS_OK);
-
-    if (fates) {
-        decision(&arena, &page, fates, before, &d);
-    }
-
-    rendered = render(&arena, &page, decided, quoted, tag);
-    expected = unit_msgpack(&arena, &rendered);
-    assert_true(expected.len > 0);
-
-    text = unit_msgpack(&arena, json);
-    tag_text = unit_str(tag);
-
-    if (tag_text.len) {
-        tag_text = unit_msgpack(&arena, &tag_text);
-    }
-
-    assert_int_equal(unit_read_as(&arena, &spec, RECS_MSGPACK, &text, &page),
-                     RECS_OK);
-
-    if (fates) {
-        decision(&arena, &page, fates, before, &d);
-    }
-
-    assert_int_equal(recs_render(&arena.mem, &page, decided, packed,
-                                 &tag_text, &out), RECS_OK);
-
-    rendered = unit_output(&arena, &out);
-    unit_assert_str(&rendered, &expected);
-
-    unit_arena_free(&arena);
 }
 
 
@@ -731,7 +612,6 @@ headers_change_with_their_counts_alone(void **state)
     recs_str_t         str;
     recs_page_t        page;
     unit_arena_t       arena;
-    recs_output_t      out;
     recs_decision_t    d;
 
     static const struct {
@@ -798,11 +678,9 @@ headers_change_with_their_counts_alone(void **state)
         unit_arena_init(&arena);
 
         unit_page(&arena, "/a", &pages[i].text, &page);
-        decision(&arena, &page, pages[i].fates, pages[i].before, &d);
+        unit_decision(&arena, &page, pages[i].fates, pages[i].before, &d);
 
-        assert_int_equal(recs_render(&arena.mem, &page, &d, packed,
-                                     &pages[i].tag, &out), RECS_OK);
-        str = unit_output(&arena, &out);
+        str = unit_render(&arena, &page, &d, unit_packed, &pages[i].tag);
         unit_assert_str(&str, &pages[i].rendered);
 
         unit_arena_free(&arena);
@@ -815,7 +693,7 @@ headers_change_with_their_counts_alone(void **state)
 static void
 every_pattern_is_well_formed(void **state)
 {
-    char      fates[5], before[INSERTS_MAX + 1], places[6];
+    char      fates[5], before[UNIT_INSERTS_MAX + 1], places[6];
     size_t    n, i, j, k, nplaces;
     unsigned  pattern;
 
@@ -880,7 +758,7 @@ pieces_are_of_the_document(void **state)
     unit_arena_init(&arena);
 
     unit_page(&arena, "/a", &text, &page);
-    decision(&arena, &page, "k-k", "", &d);
+    unit_decision(&arena, &page, "k-k", "", &d);
     tag = unit_str("");
 
     assert_int_equal(recs_render(&arena.mem, &page, &d, NULL, &tag, &out),
@@ -889,7 +767,7 @@ pieces_are_of_the_document(void **state)
     assert_true(out.pieces[0].data == page.text.data);
     assert_true(out.pieces[1].data == page.items[2].span.data);
 
-    decision(&arena, &page, "kkk", "", &d);
+    unit_decision(&arena, &page, "kkk", "", &d);
     assert_int_equal(recs_render(&arena.mem, &page, &d, NULL, &tag, &out),
                      RECS_OK);
     assert_int_equal(out.npieces, 1);
@@ -918,7 +796,7 @@ want_of_memory_is_an_error(void **state)
 
     unit_arena_init(&pages);
     unit_page(&pages, "/a /b", &text, &page);
-    decision(&pages, &page, "-k", "$", &d);
+    unit_decision(&pages, &page, "-k", "$", &d);
     tag = unit_str("1");
 
     for (n = 0; /* void */; n++) {

@@ -61,7 +61,7 @@ unit_rules(unit_arena_t *arena, const unit_set_t *sets, recs_policy_t *policy,
 /*
  * Fates: of each item "k" (kept), the rule that refused it ("0", "1", ...), "r"
  * (repeated), "c" (cut), "d" (displaced) or "u" (unidentified).  Fails if they
- * are not the expected ones (NULL: any), or if a count does not agree with them.
+ * are not the expected ones (NULL: any), or if a count disagrees with them.
  */
 
 static inline void

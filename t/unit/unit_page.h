@@ -15,13 +15,27 @@
 #include "recs_transcode.h"
 
 
+/* The pointer at p; gives where it ends, at a space or with the text. */
+
+static inline const char *
+unit_pointer(unit_arena_t *arena, const char *p, recs_pointer_t *pointer)
+{
+    recs_str_t  source;
+
+    source.data = (const uint8_t *) p;
+    source.len = strcspn(p, " ");
+    assert_null(recs_pointer_compile(&arena->mem, &source, pointer));
+
+    return p + source.len;
+}
+
+
 /* Pointers with a space between them; NULL: none.  Gives how many. */
 
 static inline size_t
 unit_pointers(unit_arena_t *arena, const char *text, recs_pointer_t **pointers)
 {
     size_t       i, n;
-    recs_str_t   source;
     const char  *p;
 
     *pointers = NULL;
@@ -40,15 +54,7 @@ unit_pointers(unit_arena_t *arena, const char *text, recs_pointer_t **pointers)
     assert_non_null(*pointers);
 
     for (i = 0, p = text; i < n; i++, p++) {
-        source.data = (const uint8_t *) p;
-
-        while (*p && *p != ' ') {
-            p++;
-        }
-
-        source.len = (size_t) ((const uint8_t *) p - source.data);
-        assert_null(recs_pointer_compile(&arena->mem, &source,
-                                         &(*pointers)[i]));
+        p = unit_pointer(arena, p, &(*pointers)[i]);
     }
 
     return n;
@@ -76,7 +82,6 @@ unit_spec(unit_arena_t *arena, const char *shelves, const char *item_id,
 static inline void
 unit_spec_with(unit_arena_t *arena, const char *text, recs_page_spec_t *spec)
 {
-    recs_str_t    source;
     const char   *p;
     recs_with_t  *with;
 
@@ -89,17 +94,7 @@ unit_spec_with(unit_arena_t *arena, const char *text, recs_page_spec_t *spec)
         with = &spec->with[spec->nwith++];
         with->shelf = (size_t) (*p++ - '0');
         with->optional = *p == '?';
-        p += with->optional;
-
-        source.data = (const uint8_t *) p;
-
-        while (*p && *p != ' ') {
-            p++;
-        }
-
-        source.len = (size_t) ((const uint8_t *) p - source.data);
-        assert_null(recs_pointer_compile(&arena->mem, &source,
-                                         &with->pointer));
+        p = unit_pointer(arena, p + with->optional, &with->pointer);
     }
 }
 
