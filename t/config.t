@@ -643,6 +643,7 @@ subtest 'recs_set refuses what is no set' => sub {
     my $one = qr/"s" must have exactly one of "redis=", "file=" and "value="/;
     my $file = 'file=%%TESTDIR%%/ids.txt';
     my $only = qr/"s" can have "key=", .*"replica=" only with "redis="/;
+    my $replica = qr/"s" can have "feed=", .* only with "replica=on"/;
     my $members = qr/must be a number of members from 1 to 10000/;
 
     my @wrong = (
@@ -715,6 +716,8 @@ subtest 'recs_set refuses what is no set' => sub {
         ["$file key=a", $only], ["$file type=set", $only],
         ['value=a key=a', $only], ['value=a within=1d', $only],
         ["$file min=1", $only],
+        ["$file unit=ms", $only], ['value=$arg_a unit=ms', $only],
+        ["$file feed=f", $replica], ['value=$arg_a shrink=50%', $replica],
         ['file=%%TESTDIR%%/none',
             qr/"\S+none" of recs_set "s" cannot be opened .*No such file/],
         ['file=%%TESTDIR%%', qr/of recs_set "s" is not a regular file/],

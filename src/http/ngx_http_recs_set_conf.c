@@ -487,16 +487,16 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
 
     if (set->source != NGX_RECS_SET_REDIS) {
 
-        if (so->key || so->type || set->within || set->has_min
+        if (so->key || so->type || set->within || so->unit || set->has_min
             || so->absent_unknown || so->absent_empty || set->min_members
             || set->prefetch || so->replicated)
         {
-            return "can have \"key=\", \"type=\", \"within=\", \"min=\", "
-                   "\"absent=\", \"min_members=\", \"prefetch=\" and "
-                   "\"replica=\" only with \"redis=\"";
+            return "can have \"key=\", \"type=\", \"within=\", \"unit=\", "
+                   "\"min=\", \"absent=\", \"min_members=\", "
+                   "\"prefetch=\" and \"replica=\" only with \"redis=\"";
         }
 
-        return NULL;
+        return ngx_http_recs_set_check_replica(so);
     }
 
     if (!so->key) {
