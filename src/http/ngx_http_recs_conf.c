@@ -302,6 +302,54 @@ ngx_http_recs_option_unit(ngx_http_recs_option_t *o, ngx_uint_t *ms)
 }
 
 
+char *
+ngx_http_recs_option_absent(ngx_http_recs_option_t *o,
+    ngx_http_recs_absent_e *absent)
+{
+    if (ngx_strcmp(o->value.data, "unknown") == 0) {
+        *absent = NGX_HTTP_RECS_ABSENT_UNKNOWN;
+
+    } else if (ngx_strcmp(o->value.data, "empty") == 0) {
+        *absent = NGX_HTTP_RECS_ABSENT_EMPTY;
+
+    } else {
+        return "it must be \"unknown\" or \"empty\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_recs_option_min_members(ngx_http_recs_option_t *o,
+    ngx_uint_t *min_members)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(o->value.data, o->value.len);
+
+    if (n == NGX_ERROR || n == 0) {
+        return "it must be a number of members, over 0";
+    }
+
+    *min_members = n;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_recs_option_percent(ngx_http_recs_option_t *o, size_t decimals)
+{
+    size_t  last;
+
+    last = o->value.len - 1;
+
+    return o->value.data[last] == '%'
+           ? ngx_atofp(o->value.data, last, decimals) : NGX_ERROR;
+}
+
+
 ngx_int_t
 ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source, recs_pointer_t *ptr)
 {

@@ -17,6 +17,16 @@
 #define NGX_HTTP_RECS_SHRINK  50
 
 
+/* absent=: what a key that is not there says of a set or a pool. */
+
+typedef enum {
+    NGX_HTTP_RECS_ABSENT_UNSET = 0,         /* as the directive has it */
+    NGX_HTTP_RECS_ABSENT_UNKNOWN,           /* nothing: who knows what happened
+                                               to it? */
+    NGX_HTTP_RECS_ABSENT_EMPTY              /* that it has no members */
+} ngx_http_recs_absent_e;
+
+
 /* An option being read, and where it stands. */
 
 typedef struct {
@@ -52,9 +62,25 @@ void ngx_http_recs_option_init(ngx_http_recs_option_t *o, ngx_conf_t *cf,
 char *ngx_http_recs_option_text(ngx_http_recs_option_t *o,
     ngx_http_complex_value_t **cv);
 
-/* "unit=s" or "unit=ms", of times that are scores: a set() of options. */
+/*
+ * What several directives take: "unit=s" or "unit=ms", of times that are
+ * scores; "absent=unknown" or "absent=empty"; "min_members=N", N over 0.  Each
+ * returns NGX_CONF_OK, or what is wrong.
+ */
 
 char *ngx_http_recs_option_unit(ngx_http_recs_option_t *o, ngx_uint_t *ms);
+char *ngx_http_recs_option_absent(ngx_http_recs_option_t *o,
+    ngx_http_recs_absent_e *absent);
+char *ngx_http_recs_option_min_members(ngx_http_recs_option_t *o,
+    ngx_uint_t *min_members);
+
+/*
+ * The option's value is a percentage such as "2.5%": it, times 10^decimals, of
+ * which it may have so many.  NGX_ERROR: it is none, or negative.
+ */
+
+ngx_int_t ngx_http_recs_option_percent(ngx_http_recs_option_t *o,
+    size_t decimals);
 
 /*
  * Reads the directive's arguments from number first on by defs, which end with

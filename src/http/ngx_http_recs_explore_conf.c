@@ -26,17 +26,16 @@ ngx_http_recs_explore_rate(ngx_http_recs_option_t *o, void *thing)
 
     ngx_int_t  n;
 
-    if (o->value.len > 1 && o->value.data[o->value.len - 1] == '%') {
-        n = ngx_atofp(o->value.data, o->value.len - 1, 4);
+    n = ngx_http_recs_option_percent(o, 4);
 
-        if (n != NGX_ERROR && n <= 1000000) {
-            ex->policy.rate = (double) n / 1000000;
-            return NGX_CONF_OK;
-        }
+    if (n == NGX_ERROR || n > 1000000) {
+        return "it must be a share such as \"5%\" or \"0.25%\", "
+               "with at most 4 decimals";
     }
 
-    return "it must be a share such as \"5%\" or \"0.25%\", "
-           "with at most 4 decimals";
+    ex->policy.rate = (double) n / 1000000;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -8,9 +8,9 @@
 typedef struct {
     ngx_recs_pool_t            *pool;
     ngx_uint_t                  nsources;
+    ngx_http_recs_absent_e      absent;
+    ngx_uint_t                  min_members;
     unsigned                    id:1;       /* given */
-    unsigned                    absent_unknown:1;
-    unsigned                    absent_empty:1;
 } ngx_http_recs_pool_options_t;
 
 
@@ -159,17 +159,7 @@ ngx_http_recs_pool_absent(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_pool_options_t *po = thing;
 
-    if (ngx_strcmp(o->value.data, "unknown") == 0) {
-        po->absent_unknown = 1;
-
-    } else if (ngx_strcmp(o->value.data, "empty") == 0) {
-        po->absent_empty = 1;
-
-    } else {
-        return "it must be \"unknown\" or \"empty\"";
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_absent(o, &po->absent);
 }
 
 
@@ -178,17 +168,7 @@ ngx_http_recs_pool_min_members(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_pool_options_t *po = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a number of members, over 0";
-    }
-
-    po->pool->guard.min_members = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_min_members(o, &po->min_members);
 }
 
 
@@ -231,12 +211,12 @@ ngx_http_recs_pool_guard(ngx_http_recs_pool_options_t *po)
     pool = po->pool;
     pool->guard.wait = pool->refresh - pool->refresh / 10;
 
-    if (pool->guard.min_members == 0) {
-        pool->guard.min_members = po->absent_empty ? 0 : 1;
-
-    } else if (po->absent_empty) {
-        return "can't have \"min_members=\" with \"absent=empty\"";
+    if (po->absent == NGX_HTTP_RECS_ABSENT_EMPTY) {
+        return po->min_members
+               ? "can't have \"min_members=\" with \"absent=empty\"" : NULL;
     }
+
+    pool->guard.min_members = ngx_max(po->min_members, 1);
 
     return NULL;
 }

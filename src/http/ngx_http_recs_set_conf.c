@@ -22,11 +22,10 @@ typedef struct {
     ngx_http_recs_set_t        *set;
     ngx_str_t                   path;       /* file= */
     ngx_uint_t                  nsources;
+    ngx_http_recs_absent_e      absent;
     unsigned                    key:1;      /* given, as is */
     unsigned                    type:1;
     unsigned                    unit:1;
-    unsigned                    absent_unknown:1;
-    unsigned                    absent_empty:1;
     ngx_recs_trust_t            trust;
     ngx_recs_replica_t          replica;
     unsigned                    replicated:1;   /* replica=on */
@@ -172,17 +171,7 @@ ngx_http_recs_set_absent(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    if (ngx_strcmp(o->value.data, "unknown") == 0) {
-        so->absent_unknown = 1;
-
-    } else if (ngx_strcmp(o->value.data, "empty") == 0) {
-        so->absent_empty = 1;
-
-    } else {
-        return "it must be \"unknown\" or \"empty\"";
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_absent(o, &so->absent);
 }
 
 
@@ -191,17 +180,7 @@ ngx_http_recs_set_min_members(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a number of members, over 0";
-    }
-
-    so->set->set.min_members = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_min_members(o, &so->set->set.min_members);
 }
 
 
@@ -212,11 +191,7 @@ ngx_http_recs_set_max_removed(ngx_http_recs_option_t *o, void *thing)
 
     ngx_int_t  n;
 
-    n = NGX_ERROR;
-
-    if (o->value.data[o->value.len - 1] == '%') {
-        n = ngx_atofp(o->value.data, o->value.len - 1, 2);
-    }
+    n = ngx_http_recs_option_percent(o, 2);
 
     if (n == NGX_ERROR || n == 0 || n >= 10000) {
         return "it must be a percentage over \"0%\" and under \"100%\", such "
@@ -488,8 +463,8 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
     if (set->source != NGX_RECS_SET_REDIS) {
 
         if (so->key || so->type || set->within || so->unit || set->has_min
-            || so->absent_unknown || so->absent_empty || set->min_members
-            || set->prefetch || so->replicated)
+            || so->absent || set->min_members || set->prefetch
+            || so->replicated)
         {
             return "can have \"key=\", \"type=\", \"within=\", \"unit=\", "
                    "\"min=\", \"absent=\", \"min_members=\", "
@@ -519,7 +494,7 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
         return "can have only one of \"within=\" and \"min=\"";
     }
 
-    if (set->min_members && so->absent_empty) {
+    if (set->min_members && so->absent == NGX_HTTP_RECS_ABSENT_EMPTY) {
         return "can't have \"min_members=\" with \"absent=empty\"";
     }
 
@@ -583,10 +558,12 @@ ngx_http_recs_set_make_watch(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,
 
     set = &so->set->set;
 
-    if (set->min_members == 0
-        && (so->absent_unknown
-            || (so->set->key->lengths == NULL && !so->absent_empty)))
-    {
+    if (so->absent == NGX_HTTP_RECS_ABSENT_UNSET) {
+        so->absent = so->set->key->lengths ? NGX_HTTP_RECS_ABSENT_EMPTY
+                                           : NGX_HTTP_RECS_ABSENT_UNKNOWN;
+    }
+
+    if (set->min_members == 0 && so->absent == NGX_HTTP_RECS_ABSENT_UNKNOWN) {
         set->min_members = 1;
     }
 

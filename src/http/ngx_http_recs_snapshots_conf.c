@@ -51,11 +51,7 @@ ngx_http_recs_snapshots_coverage(ngx_http_recs_option_t *o, void *thing)
 
     ngx_int_t  n;
 
-    n = NGX_ERROR;
-
-    if (o->value.data[o->value.len - 1] == '%') {
-        n = ngx_atofp(o->value.data, o->value.len - 1, 2);
-    }
+    n = ngx_http_recs_option_percent(o, 2);
 
     if (n == NGX_ERROR || n > 10000) {
         return "it must be a percentage up to \"100%\", such as \"99.5%\"";
