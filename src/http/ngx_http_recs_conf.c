@@ -205,6 +205,30 @@ ngx_http_recs_wrong(ngx_http_recs_option_t *o, const char *right)
 }
 
 
+ngx_uint_t
+ngx_http_recs_lifts(ngx_conf_t *cf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0;
+}
+
+
+char *
+ngx_http_recs_lift(void **slot)
+{
+    if (*slot != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    *slot = NULL;
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_recs_handle(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
     ngx_http_handler_pt handler)

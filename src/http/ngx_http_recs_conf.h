@@ -122,6 +122,17 @@ char *ngx_http_recs_image(ngx_http_recs_option_t *o, ngx_str_t *path);
 
 char *ngx_http_recs_shrink(ngx_http_recs_option_t *o, recs_guard_t *guard);
 
+/* Is it the directive with "off" alone? */
+
+ngx_uint_t ngx_http_recs_lifts(ngx_conf_t *cf);
+
+/*
+ * Then what a level inherited of it doesn't hold there: *slot becomes NULL.
+ * NGX_CONF_OK, or what is wrong.
+ */
+
+char *ngx_http_recs_lift(void **slot);
+
 /* The Redis called name, for "redis=".  NULL after an error was logged. */
 
 ngx_recs_redis_t *ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name);

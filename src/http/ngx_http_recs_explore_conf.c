@@ -249,17 +249,8 @@ ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_recs_explore_t    *ex, **p, **all;
     ngx_http_recs_main_conf_t  *rmcf;
 
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-
-        if (rlcf->explore != NGX_CONF_UNSET_PTR) {
-            return "is duplicate";
-        }
-
-        rlcf->explore = NULL;
-
-        return NGX_CONF_OK;
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift((void **) &rlcf->explore);
     }
 
     if (rlcf->explore == NULL) {
@@ -286,6 +277,8 @@ ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ex->policy.panel = 20;
     ex->file = cf->conf_file->file.name;
     ex->line = cf->conf_file->line;
+
+    value = cf->args->elts;
 
     if (ngx_http_recs_explore_pool(cf, rmcf, ex, &value[1]) != NGX_OK) {
         return NGX_CONF_ERROR;

@@ -239,35 +239,6 @@ ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/*
- * "off" alone: what a level inherited of a directive that may repeat doesn't
- * hold there.
- */
-
-static ngx_uint_t
-ngx_http_recs_lifts(ngx_conf_t *cf)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    return cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0;
-}
-
-
-static char *
-ngx_http_recs_lift(void **slot)
-{
-    if (*slot != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    *slot = NULL;
-
-    return NGX_CONF_OK;
-}
-
-
 /* What nginx says where it knows that one argument is not enough. */
 
 static char *
@@ -653,16 +624,15 @@ ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_recs_backfill_t   *backfill;
     ngx_http_recs_main_conf_t  *rmcf;
 
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift((void **) &rlcf->backfill);
+    }
+
     if (rlcf->backfill != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-        rlcf->backfill = NULL;
-        return NGX_CONF_OK;
-    }
 
     backfill = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_backfill_t));
     if (backfill == NULL) {

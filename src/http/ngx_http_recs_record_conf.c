@@ -101,20 +101,16 @@ ngx_http_recs_record_shown(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recs_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                  *value;
     ngx_http_recs_option_t      o;
     ngx_http_recs_record_t     *record;
     ngx_http_recs_main_conf_t  *rmcf;
 
-    if (rlcf->record != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift((void **) &rlcf->record);
     }
 
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-        rlcf->record = NULL;
-        return NGX_CONF_OK;
+    if (rlcf->record != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
     }
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
