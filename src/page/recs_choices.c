@@ -269,9 +269,7 @@ recs_choices_name(const recs_mem_t *mem, const recs_value_t *v,
 {
     static const recs_str_t  none = recs_string("");
 
-    *name = none;
-
-    if (v->span.data && recs_value_id(mem, v, name) != RECS_OK) {
+    if (recs_value_id(mem, v, name) != RECS_OK) {
         return RECS_NOMEM;
     }
 

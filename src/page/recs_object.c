@@ -8,11 +8,9 @@
 
 static const char *recs_object_page(const recs_mem_t *mem,
     recs_format_e format, const recs_str_t *text, recs_pointer_t *id,
-    recs_page_t *page);
-static recs_rc_e recs_object_own_id(const recs_mem_t *mem,
-    const recs_page_t *page, recs_str_t *id);
-static const char *recs_object_id(const recs_mem_t *mem,
-    const recs_page_t *page, recs_object_t *object);
+    recs_page_t *page, recs_str_t *own);
+static const char *recs_object_id(const recs_str_t *own,
+    recs_object_t *object);
 static recs_rc_e recs_object_strip(const recs_mem_t *mem,
     const recs_page_t *page, recs_str_t *text);
 static const char *recs_object_other(const recs_mem_t *mem,
@@ -44,12 +42,13 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     bare.data = bom ? text->data + bom : text->data;
     bare.len = text->len - bom;
 
-    error = recs_object_page(mem, recs_format_of(&bare), &bare, id, &page);
+    error = recs_object_page(mem, recs_format_of(&bare), &bare, id, &page,
+                             &own);
     if (error) {
         return error;
     }
 
-    error = recs_object_id(mem, &page, object);
+    error = recs_object_id(&own, object);
     if (error) {
         return error;
     }
@@ -60,14 +59,10 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
             return "out of memory";
         }
 
-        error = recs_object_page(mem, page.format, &stripped, id, &page);
+        error = recs_object_page(mem, page.format, &stripped, id, &page, &own);
         if (error) {
             return error;
         }
-    }
-
-    if (recs_object_own_id(mem, &page, &own) != RECS_OK) {
-        return "out of memory";
     }
 
     object->shown = object->id;
@@ -82,9 +77,12 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
 }
 
 
+/* Reads the object.  own: the id that stands in it; data is NULL: none. */
+
 static const char *
 recs_object_page(const recs_mem_t *mem, recs_format_e format,
-    const recs_str_t *text, recs_pointer_t *id, recs_page_t *page)
+    const recs_str_t *text, recs_pointer_t *id, recs_page_t *page,
+    recs_str_t *own)
 {
     size_t             pos;
     const char        *error;
@@ -105,7 +103,12 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
             return "not UTF-8";
         }
 
-        return page->root == RECS_OBJECT ? NULL : "not an object";
+        if (page->root != RECS_OBJECT) {
+            return "not an object";
+        }
+
+        return recs_value_id(mem, &page->values[0], own) == RECS_OK
+               ? NULL : "out of memory";
 
     case RECS_NOMEM:
         return "out of memory";
@@ -116,46 +119,24 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
 }
 
 
-/* The id of its own that the object that was read has; data is NULL: none. */
-
-static recs_rc_e
-recs_object_own_id(const recs_mem_t *mem, const recs_page_t *page,
-    recs_str_t *id)
-{
-    if (page->values[0].span.data) {
-        return recs_value_id(mem, &page->values[0], id);
-    }
-
-    id->data = NULL;
-    id->len = 0;
-
-    return RECS_OK;
-}
-
+/* The id is own, which stands in the object, or its entry's; or both alike. */
 
 static const char *
-recs_object_id(const recs_mem_t *mem, const recs_page_t *page,
-    recs_object_t *object)
+recs_object_id(const recs_str_t *own, recs_object_t *object)
 {
-    recs_str_t  id;
-
-    if (recs_object_own_id(mem, page, &id) != RECS_OK) {
-        return "out of memory";
-    }
-
-    if (id.data == NULL) {
+    if (own->data == NULL) {
         return object->id.data ? NULL
                                : "it has no id that is a string or an integer";
     }
 
-    if (object->id.data && !recs_str_eq(&id, &object->id)) {
+    if (object->id.data && !recs_str_eq(own, &object->id)) {
 
         /* the sets would be asked about another item than is shown */
 
         return "its id is another than that of its entry";
     }
 
-    object->id = id;
+    object->id = *own;
 
     return NULL;
 }
@@ -215,13 +196,9 @@ recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
         return error;
     }
 
-    error = recs_object_page(mem, format, &text, id, &other);
+    error = recs_object_page(mem, format, &text, id, &other, &shown);
     if (error) {
         return error;
-    }
-
-    if (recs_object_own_id(mem, &other, &shown) != RECS_OK) {
-        return "out of memory";
     }
 
     if (shown.data) {

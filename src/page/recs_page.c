@@ -684,7 +684,7 @@ recs_walk_forget(recs_walk_t *w, uint64_t mask, const size_t *marks)
             w->item->id.len = 0;
 
         } else {
-            w->page->values[k - w->narrays].span.data = NULL;
+            memset(&w->page->values[k - w->narrays], 0, sizeof(recs_value_t));
         }
     }
 }
@@ -906,7 +906,7 @@ recs_grow(recs_walk_t *w, void *old, size_t n, size_t *size, size_t each)
         return old;
     }
 
-    /* items and shelves are max_items at most; cuts may be more */
+    /* items and shelves are max_items at most; others may be more */
 
     more = *size ? *size * 4 : 64;
 

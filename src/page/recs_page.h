@@ -103,8 +103,9 @@ typedef struct {
     size_t            ncompanions;
     size_t            together;     /* of one shelf, at most */
 
-    recs_value_t     *values;       /* one for each of the spec's; span.data is
-                                       NULL: not there, or not a scalar */
+    recs_value_t     *values;       /* one for each of the spec's; all zeroes,
+                                       span.data is NULL: not there, or not a
+                                       scalar */
 
     unsigned          not_utf8:1;   /* JSON: a string holds bytes that are
                                        not UTF-8 */

@@ -170,7 +170,7 @@ recs_rc_e recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
  * number that has a fraction or an exponent, or is a float, and is an integer
  * all the same (123.0, 1e3, -0.0) is the digits of that, up to 2^53 - 1 (a
  * float 32: 2^24 - 1); beyond that it may stand for several.  id->data is NULL
- * if v is none.
+ * if v is none, or all zeroes, as what a page lacks.
  * Returns RECS_OK or RECS_NOMEM.
  */
 
