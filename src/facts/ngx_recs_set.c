@@ -3,7 +3,6 @@
 #include "ngx_recs_file.h"
 #include "ngx_recs_mem.h"
 #include "recs_text.h"
-#include "recs_url.h"
 
 #include <math.h>
 
@@ -103,7 +102,7 @@ ngx_recs_set_odd(const recs_str_t *id, ngx_uint_t line, ngx_recs_odd_t *odds)
     has[NGX_RECS_ODD_CR] = memchr(id->data, CR, id->len) != NULL;
     has[NGX_RECS_ODD_CONTROL] = !has[NGX_RECS_ODD_BLANK]
                                 && !has[NGX_RECS_ODD_CR]
-                                && recs_url_control(id);
+                                && recs_text_has_control(id);
     has[NGX_RECS_ODD_QUOTES] = id->len > 1 && first == last
                                && (first == '"' || first == '\'');
     has[NGX_RECS_ODD_BYTES] = !recs_text_is_utf8(id);

@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_recs.h"
+#include "recs_text.h"
 #include "recs_url.h"
 
 
@@ -68,7 +69,7 @@ ngx_http_recs_decoded_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (recs_url_control(&text)) {
+    if (recs_text_has_control(&text)) {
         v->not_found = 1;
         return NGX_OK;
     }

@@ -1,7 +1,8 @@
 
 /*
- * The inside of a JSON string, for the reader and the writer: runs of bytes
- * that need no attention, and characters beyond ASCII.
+ * Text as bytes.  The inside of a JSON string, for the reader and the writer:
+ * runs of bytes that need no attention, and characters beyond ASCII.  And what
+ * is odd about a text: a byte order mark, control characters, no UTF-8.
  */
 
 
@@ -204,6 +205,23 @@ recs_text_is_utf8(const recs_str_t *text)
     }
 
     return 1;
+}
+
+
+/* True if there is a control character in it: below 0x20, or DEL. */
+
+static inline int
+recs_text_has_control(const recs_str_t *text)
+{
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+        if (text->data[i] < 0x20 || text->data[i] == 0x7f) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

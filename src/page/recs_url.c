@@ -60,18 +60,3 @@ recs_url_digit(uint8_t c)
 
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
-
-
-int
-recs_url_control(const recs_str_t *text)
-{
-    size_t  i;
-
-    for (i = 0; i < text->len; i++) {
-        if (text->data[i] < 0x20 || text->data[i] == 0x7f) {
-            return 1;
-        }
-    }
-
-    return 0;
-}

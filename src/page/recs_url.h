@@ -31,9 +31,5 @@ int recs_url_encoded(const recs_str_t *text, recs_url_form_e form);
 size_t recs_url_decode(uint8_t *out, const recs_str_t *text,
     recs_url_form_e form);
 
-/* True if there is a control character in it: below 0x20, or DEL. */
-
-int recs_url_control(const recs_str_t *text);
-
 
 #endif /* RECS_URL_H */

@@ -983,6 +983,25 @@ text_is_tells_a_beginning_from_the_whole(void **state)
 }
 
 
+static void
+control_characters_are_found(void **state)
+{
+    unsigned    c;
+    uint8_t     bytes[3] = "a_b";
+    recs_str_t  text = { bytes, sizeof(bytes) };
+    recs_str_t  empty = recs_string("");
+
+    (void) state;
+
+    assert_false(recs_text_has_control(&empty));
+
+    for (c = 0; c < 256; c++) {
+        bytes[1] = (uint8_t) c;
+        assert_int_equal(recs_text_has_control(&text), c < 32 || c == 127);
+    }
+}
+
+
 int
 main(void)
 {
@@ -1002,6 +1021,7 @@ main(void)
         cmocka_unit_test(decoding_asks_for_memory_only_for_an_escape),
         cmocka_unit_test(text_is_compares_what_is_meant),
         cmocka_unit_test(text_is_tells_a_beginning_from_the_whole),
+        cmocka_unit_test(control_characters_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
 
+/* What is percent-encoded, and what it becomes. */
+
+
 #include "unit.h"
 
 #include "recs_url.h"
@@ -107,32 +110,12 @@ plain_text_is_not_encoded(void **state)
 }
 
 
-static void
-control_characters_are_found(void **state)
-{
-    unsigned    c;
-    uint8_t     bytes[3] = "a_b";
-    recs_str_t  text = { bytes, sizeof(bytes) };
-    recs_str_t  empty = recs_string("");
-
-    (void) state;
-
-    assert_false(recs_url_control(&empty));
-
-    for (c = 0; c < 256; c++) {
-        bytes[1] = (uint8_t) c;
-        assert_int_equal(recs_url_control(&text), c < 32 || c == 127);
-    }
-}
-
-
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(text_is_decoded_once),
         cmocka_unit_test(plain_text_is_not_encoded),
-        cmocka_unit_test(control_characters_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
