@@ -115,8 +115,9 @@ recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *id)
 {
     int             negative;
+    int64_t         exponent;
     uint64_t        n;
-    const uint8_t  *p;
+    const uint8_t  *end, *point;
 
     id->data = NULL;
     id->len = 0;
@@ -134,23 +135,20 @@ recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
         return RECS_OK;
     }
 
-    negative = n && v->span.data[0] == '-';
-
     /* without an exponent, the digits stand before the point */
 
-    p = memchr(v->span.data, '.', v->span.len);
+    end = v->span.data + v->span.len;
 
-    if (p == NULL || n == 0 || memchr(p, 'e', v->span.len - (size_t)
-                                              (p - v->span.data))
-        || memchr(p, 'E', v->span.len - (size_t) (p - v->span.data)))
-    {
-        return recs_value_digits(mem, n, negative, id);
+    if (n && recs_whole_exponent(&v->span, &exponent) == end) {
+        point = memchr(v->span.data, '.', v->span.len);
+
+        id->data = v->span.data;
+        id->len = (size_t) (point - v->span.data);
+
+        return RECS_OK;
     }
 
-    id->data = v->span.data;
-    id->len = (size_t) (p - v->span.data);
-
-    return RECS_OK;
+    return recs_value_digits(mem, n, n && v->span.data[0] == '-', id);
 }
 
 
