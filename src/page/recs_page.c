@@ -34,7 +34,8 @@ typedef struct {
                                        array_mask's pointers, in document order;
                                        a companion's first is in elements */
     size_t                   within[RECS_PAGE_POINTERS_MAX];  /* star_mask:
-                                                   where the last "*" is now */
+                                       where the last "*" is that met an
+                                       array */
     size_t                   nshelves;  /* found, also those taken back */
     recs_str_t              *elements;  /* of companions */
     size_t                   nelements;
@@ -377,25 +378,6 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 }
 
 
-/* Pointers of next go on through what stands at pos: notes the "*" of these. */
-
-static recs_inline void
-recs_walk_stars(recs_walk_t *w, uint64_t next, unsigned depth,
-    const uint8_t *pos)
-{
-    unsigned  k;
-    uint64_t  m;
-
-    for (m = next & w->star_mask; m; m &= m - 1) {
-        k = recs_lowest(m);
-
-        if (w->pointers[k]->tokens[depth].star) {
-            w->within[k] = (size_t) (pos - w->page->text.data);
-        }
-    }
-}
-
-
 static int
 recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *object)
@@ -437,7 +419,6 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
         if (next) {
             /* a name that comes again takes back what was found before */
             recs_walk_forget(w, next, marks);
-            recs_walk_stars(w, next, depth, key.span.data);
         }
 
         if (recs_walk_value(w, next, depth + 1, &v) < 0) {
@@ -475,6 +456,27 @@ recs_walk_index(recs_walk_t *w, uint64_t mask, unsigned depth, size_t index)
 }
 
 
+/*
+ * Pointers of next go on through the element at rd.pos: notes the "*" of these.
+ * (In an object "*" is one member, which tells no two arrays apart.)
+ */
+
+static recs_inline void
+recs_walk_stars(recs_walk_t *w, uint64_t next, unsigned depth)
+{
+    unsigned  k;
+    uint64_t  m;
+
+    for (m = next & w->star_mask; m; m &= m - 1) {
+        k = recs_lowest(m);
+
+        if (w->pointers[k]->tokens[depth].star) {
+            w->within[k] = (size_t) (w->rd.pos - w->page->text.data);
+        }
+    }
+}
+
+
 static int
 recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *array)
@@ -489,7 +491,7 @@ recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
     while ((rc = recs_read_element(&w->rd, array)) == 1) {
 
         next = recs_walk_index(w, mask, depth, index++);
-        recs_walk_stars(w, next, depth, w->rd.pos);
+        recs_walk_stars(w, next, depth);
 
         if (recs_walk_value(w, next, depth + 1, &v) < 0) {
             return -1;

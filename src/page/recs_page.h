@@ -67,8 +67,9 @@ typedef struct {
     size_t            nitems;
     recs_str_t        open;         /* its "[", or its array's header */
     size_t            within;       /* offset of the element that the last "*"
-                                       of its pointer stands for; 0: it has
-                                       none, or no companion */
+                                       of its pointer stands for, of those that
+                                       met an array; 0: none did, or it has no
+                                       companion */
 } recs_shelf_t;
 
 

@@ -69,6 +69,16 @@ static const read_t  reads[] = {
       "1=2" },
     { "/r/*/ids", "0/r/*/s",
       recs_string("{\"r\":{\"*\":{\"ids\":[1],\"s\":[2]}}}"), "1=2" },
+    { "/r/*/q/*/ids", "0?/r/*/q/*/s",
+      recs_string("{\"r\":[{\"q\":{\"*\":{\"ids\":[1]}}},"
+                  "{\"q\":{\"*\":{\"s\":[6],\"ids\":[5]}}},"
+                  "{\"q\":[{\"s\":[8]},{\"ids\":[7]}]}]}"),
+      "1|5=6|7" },
+    { "/r/*/q/*/ids", "0/r/*/q/*/s",
+      recs_string("{\"r\":[{\"q\":[{\"ids\":[1],\"s\":[2]}],"
+                  "\"q\":{\"*\":{\"ids\":[3],\"s\":[4]}}},"
+                  "{\"q\":{\"*\":{\"s\":[6],\"ids\":[5]}}}]}"),
+      "3=4|5=6" },
 
     /* what may be missing: absent, null, of another kind */
 
@@ -278,7 +288,7 @@ what_is_out_of_step_is_refused(void **state)
 static void
 companions_are_limited(void **state)
 {
-    size_t             i;
+    size_t             i, k;
     recs_page_t        page;
     unit_arena_t       arena;
     recs_page_spec_t   spec;
@@ -293,6 +303,7 @@ companions_are_limited(void **state)
         { "0/s 0/t", recs_string("{\"a\":[1,2],\"s\":[1,2],\"t\":[1,2]}"), 2 },
         { "0/s", recs_string("{\"a\":[],\"s\":[],\"s\":[],\"s\":[]}"), 3 },
     };
+    static const size_t  unlimited[] = { SIZE_MAX, SIZE_MAX / 2 + 1 };
 
     (void) state;
 
@@ -309,11 +320,13 @@ companions_are_limited(void **state)
         assert_int_equal(unit_read(&arena, &spec, &limited[i].text, &page),
                          RECS_TOO_MANY);
 
-        /* no limit at all */
+        /* no limit at all, whatever it is multiplied by */
 
-        spec.max_items = (size_t) -1;
-        assert_int_equal(unit_read(&arena, &spec, &limited[i].text, &page),
-                         RECS_OK);
+        for (k = 0; k < unit_nelts(unlimited); k++) {
+            spec.max_items = unlimited[k];
+            assert_int_equal(unit_read(&arena, &spec, &limited[i].text, &page),
+                             RECS_OK);
+        }
 
         unit_arena_free(&arena);
     }

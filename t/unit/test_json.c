@@ -139,6 +139,8 @@ static const refused_t  refused[] = {
     { recs_string("\xef\xbb\xbf"), 3 },
     { recs_string("\xef\xbb\xbf\xef\xbb\xbf{}"), 3 },
     { recs_string("\xef\xbb{}"), 0 },
+    { recs_string("\xef\xbb"), 0 },
+    { recs_string("\xef"), 0 },
     { recs_string("\xfe\xff{}"), 0 },
     { recs_string("\xff\xfe{}"), 0 },
     { recs_string(" \xef\xbb\xbf{}"), 1 },

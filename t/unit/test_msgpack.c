@@ -181,6 +181,10 @@ static const refused_t  refused[] = {
     { recs_string("\x90\x00"), 1 },
     { recs_string("\x81\x01\x02\x03"), 3 },
 
+    /* no byte order mark: an integer, and what comes after the root */
+
+    { recs_string("\xef\xbb\xbf\x80"), 1 },
+
     /* five bytes that promise gigabytes */
 
     { recs_string("\xdd\xff\xff\xff\xff"), 0 },

@@ -153,6 +153,8 @@ static const identified_t  identified[] = {
     { "/id", recs_string("{\"id\":-0.0}"), recs_string("0") },
     { "/id", recs_string("{\"id\":-0.000e5}"), recs_string("0") },
     { "/id", recs_string("{\"id\":0e0}"), recs_string("0") },
+    { "/id", recs_string("{\"id\":0e-5}"), recs_string("0") },
+    { "/id", recs_string("{\"id\":-0.00e-9}"), recs_string("0") },
     { "/id", recs_string("{\"id\":1e3}"), recs_string("1000") },
     { "/id", recs_string("{\"id\":1E+3}"), recs_string("1000") },
     { "/id", recs_string("{\"id\":12.30e1}"), recs_string("123") },
@@ -1218,6 +1220,44 @@ an_error_has_its_place(void **state)
 }
 
 
+/* What pandas writes takes no more of it than integers do. */
+
+static void
+ids_with_a_zero_fraction_take_no_memory(void **state)
+{
+    size_t             i;
+    unsigned           n[2];
+    recs_page_t        page;
+    unit_arena_t       specs, arena;
+    recs_page_spec_t   spec;
+
+    static const recs_str_t  texts[] = {
+        recs_string("[1,-20,{\"id\":300}]"),
+        recs_string("[1.0,-20.0,{\"id\":300.00}]"),
+    };
+
+    (void) state;
+
+    unit_arena_init(&specs);
+    unit_spec(&specs, "", "/id", NULL, &spec);
+
+    for (i = 0; i < unit_nelts(texts); i++) {
+        unit_arena_init(&arena);
+
+        assert_int_equal(unit_read(&arena, &spec, &texts[i], &page), RECS_OK);
+        unit_assert_cstr(&page.items[1].id, "-20");
+        unit_assert_cstr(&page.items[2].id, "300");
+        n[i] = arena.n;
+
+        unit_arena_free(&arena);
+    }
+
+    assert_int_equal(n[1], n[0]);
+
+    unit_arena_free(&specs);
+}
+
+
 /* As deep as the reader goes, along a pointer. */
 
 static void
@@ -1659,6 +1699,7 @@ main(void)
         cmocka_unit_test(a_page_without_a_shelf_is_told),
         cmocka_unit_test(a_malformed_text_is_refused),
         cmocka_unit_test(an_error_has_its_place),
+        cmocka_unit_test(ids_with_a_zero_fraction_take_no_memory),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(want_of_memory_is_an_error),
         cmocka_unit_test(a_page_of_messagepack_is_read_alike),
