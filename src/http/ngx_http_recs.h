@@ -470,6 +470,22 @@ struct ngx_http_recs_ctx_s {
 };
 
 
+/* What is kept of a client's request, the main one: by ngx_http_recs_keep(). */
+
+typedef struct ngx_http_recs_seen_s  ngx_http_recs_seen_t;
+typedef struct ngx_http_recs_steady_s  ngx_http_recs_steady_t;
+
+typedef struct {
+    ngx_http_recs_seen_t       *seen;       /* the latest, of each channel */
+    ngx_http_recs_steady_t     *steady;     /* the latest, of each text */
+    ngx_http_recs_ctx_t        *sent;       /* the first page of those that it
+                                               shows, */
+    ngx_http_recs_ctx_t       **sent_last;  /* and where the next one goes */
+    unsigned                    hidden:1;   /* If-None-Match was, which said */
+    ngx_str_t                   if_none_match;
+} ngx_http_recs_kept_t;
+
+
 extern ngx_module_t  ngx_http_recs_module;
 extern ngx_module_t  ngx_http_recs_filter_module;
 
@@ -565,6 +581,19 @@ void ngx_http_recs_release(ngx_http_recs_ctx_t *ctx);
  */
 
 void ngx_http_recs_resume(ngx_http_recs_ctx_t *ctx, ngx_int_t rc);
+
+/*
+ * ngx_http_recs_kept.c
+ *
+ * What is kept of the client's request that r belongs to, until its memory
+ * goes, also in the log phase.  NULL: nothing is.
+ */
+
+ngx_http_recs_kept_t *ngx_http_recs_kept(ngx_http_request_t *r);
+
+/* The same, made if there is none.  NULL: out of memory. */
+
+ngx_http_recs_kept_t *ngx_http_recs_keep(ngx_http_request_t *r);
 
 /* ngx_http_recs_check.c */
 

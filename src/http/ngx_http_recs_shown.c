@@ -13,17 +13,9 @@
 #include "ngx_http_recs_shown.h"
 
 
-typedef struct {
-    ngx_http_recs_ctx_t        *first;
-    ngx_http_recs_ctx_t       **last;
-} ngx_http_recs_sent_t;
-
-
 static void ngx_http_recs_shown_shelf(ngx_http_recs_shown_t *shown);
 static ngx_uint_t ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown,
     ngx_uint_t rest);
-static ngx_http_recs_sent_t *ngx_http_recs_sent_find(ngx_http_request_t *r);
-static void ngx_http_recs_sent_cleanup(void *data);
 static ngx_uint_t ngx_http_recs_broke_off(ngx_http_request_t *r);
 static void ngx_http_recs_release_pool(void *data);
 
@@ -158,29 +150,17 @@ ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown, ngx_uint_t rest)
 ngx_int_t
 ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx)
 {
-    ngx_pool_cleanup_t    *cln;
-    ngx_http_recs_sent_t  *sent;
+    ngx_http_recs_kept_t  *kept;
 
-    sent = ngx_http_recs_sent_find(ctx->request);
-
-    if (sent == NULL) {
-        cln = ngx_pool_cleanup_add(ctx->request->main->pool,
-                                   sizeof(ngx_http_recs_sent_t));
-        if (cln == NULL) {
-            return NGX_ERROR;
-        }
-
-        cln->handler = ngx_http_recs_sent_cleanup;
-
-        sent = cln->data;
-        sent->first = NULL;
-        sent->last = &sent->first;
+    kept = ngx_http_recs_keep(ctx->request);
+    if (kept == NULL) {
+        return NGX_ERROR;
     }
 
     ctx->sent_next = NULL;
 
-    *sent->last = ctx;
-    sent->last = &ctx->sent_next;
+    *(kept->sent ? kept->sent_last : &kept->sent) = ctx;
+    kept->sent_last = &ctx->sent_next;
 
     return ngx_http_recs_record_sent(ctx);
 }
@@ -189,39 +169,11 @@ ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx)
 ngx_http_recs_ctx_t *
 ngx_http_recs_sent(ngx_http_request_t *r)
 {
-    ngx_http_recs_sent_t  *sent;
+    ngx_http_recs_kept_t  *kept;
 
-    sent = ngx_http_recs_sent_find(r);
+    kept = ngx_http_recs_kept(r);
 
-    return sent ? sent->first : NULL;
-}
-
-
-/*
- * It is kept as a cleanup of the main request's pool: those of the request are
- * gone when it is logged, its contexts when it is redirected.
- */
-
-static ngx_http_recs_sent_t *
-ngx_http_recs_sent_find(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_recs_sent_cleanup) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-/* Only marks what is kept. */
-
-static void
-ngx_http_recs_sent_cleanup(void *data)
-{
+    return kept ? kept->sent : NULL;
 }
 
 

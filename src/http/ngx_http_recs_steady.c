@@ -12,29 +12,27 @@
 #include "ngx_http_recs.h"
 
 
-/*
- * A text as a request read it.  It is kept as a cleanup of the pool, as
- * contexts are gone when a request is redirected.
- */
+/* A text as a request, maybe a subrequest, read it last. */
 
-typedef struct {
+struct ngx_http_recs_steady_s {
+    ngx_http_recs_steady_t     *next;
     ngx_http_request_t         *request;
     ngx_http_complex_value_t   *cv;
     uintptr_t                   moment;
     ngx_str_t                   uri;        /* as it was then: a script may */
     ngx_str_t                   args;       /* change them within a phase */
     ngx_str_t                   value;
-} ngx_http_recs_steady_t;
+};
 
 
-static ngx_uint_t ngx_http_recs_kept(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_recs_steady_already(ngx_http_request_t *r,
     ngx_http_complex_value_t *cv);
 static ngx_http_recs_steady_t *ngx_http_recs_steady_find(
-    ngx_http_request_t *r, ngx_http_complex_value_t *cv);
+    ngx_http_recs_steady_t *steady, ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv);
 static uintptr_t ngx_http_recs_moment(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_same_span(const ngx_str_t *a,
     const ngx_str_t *b);
-static void ngx_http_recs_steady_cleanup(void *data);
 
 
 ngx_int_t
@@ -42,15 +40,20 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
     ngx_str_t *value)
 {
     uintptr_t                moment;
-    ngx_pool_cleanup_t      *cln;
+    ngx_http_recs_kept_t    *kept;
     ngx_http_recs_steady_t  *steady;
 
-    if (ngx_http_recs_kept(r, cv)) {
+    if (ngx_http_recs_steady_already(r, cv)) {
         return ngx_http_complex_value(r, cv, value);
     }
 
+    kept = ngx_http_recs_keep(r);
+    if (kept == NULL) {
+        return NGX_ERROR;
+    }
+
     moment = ngx_http_recs_moment(r);
-    steady = ngx_http_recs_steady_find(r, cv);
+    steady = ngx_http_recs_steady_find(kept->steady, r, cv);
 
     if (steady && steady->moment == moment
         && ngx_http_recs_same_span(&steady->uri, &r->uri)
@@ -65,14 +68,13 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
     }
 
     if (steady == NULL) {
-        cln = ngx_pool_cleanup_add(r->main->pool,
-                                   sizeof(ngx_http_recs_steady_t));
-        if (cln == NULL) {
+        steady = ngx_palloc(r->main->pool, sizeof(ngx_http_recs_steady_t));
+        if (steady == NULL) {
             return NGX_ERROR;
         }
 
-        cln->handler = ngx_http_recs_steady_cleanup;
-        steady = cln->data;
+        steady->next = kept->steady;
+        kept->steady = steady;
     }
 
     steady->request = r;
@@ -92,7 +94,8 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
  */
 
 static ngx_uint_t
-ngx_http_recs_kept(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
+ngx_http_recs_steady_already(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv)
 {
     size_t                      i;
     ngx_uint_t                 *index;
@@ -129,18 +132,10 @@ ngx_http_recs_kept(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
 
 
 static ngx_http_recs_steady_t *
-ngx_http_recs_steady_find(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
+ngx_http_recs_steady_find(ngx_http_recs_steady_t *steady,
+    ngx_http_request_t *r, ngx_http_complex_value_t *cv)
 {
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_recs_steady_t  *steady;
-
-    for (cln = r->main->pool->cleanup; cln; cln = cln->next) {
-
-        if (cln->handler != ngx_http_recs_steady_cleanup) {
-            continue;
-        }
-
-        steady = cln->data;
+    for ( /* void */ ; steady; steady = steady->next) {
 
         if (steady->request == r && steady->cv == cv) {
             return steady;
@@ -179,12 +174,4 @@ static ngx_uint_t
 ngx_http_recs_same_span(const ngx_str_t *a, const ngx_str_t *b)
 {
     return a->len == b->len && a->data == b->data;
-}
-
-
-/* Only marks what is kept. */
-
-static void
-ngx_http_recs_steady_cleanup(void *data)
-{
 }

@@ -15,18 +15,10 @@
 #include "recs_xxhash.h"
 
 
-/* What the main request said, kept through internal redirects. */
-
-typedef struct {
-    ngx_str_t                   if_none_match;
-} ngx_http_recs_hidden_t;
-
-
 static ngx_int_t ngx_http_recs_hide_fields(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recs_has_hidden(ngx_list_t *fields);
 static ngx_uint_t ngx_http_recs_hidden_name(const ngx_str_t *name);
 static const ngx_str_t *ngx_http_recs_if_none_match(ngx_http_request_t *r);
-static void ngx_http_recs_hidden_cleanup(void *data);
 static ngx_uint_t ngx_http_recs_etag_in(const ngx_str_t *list,
     const ngx_str_t *etag);
 
@@ -51,9 +43,8 @@ static const ngx_str_t  ngx_http_recs_hidden_names[] = {
 ngx_int_t
 ngx_http_recs_hide(ngx_http_request_t *r)
 {
-    ngx_http_cleanup_t        *cln;
+    ngx_http_recs_kept_t      *kept;
     ngx_http_headers_in_t     *in;
-    ngx_http_recs_hidden_t    *said;
     ngx_http_recs_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
@@ -66,20 +57,17 @@ ngx_http_recs_hide(ngx_http_request_t *r)
 
     if (in->if_none_match && r == r->main) {
 
-        cln = ngx_http_cleanup_add(r, sizeof(ngx_http_recs_hidden_t));
-        if (cln == NULL) {
+        kept = ngx_http_recs_keep(r);
+        if (kept == NULL) {
             return NGX_ERROR;
         }
 
-        cln->handler = ngx_http_recs_hidden_cleanup;
-
-        said = cln->data;
-        ngx_str_null(&said->if_none_match);
+        kept->hidden = 1;
 
         /* other methods have their effect: their answers are not cut short */
 
         if (r->method == NGX_HTTP_GET) {
-            said->if_none_match = in->if_none_match->value;
+            kept->if_none_match = in->if_none_match->value;
         }
     }
 
@@ -187,14 +175,6 @@ ngx_http_recs_hidden_name(const ngx_str_t *name)
 }
 
 
-/* Only marks what is kept. */
-
-static void
-ngx_http_recs_hidden_cleanup(void *data)
-{
-}
-
-
 /*
  * What the main request said, or NULL.  It stands where it was if the response
  * came before fields are hidden: from "return" in a server or location.
@@ -203,14 +183,12 @@ ngx_http_recs_hidden_cleanup(void *data)
 static const ngx_str_t *
 ngx_http_recs_if_none_match(ngx_http_request_t *r)
 {
-    ngx_http_cleanup_t      *cln;
-    ngx_http_recs_hidden_t  *said;
+    ngx_http_recs_kept_t  *kept;
 
-    for (cln = r->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_recs_hidden_cleanup) {
-            said = cln->data;
-            return &said->if_none_match;
-        }
+    kept = ngx_http_recs_kept(r);
+
+    if (kept && kept->hidden) {
+        return &kept->if_none_match;
     }
 
     return r->headers_in.if_none_match ? &r->headers_in.if_none_match->value
