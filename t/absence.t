@@ -104,6 +104,9 @@ server {
                            recs_lookup_timeout 50ms; }
     location /whole { recs_require whole_plain; recs_exclude recalled;
                       proxy_pass http://%%API%%; }
+    location /both/silent { recs_require plain; recs_exclude recalled silent;
+                            proxy_pass http://%%API%%;
+                            recs_lookup_timeout 1s; }
     location /both { recs_require plain; recs_exclude recalled seen;
                      proxy_pass http://%%API%%; }
     location /status { recs off; recs_status; }
@@ -266,6 +269,19 @@ subtest 'FLUSHALL: the page that finds it, and its other sets' => sub {
              'nothing is, as a whole');
         fill();
     }
+};
+
+
+subtest 'FLUSHALL: and no time is left to ask again' => sub {
+    soon('/both?u=u1', 'filtered: b2: plain;removed=3, '
+         . 'recalled;removed=1, seen;removed=1', 'all is there');
+
+    $redis->cmd('FLUSHALL');
+    like(says('/both/silent?k=it'), qr/^degraded:\ \Q$all\E:
+         \ plain;unknown;why=absent,\ recalled;unknown;why=(?:timeout|absent),
+         \ silent;unknown;why=timeout$/x,
+         'none of an excluded set is no answer');
+    fill();
 };
 
 

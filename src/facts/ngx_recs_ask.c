@@ -24,7 +24,7 @@ static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
 static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
-static void ngx_recs_ask_doubt(ngx_recs_ask_t *ask);
+static void ngx_recs_ask_doubt(ngx_recs_ask_t *ask, ngx_recs_why_e late);
 static void ngx_recs_ask_trust(ngx_recs_ask_t *ask);
 static void ngx_recs_ask_judge(ngx_recs_question_t *q);
 static ngx_uint_t ngx_recs_ask_counts(const ngx_recs_question_t *q);
@@ -698,7 +698,7 @@ ngx_recs_ask_settled(ngx_recs_ask_t *ask)
         return;
     }
 
-    ngx_recs_ask_doubt(ask);
+    ngx_recs_ask_doubt(ask, NGX_RECS_WHY_NONE);
 
     if (ask->npending) {
         return;
@@ -713,11 +713,12 @@ ngx_recs_ask_settled(ngx_recs_ask_t *ask)
 
 /*
  * All answers are there.  One that relied on what the leader had found may be
- * doubtful by now: this response itself has found another set absent.
+ * doubtful by now: this response itself has found another set absent.  It is
+ * asked for again; late, if set, says why there is no time for that.
  */
 
 static void
-ngx_recs_ask_doubt(ngx_recs_ask_t *ask)
+ngx_recs_ask_doubt(ngx_recs_ask_t *ask, ngx_recs_why_e late)
 {
     ngx_uint_t            i;
     ngx_recs_question_t  *q;
@@ -725,11 +726,17 @@ ngx_recs_ask_doubt(ngx_recs_ask_t *ask)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        if (q->set->source == NGX_RECS_SET_REDIS && !q->skip && !q->replica
-            && q->why == NGX_RECS_WHY_NONE)
+        if (q->set->source != NGX_RECS_SET_REDIS || q->skip || q->replica
+            || q->why != NGX_RECS_WHY_NONE)
         {
-            ngx_recs_ask_judge(q);
+            continue;
         }
+
+        if (late && ngx_recs_ask_counts(q)) {
+            q->uncounted = late;
+        }
+
+        ngx_recs_ask_judge(q);
     }
 }
 
@@ -798,6 +805,7 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
     }
 
     ask->npending = 0;
+    ngx_recs_ask_doubt(ask, NGX_RECS_WHY_TIMEOUT);
     ngx_recs_ask_trust(ask);
 
     ask->handler(ask);
