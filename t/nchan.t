@@ -59,8 +59,8 @@ my $http = <<'HTTP';
 HTTP
 
 my %orders = (
-    'nchan first' => "load_module $nchan;\n%%MODULES%%",
-    'recs first'  => "%%MODULES%%\nload_module $nchan;",
+    'nchan first' => { before => ['ngx_nchan_module'] },
+    'recs first'  => { after => ['ngx_nchan_module'] },
 );
 
 for my $order (sort keys %orders) {
@@ -73,8 +73,7 @@ $t->done;
 sub both_work {
     my ($order) = @_;
 
-    my $nginx = $t->nginx(workers => 2, conf => configuration($order),
-                          http => $http);
+    my $nginx = $t->nginx(workers => 2, %{ $orders{$order} }, http => $http);
     my @workers = $nginx->workers;
 
     my $r = $t->answered(sub { $t->get('/page') });
@@ -101,31 +100,4 @@ sub both_work {
 
     $nginx->quit;
     $channels->cmd('FLUSHALL');
-}
-
-
-sub configuration {
-    my ($order) = @_;
-
-    return <<"END";
-$orders{$order}
-worker_processes 2;
-daemon off;
-pid %%NGINX_DIR%%/nginx.pid;
-error_log %%NGINX_DIR%%/error.log info;
-
-events {
-    worker_connections 1024;
-}
-
-http {
-    access_log off;
-    client_body_temp_path %%NGINX_DIR%%/tmp/client;
-    proxy_temp_path %%NGINX_DIR%%/tmp/proxy;
-    fastcgi_temp_path %%NGINX_DIR%%/tmp/fastcgi;
-    uwsgi_temp_path %%NGINX_DIR%%/tmp/uwsgi;
-    scgi_temp_path %%NGINX_DIR%%/tmp/scgi;
-    include %%NGINX_DIR%%/http.conf;
-}
-END
 }

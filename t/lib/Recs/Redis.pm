@@ -19,6 +19,7 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
     $redis->start;                  # again, at the same addresses, empty
     $redis->restart;                # the same data
     $redis->restart(empty => 1);
+    $redis->evict_all;              # every key, for want of memory
     $redis->freeze;                 # SIGSTOP: accepts, never answers
     $redis->thaw;
 
@@ -155,6 +156,21 @@ sub client {
 sub cmd      { my $self = shift; return $self->client->cmd(@_) }
 sub pipeline { my $self = shift; return $self->client->pipeline(@_) }
 sub refuse   { my $self = shift; return $self->client->refuse(@_) }
+
+
+# Memory is scarce, until there is no key left; then it is plenty again.
+
+sub evict_all {
+    my ($self) = @_;
+
+    $self->cmd('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-random');
+    $self->cmd('CONFIG', 'SET', 'maxmemory', 1);
+    wait_until(sub {
+        $self->refuse('SET', 'x', 1);
+        $self->cmd('DBSIZE') == 0;
+    }) or die 'nothing is evicted';
+    $self->cmd('CONFIG', 'SET', 'maxmemory', 0);
+}
 
 
 sub stop {
