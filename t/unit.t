@@ -38,7 +38,8 @@ ok scalar @tests, 'there are unit tests';
 my %shared = (table => "$root/src/facts/recs_table.c",
               guard => "$root/src/facts/recs_guard.c",
               cap => "$root/src/facts/recs_cap.c",
-              share => "$root/src/facts/recs_share.c");
+              share => "$root/src/facts/recs_share.c",
+              missing => "$root/src/facts/recs_missing.c");
 
 for my $name (sort keys %shared) {
     my $object = compile($shared{$name}, $out, @memory);

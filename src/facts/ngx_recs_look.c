@@ -7,6 +7,7 @@
 
 
 #include "ngx_recs_look.h"
+#include "ngx_recs_move.h"
 #include "ngx_recs_snapshots_image.h"
 #include "ngx_recs_verdict.h"
 
@@ -92,7 +93,7 @@ static void ngx_recs_look_keep_page(ngx_recs_look_t *look, ngx_str_t *page);
 static void ngx_recs_look_skip_page(ngx_recs_look_t *look,
     const ngx_str_t *why);
 
-static void ngx_recs_look_share(ngx_recs_snapshots_t *ss);
+static void ngx_recs_look_missing(ngx_recs_snapshots_t *ss);
 
 static void ngx_recs_look_begin(ngx_recs_look_t *look,
     ngx_recs_look_step_e step);
@@ -235,7 +236,7 @@ ngx_recs_look_poll(ngx_event_t *ev)
     ss = ev->data;
 
     ngx_recs_look_all(ss);
-    ngx_recs_look_share(ss);
+    ngx_recs_look_missing(ss);
 
     ngx_add_timer(ev, ss->poll);
 }
@@ -512,11 +513,12 @@ ngx_recs_look_skip_page(ngx_recs_look_t *look, const ngx_str_t *why)
 /* Rows that were evicted leave no other trace. */
 
 static void
-ngx_recs_look_share(ngx_recs_snapshots_t *ss)
+ngx_recs_look_missing(ngx_recs_snapshots_t *ss)
 {
-    ngx_int_t                       rc;
-    ngx_uint_t                      usual, level;
-    ngx_recs_share_t               *share;
+    uint64_t                        usual;
+    ngx_uint_t                      level;
+    recs_missing_e                  news;
+    recs_missing_t                 *missing;
     ngx_recs_snapshots_counters_t  *counters;
 
     if (ngx_recs_leader_lock(ss->leader) != NGX_OK) {
@@ -524,24 +526,26 @@ ngx_recs_look_share(ngx_recs_snapshots_t *ss)
     }
 
     counters = ss->counters;
-    share = &ss->shared->share;
-    usual = share->usual;
+    missing = &ss->shared->missing;
+    usual = missing->usual;
 
-    rc = ngx_recs_share_look(share, counters->rows - counters->nobody,
+    news = recs_missing_look(missing, counters->rows - counters->nobody,
                              counters->missing - counters->nobody, ngx_time());
 
     ngx_recs_leader_unlock(ss->leader);
 
-    if (rc != NGX_OK) {
-        level = rc == NGX_ABORT ? NGX_LOG_WARN : NGX_LOG_NOTICE;
-
-        ngx_log_error(level, ss->timer.log, 0,
-                      "recs_snapshots \"%V\": %ui.%02ui%% of users have no "
-                      "row%s, usual is %ui.%02ui%%", &ss->name,
-                      share->now / 100, share->now % 100,
-                      rc == NGX_ABORT ? "" : " now",
-                      usual / 100, usual % 100);
+    if (news == RECS_MISSING_SAME) {
+        return;
     }
+
+    level = news == RECS_MISSING_JUMPED ? NGX_LOG_WARN : NGX_LOG_NOTICE;
+
+    ngx_log_error(level, ss->timer.log, 0,
+                  "recs_snapshots \"%V\": %uL.%02uL%% of users have no row%s, "
+                  "usual is %uL.%02uL%%", &ss->name, missing->now / 100,
+                  missing->now % 100,
+                  news == RECS_MISSING_JUMPED ? "" : " now",
+                  usual / 100, usual % 100);
 }
 
 

@@ -51,30 +51,6 @@ typedef struct {
 } ngx_recs_past_t;
 
 
-/* The share of users without a row, of all whose row was asked for. */
-
-typedef struct {
-    ngx_uint_t                known;        /* usual is */
-    ngx_uint_t                usual;        /* hundredths of a percent */
-    ngx_uint_t                now;          /* the same: of the last window */
-    ngx_atomic_t              since;        /* unix seconds: it jumped then; 0:
-                                               it is as usual */
-    ngx_atomic_uint_t         asked;        /* counters, when the window
-                                               began */
-    ngx_atomic_uint_t         missing;
-} ngx_recs_share_t;
-
-
-/* A move, as an entry of the history has it. */
-
-typedef struct {
-    uint64_t                  time;         /* unix ms; 0: it doesn't say */
-    ngx_uint_t                restore;      /* what was left is meant to
-                                               return */
-    ngx_recs_text_t           version;
-} ngx_recs_move_t;
-
-
 /* NULL: it isn't remembered.  channel is of no account for one kind. */
 
 ngx_recs_past_version_t *ngx_recs_past_find(ngx_recs_past_t *past,
@@ -95,21 +71,6 @@ ngx_uint_t ngx_recs_past_forget(ngx_recs_past_t *past, ngx_recs_past_e kind,
 
 ngx_uint_t ngx_recs_past_count(const ngx_recs_past_t *past,
     ngx_recs_past_e kind);
-
-/* What can't be read of an entry is empty. */
-
-void ngx_recs_move_read(ngx_recs_move_t *move, const ngx_str_t *entry);
-
-/*
- * Counters as they are now: is the share of users without a row far above what
- * is usual?  NGX_OK: nothing new; NGX_ABORT: it jumped; NGX_DONE: it is as
- * usual again, or that is usual by now.  Looks at windows of so many users.
- */
-
-#define NGX_RECS_SHARE_WINDOW   100
-
-ngx_int_t ngx_recs_share_look(ngx_recs_share_t *share,
-    ngx_atomic_uint_t asked, ngx_atomic_uint_t missing, time_t now);
 
 
 #endif /* NGX_RECS_PAST_H */

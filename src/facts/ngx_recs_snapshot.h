@@ -15,6 +15,7 @@
 #include "ngx_recs_leader.h"
 #include "ngx_recs_past.h"
 #include "ngx_recs_redis.h"
+#include "recs_missing.h"
 
 
 #define NGX_RECS_CHANNELS_MAX   16      /* of one recs_snapshots */
@@ -64,7 +65,7 @@ typedef struct {
 
 typedef struct {
     ngx_recs_past_t           past;
-    ngx_recs_share_t          share;
+    recs_missing_t            missing;
     ngx_recs_image_shared_t   image;
     ngx_atomic_t              changes;      /* of what the image holds */
 } ngx_recs_snapshots_shared_t;
