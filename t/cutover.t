@@ -67,7 +67,6 @@ recs_snapshots home redis=main prefix=home;
 recs_lookup_timeout 10s;
 server {
     listen %%LISTEN%%;
-    keepalive_requests 100000;
     location /page {
         recs on;
         recs_user $arg_user;

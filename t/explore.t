@@ -83,7 +83,6 @@ recs on;
 recs_user $arg_u;
 recs_event $arg_e;
 recs_lookup_timeout 10s;
-keepalive_requests 100000;
 upstream api { server %%API%%; keepalive 2; }
 server {
     listen %%LISTEN%%;

@@ -112,7 +112,6 @@ recs_pool fresh file=%%TESTDIR%%/fresh.ndjson weight=/weight category=/kind;
 recs_pool other file=%%TESTDIR%%/other.ndjson;
 server {
     listen %%LISTEN%%;
-    keepalive_requests 100000;
     types { application/json json; }
 
     location / {

@@ -96,7 +96,6 @@ my $nginx = $t->nginx(reloads => 0, access_log => $log, http => <<"HTTP");
     $cut_redis
 
     recs_user \$arg_user;
-    keepalive_requests 10000;
 
     upstream api {
         server %%API%%;

@@ -229,7 +229,6 @@ my $nginx = $t->nginx(reloads => 0, http => <<"HTTP");
     $many
 
     http2_max_concurrent_streams 1000;
-    keepalive_requests 100000;
 
     server {
         listen %%LISTEN%%;

@@ -45,7 +45,6 @@ my $kept = $t->upstream(sub { "$_[0]{connection} $_[0]{number}" },
 
 my $nginx = $t->nginx(workers => 2, access_log => q('$request_uri $status'),
                       http => <<'HTTP');
-    keepalive_requests 10000;
 
     upstream kept {
         server %%KEPT%%;

@@ -274,7 +274,6 @@ my $nginx = $t->nginx(access_log => q('$request_uri $recs_state'),
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     types { application/x-msgpack mp; application/json json; }
-    keepalive_requests 100000;
 
     server {
         listen %%LISTEN%%;

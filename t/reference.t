@@ -51,7 +51,6 @@ my $nginx = $t->nginx(access_log => 'off', reloads => 0, http => <<"HTTP");
         keepalive 4;
     }
 
-    keepalive_requests 100000;
     recs_user \$arg_user;
     recs_lookup_timeout 5s;
 

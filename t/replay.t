@@ -110,7 +110,6 @@ recs_limit 9;
 recs_user $http_x_user;
 recs_event $http_x_event;
 recs_lookup_timeout 10s;
-keepalive_requests 100000;
 server {
     listen %%LISTEN%%;
     types { application/json json; }
