@@ -212,6 +212,24 @@ subtest 'what was replaced' => sub {
 };
 
 
+subtest 'two moves between the pointer and the history' => sub {
+    my $move = sub {
+        return sprintf '{"time":%.3f,"event":"publish","channel":"active",'
+                       . '"version":"%s"}', @_;
+    };
+    my $now = time;
+
+    # The pointer is read, v4 comes back, the history is read.
+    $redis->pipeline(['MULTI'], ['SET', $keys[0], 'v7'],
+        ['LPUSH', $keys[1], $move->($now, 'v7'), $move->($now + 0.001, 'v4')],
+        ['EXEC']);
+    ok becomes('v7'), 'to another version';
+
+    $redis->cmd('SET', $keys[0], 'v4');
+    ok becomes('v4'), 'and back';
+};
+
+
 subtest 'without a history' => sub {
 
     my $bare = $t->nginx(name => 'bare', reloads => 0, http => <<'HTTP');

@@ -722,8 +722,12 @@ ngx_recs_look_history_value(ngx_recs_redis_query_t *query,
 
     said->moved = ngx_max(said->moved, move.time);
 
-    if (move.restore && ngx_recs_text_eq(&move.version, &said->version)) {
-        said->restored = ngx_max(said->restored, move.time);
+    if (ngx_recs_text_eq(&move.version, &said->version)) {
+        said->arrived = ngx_max(said->arrived, move.time);
+
+        if (move.restore) {
+            said->restored = ngx_max(said->restored, move.time);
+        }
     }
 
     return NGX_OK;

@@ -34,7 +34,7 @@ ngx_recs_past_find(ngx_recs_past_t *past, ngx_recs_past_e kind,
 
 ngx_uint_t
 ngx_recs_past_add(ngx_recs_past_t *past, ngx_recs_past_e kind,
-    const ngx_str_t *channel, const ngx_recs_text_t *version)
+    const ngx_str_t *channel, const ngx_recs_text_t *version, uint64_t moved)
 {
     ngx_recs_past_ring_t     *ring;
     ngx_recs_past_version_t  *v;
@@ -51,7 +51,7 @@ ngx_recs_past_add(ngx_recs_past_t *past, ngx_recs_past_e kind,
     }
 
     (void) ngx_recs_text_set(&v->channel, channel);
-    v->moved = past->moved;
+    v->moved = moved;
     v->version = *version;
 
     return 1;

@@ -33,7 +33,8 @@ typedef enum {
 typedef struct {
     ngx_recs_text_t           version;      /* len 0: none */
     ngx_recs_text_t           channel;
-    uint64_t                  moved;        /* the past's, when it was left */
+    uint64_t                  moved;        /* unix ms: the move that left it,
+                                               or one after that */
 } ngx_recs_past_version_t;
 
 
@@ -58,11 +59,12 @@ ngx_recs_past_version_t *ngx_recs_past_find(ngx_recs_past_t *past,
     const ngx_recs_text_t *version);
 
 /*
- * It is left now: takes a free place, or the oldest one's.  True: that is new.
+ * It was left with the move of that time (unix ms): takes a free place, or the
+ * oldest one's.  True: that is new.
  */
 
 ngx_uint_t ngx_recs_past_add(ngx_recs_past_t *past, ngx_recs_past_e kind,
-    const ngx_str_t *channel, const ngx_recs_text_t *version);
+    const ngx_str_t *channel, const ngx_recs_text_t *version, uint64_t moved);
 
 /* True: it was remembered. */
 

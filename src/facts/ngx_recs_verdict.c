@@ -374,7 +374,7 @@ ngx_recs_verdict_remember_marks(ngx_recs_verdict_t *v)
     for (i = 0; i < NGX_RECS_SAID_VERSIONS; i++) {
         if (v->said.rolled_back & (1 << i)) {
             changed |= ngx_recs_past_add(past, NGX_RECS_PAST_ROLLED_BACK, name,
-                                         seen[i]);
+                                         seen[i], past->moved);
         }
     }
 
@@ -386,16 +386,22 @@ ngx_recs_verdict_remember_marks(ngx_recs_verdict_t *v)
         }
 
         changed |= ngx_recs_past_add(past, NGX_RECS_PAST_ROLLED_BACK, name,
-                                     &v->said.marks[i]);
+                                     &v->said.marks[i], past->moved);
     }
 
     return changed;
 }
 
 
+/*
+ * A version is replaced by the move to the next one.  The history may show a
+ * move after that, back to it: it was read after the pointer.
+ */
+
 static ngx_uint_t
 ngx_recs_verdict_remember_move(ngx_recs_verdict_t *v)
 {
+    uint64_t          moved;
     ngx_str_t        *name;
     ngx_uint_t        changed;
     ngx_recs_past_t  *past;
@@ -415,7 +421,9 @@ ngx_recs_verdict_remember_move(ngx_recs_verdict_t *v)
                                      now);
 
     if (now->len && !(v->said.rolled_back & NGX_RECS_SAID_ACTIVE)) {
-        changed |= ngx_recs_past_add(past, NGX_RECS_PAST_REPLACED, name, was);
+        moved = v->said.arrived ? v->said.arrived : past->moved;
+        changed |= ngx_recs_past_add(past, NGX_RECS_PAST_REPLACED, name, was,
+                                     moved);
     }
 
     return changed;

@@ -34,6 +34,8 @@ typedef struct {
     ngx_uint_t                    told;     /* Redis showed the history */
     uint64_t                      moved;    /* its newest move, unix ms; 0: it
                                                has none */
+    uint64_t                      arrived;  /* its newest to version; 0: it
+                                               shows none */
     uint64_t                      restored; /* its newest that says that version
                                                may return */
 
