@@ -45,6 +45,7 @@ my %sets = (
     empty    => 'key=nothing absent=empty',
     typed    => 'key=typed',
     wrong    => 'key=plian',
+    doubted  => 'key=faulty prefetch=9 max_removed=50% window=1s min_asked=12',
     guarded  => 'key=faulty max_removed=50% window=1s min_asked=12',
     stocked  => 'key=faulty max_removed=80% window=1s min_asked=12',
     severe   => 'key=faulty max_removed=50% window=1s min_asked=12 unknown=drop',
@@ -98,7 +99,8 @@ server {
     location /not/listed { recs_exclude listed; proxy_pass http://%%API%%; }
     location /shadow { recs shadow; recs_exclude patient;
                        proxy_pass http://%%API%%; }
-    location /in/silent { recs_require silent; proxy_pass http://%%API%%;
+    location /in/silent { recs_require silent;
+                          add_header X-Time "\$recs_lookup_time \$recs_lookup_time"; proxy_pass http://%%API%%;
                           recs_lookup_timeout 50ms; }
     location /not/silent { recs_exclude silent; proxy_pass http://%%API%%;
                            recs_lookup_timeout 50ms; }
@@ -191,6 +193,16 @@ sub well {
         soon('/both?u=u1', 'filtered: b2: plain;removed=3, '
              . 'recalled;removed=1, seen;removed=1', 'several');
     };
+}
+
+
+# The set that is excluded is there, as the leader has seen.
+
+sub well_known {
+    soon('/not/recalled', 'filtered: b1 b2 b4 b5 b6: recalled;removed=1',
+         'all is there');
+    ok(wait_until(sub { status('recalled')->{state} eq 'known' }),
+       'as the leader has seen');
 }
 
 
@@ -318,6 +330,21 @@ subtest 'what was recalled is not shown as if nothing had been' => sub {
     fill();
     is(says('/not/strictly'), 'filtered: b1 b2 b4 b5 b6: strictly;removed=1',
        'and back');
+};
+
+
+subtest 'connections are lost, and all is gone' => sub {
+    for (1 .. 3) {
+        well_known();
+
+        # At once: nobody could look in between.
+        $redis->pipeline(['MULTI'], ['FLUSHALL'],
+                         ['CLIENT', 'KILL', 'TYPE', 'normal'], ['EXEC']);
+        my %said = map { says('/not/recalled') =~ /^(\w+)/ => 1 } 1 .. 20;
+        is_deeply([keys %said], ['degraded'],
+                  'what was known before says nothing of what is there now');
+        fill();
+    }
 };
 
 
@@ -468,6 +495,15 @@ subtest 'what Redis is asked while all is well' => sub {
 };
 
 
+subtest 'how long Redis was waited for' => sub {
+    my $r = $t->get('/in/silent?k=x');
+    my ($ms) = $r->header('Server-Timing') =~ /^recs;dur=(\d+)$/;
+    cmp_ok($ms, '>=', 45, 'milliseconds');
+    is($r->header('X-Time'), sprintf('%.3f %.3f', $ms / 1000, $ms / 1000),
+       'the variable in seconds, twice alike');
+};
+
+
 subtest 'how many there are cannot be asked' => sub {
     is(says('/in/silent?k=b2'), 'filtered: b2: silent;removed=5',
        'it need not be');
@@ -531,6 +567,9 @@ subtest 'everything is recalled' => sub {
     like(ready(), qr/recs_set "guarded": unknown for \d+s, distrusted: it /,
          'not ready');
 
+    soon('/not/doubted',
+         "degraded: $all: doubted;unknown;why=distrusted;prefetched",
+         'asked for as a whole');
     soon('/not/severe', 'degraded: : severe;unknown;why=distrusted;removed=6',
          'unknown=drop');
     is(says('/not/patient'), 'filtered: : patient;removed=6',

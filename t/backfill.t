@@ -352,6 +352,14 @@ subtest 'it is counted' => sub {
 };
 
 
+subtest 'a page that is filled up is not left empty' => sub {
+    my $before = status()->{emptied};
+    is(fetch('argument', page('a'), ids => 'a')->body, page('p7', 'p2', 'p10'),
+       'all that it had went');
+    is(status()->{emptied}, $before, 'it is not counted');
+};
+
+
 # How many ids Redis is asked about, besides those of the page.
 
 subtest 'twice of what may be missing is asked about, at most 100' => sub {

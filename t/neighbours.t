@@ -563,4 +563,21 @@ for (
 }
 
 
+# Without Lua there may be another module that stores what srcache gives it.
+for (['ours, srcache', 0, after => [$store]],
+     ['srcache, ours', 1, before => [$store]])
+{
+    my ($name, $wrong, @order) = @$_;
+
+    subtest "srcache alone: $name" => sub {
+        my $nginx = $t->nginx(@order, http => <<'END');
+            server { listen %%LISTEN%%; recs on; }
+END
+        my $said = $nginx->error_log =~ $warning ? 1 : 0;
+        is $said, $wrong, 'a warning, if it is too late';
+        is $nginx->quit, 1, 'nothing is left';
+    };
+}
+
+
 $t->done;

@@ -66,6 +66,7 @@ my $nginx = $t->nginx(
     map $recs_user $logged { default 1; }
 
     log_format wide escape=none '<$recs_user>$nested_user<$recs_user>';
+    log_format event escape=none '<$recs_event>';
 
     recs_user $restless;
     recs_event e$restless;
@@ -105,7 +106,9 @@ my $nginx = $t->nginx(
             add_header X-User "<$recs_user>$nested_user";
             add_header X-Event "<$recs_event>$nested_event";
             add_header X-Exposure "$recs_exposure$nested_exposure";
+            add_header X-Said "<$recs_event>";
             access_log %%NGINX_DIR%%/wide.log wide if=$logged;
+            access_log %%NGINX_DIR%%/event.log event;
         }
         location /file {
             root %%TESTDIR%%;
@@ -226,12 +229,17 @@ subtest 'headers and keys' => sub {
 
 
 subtest 'the log' => sub {
-    $t->get('/page');
+    my $r = $t->get('/page');
     $t->get('/file');
     $t->log_mark($nginx);
 
-    my ($line) = $nginx->access_log(1, 'wide.log');
+    my ($line) = reverse $nginx->access_log(1, 'wide.log');
     like $line, qr/\A$thrice\z/, 'a line, and "if="';
+    like $line, qr/\A\Q@{[$r->header('X-User')]}\E</,
+        'the user that the response was told';
+
+    is +($nginx->access_log(undef, 'event.log'))[-1], $r->header('X-Said'),
+        'the event that the response was told';
 
     ($line) = $nginx->access_log(1, 'tmp/filtered.log');
     like $line, qr/\A$thrice\z/, 'a file that is named by a variable';
