@@ -33,7 +33,6 @@ my $DEARER = 0.03;          # in instructions: worth a look
 # logged.
 
 my $FRAME = <<'END';
-    keepalive_requests 1000000;
     tcp_nodelay on;
     default_type application/json;
 
@@ -76,7 +75,6 @@ my $FILES = <<'END';
 END
 
 my $API = <<'END';
-    keepalive_requests 1000000;
     default_type application/json;
     %%FILES%%
 

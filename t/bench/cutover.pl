@@ -17,7 +17,6 @@ my $USERS = 20;
 my $PAUSE = 0.05;       # between changes: half of it to one and a half
 
 my $HTTP = <<'END';
-    keepalive_requests 100000000;
 
     recs_redis main { server %%REDIS%%; }
     recs_snapshots home redis=main prefix=home;

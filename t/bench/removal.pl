@@ -19,7 +19,6 @@ my $ITEM = '{"id":"b1"}';
 my $PAUSE = 0.02;           # between changes: half of it to one and a half
 
 my $HTTP = <<'END';
-    keepalive_requests 100000000;
 
     recs_redis main { server %%REDIS%%; }
     recs_set stock redis=main key=stock replica=on feed=stock:feed;

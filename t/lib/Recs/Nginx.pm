@@ -165,7 +165,7 @@ http {
     $access
     client_header_timeout 1h;
     keepalive_timeout 1h;
-    keepalive_requests 1000000;
+    keepalive_requests 100000000;
     client_body_temp_path %%NGINX_DIR%%/tmp/client;
     proxy_temp_path %%NGINX_DIR%%/tmp/proxy;
     fastcgi_temp_path %%NGINX_DIR%%/tmp/fastcgi;
