@@ -413,10 +413,14 @@ subtest 'a wrong key, from the start' => sub {
 subtest 'everything recalled' => sub {
     $port = 'RECALLED';
 
-    my $conf = conf('LISTEN_RECALLED', 'recalled key=recalled feed=recalled:feed'
-                    . ' resync=300ms max_removed=50% window=1s min_asked=30');
-    my $nginx = $t->nginx(name => 'recalled', reloads => 0,
-                          http => $conf =~ s/recs_require/recs_exclude/r);
+    my $options = 'recalled key=recalled feed=recalled:feed resync=300ms'
+                  . ' max_removed=50% min_asked=30';
+    my $start = sub {
+        return $t->nginx(name => 'recalled', reloads => 0,
+            http => conf('LISTEN_RECALLED', "$options @_")
+                    =~ s/recs_require/recs_exclude/r);
+    };
+    my $nginx = $start->('window=1s');
     my $kept = join ' ', 2 .. 30;
 
     $redis->cmd('SADD', 'recalled', 'i1');
@@ -453,6 +457,23 @@ subtest 'everything recalled' => sub {
     $redis->cmd('SADD', 'recalled', 'i1');
     becomes('recalled', "$kept filtered recalled;age;removed=1", 'it heals');
     $nginx->quit;
+
+    my $kept_image = "image=$dir/recalled window=1h";
+    $nginx = $start->($kept_image);
+    $redis->cmd('SADD', 'recalled', map { "i$_" } 1 .. 30);
+    ok wait_until(sub { page('recalled') =~ /distrusted/ }), 'with an image';
+    $nginx->quit;
+
+    $redis->stop;
+    $nginx = $start->($kept_image);
+    ok wait_until(sub { ready() !~ /never loaded/ }), 'its image is read';
+    like page('recalled'),
+        qr/\A$all degraded recalled;age(?:;stale)?;unknown;why=distrusted\z/,
+        'after a start without Redis';
+    like ready(), qr/"recalled": unknown for \d+s, distrusted/, 'not ready';
+    $nginx->quit;
+    $redis->start;
+    fill();
 };
 
 

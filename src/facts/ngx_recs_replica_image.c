@@ -3,6 +3,8 @@
 
 
 #include "ngx_recs_follow.h"
+#include "ngx_recs_trust.h"
+#include "recs_hash.h"
 
 
 /* If only time has passed, it is written again after so long, ms. */
@@ -12,6 +14,7 @@
 
 static ngx_uint_t ngx_recs_replica_image_ready(void *data);
 static ngx_uint_t ngx_recs_replica_image_changed(void *data, ngx_msec_t since);
+static time_t ngx_recs_replica_image_distrusted(ngx_recs_replica_image_t *ri);
 static ngx_int_t ngx_recs_replica_image_begin(void *data);
 static ngx_int_t ngx_recs_replica_image_head(ngx_recs_replica_image_t *ri);
 static ngx_int_t ngx_recs_replica_image_piece(void *data);
@@ -48,7 +51,7 @@ ngx_recs_replica_image_init(ngx_recs_replica_t *replica, ngx_cycle_t *cycle)
     image->data = ri;
     image->name = &replica->set->name;
     image->path = replica->image;
-    image->of = replica->hash;
+    image->of = recs_hash_int(replica->hash, NGX_RECS_REPLICA_IMAGE_FORMAT);
     image->shared = &replica->shared->image;
     image->leader = replica->leader;
 
@@ -79,7 +82,26 @@ ngx_recs_replica_image_changed(void *data, ngx_msec_t since)
     return since >= NGX_RECS_REPLICA_IMAGE_SAME
            || !ngx_recs_replica_position(ri->replica, &now)
            || now.generation != ri->written.generation
-           || ngx_recs_feed_id_cmp(&now.id, &ri->written.id) != 0;
+           || ngx_recs_feed_id_cmp(&now.id, &ri->written.id) != 0
+           || ngx_recs_replica_image_distrusted(ri) != ri->distrusted;
+}
+
+
+static time_t
+ngx_recs_replica_image_distrusted(ngx_recs_replica_image_t *ri)
+{
+    ngx_recs_trust_t       *trust;
+    ngx_recs_trust_stat_t   stat;
+
+    trust = ri->replica->set->trust;
+
+    if (trust == NULL) {
+        return 0;
+    }
+
+    ngx_recs_trust_stat(trust, &stat, ri->image.log);
+
+    return stat.since;
 }
 
 
@@ -118,6 +140,8 @@ ngx_recs_replica_image_head(ngx_recs_replica_image_t *ri)
     head->confirmed = (uint64_t) tp->sec * 1000 + tp->msec
                       - (ngx_current_msec - replica->shared->confirmed);
     head->loaded = replica->shared->loaded;
+    ri->distrusted = ngx_recs_replica_image_distrusted(ri);
+    head->distrusted = ri->distrusted;
     head->ms = ri->written.id.ms;
     head->n = ri->written.id.n;
     head->seq = ri->written.seq;

@@ -14,6 +14,10 @@
 #include "ngx_recs_replica.h"
 
 
+/* Another format is another set's. */
+
+#define NGX_RECS_REPLICA_IMAGE_FORMAT  2
+
 /* Slots whose ids make a piece. */
 
 #define NGX_RECS_REPLICA_PIECE    16384
@@ -23,6 +27,8 @@ typedef struct {
     uint64_t                       confirmed;   /* unix ms: it was what Redis
                                                    had */
     uint64_t                       loaded;      /* unix seconds */
+    uint64_t                       distrusted;  /* unix seconds, since when; 0:
+                                                   it is trusted */
     uint64_t                       ms;          /* the feed's last entry that
                                                    was applied as a whole: */
     uint64_t                       n;           /* its id */
@@ -46,7 +52,8 @@ typedef struct {
 typedef struct {
     ngx_recs_image_t               image;
     ngx_recs_replica_t            *replica;
-    ngx_recs_position_t            written;     /* in the image there is */
+    ngx_recs_position_t            written;     /* in the image there is; */
+    time_t                         distrusted;  /* and this */
 
     /* while it is written, or read */
 

@@ -3,6 +3,7 @@
 
 
 #include "ngx_recs_follow.h"
+#include "ngx_recs_trust.h"
 
 
 /* Slots that are cleared under one lock. */
@@ -248,6 +249,10 @@ ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
 
     if (!ngx_recs_follow_lock(f)) {
         return NGX_AGAIN;
+    }
+
+    if (replica->set->trust) {
+        ngx_recs_trust_restore(replica->set->trust, head->distrusted);
     }
 
     if (recs_table_publish(&f->writer) != 0) {

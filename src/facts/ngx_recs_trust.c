@@ -110,6 +110,19 @@ ngx_recs_trust_expired(ngx_recs_trust_t *trust, ngx_log_t *log)
 
 
 void
+ngx_recs_trust_restore(ngx_recs_trust_t *trust, time_t since)
+{
+    if (since == 0 || trust->shared->since) {
+        return;
+    }
+
+    trust->shared->over = ngx_current_msec;
+    ngx_memory_barrier();
+    trust->shared->since = since;
+}
+
+
+void
 ngx_recs_trust_stat(ngx_recs_trust_t *trust, ngx_recs_trust_stat_t *stat,
     ngx_log_t *log)
 {

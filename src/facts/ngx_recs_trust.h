@@ -35,7 +35,7 @@ struct ngx_recs_trust_s {
 };
 
 
-/* For the status. */
+/* For the status, and for an image. */
 
 typedef struct {
     time_t                    since;    /* unix seconds; 0: it is trusted */
@@ -55,6 +55,13 @@ void ngx_recs_trust_init_zone(ngx_recs_trust_t *trust, ngx_recs_zone_t *zone);
 
 ngx_uint_t ngx_recs_trust_judge(ngx_recs_trust_t *trust, const u_char *answers,
     ngx_uint_t n, u_char refused, ngx_log_t *log);
+
+/*
+ * It was distrusted when it was put away, since then (unix seconds, 0: it was
+ * not): it is for one window more, unless it is known to be by itself.
+ */
+
+void ngx_recs_trust_restore(ngx_recs_trust_t *trust, time_t since);
 
 /* What is known now; logs that it is trusted again. */
 
