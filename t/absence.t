@@ -526,6 +526,8 @@ subtest 'how many there are cannot be asked' => sub {
 
 subtest 'readiness and status' => sub {
     like(ready(), qr/^recs_set "wrong": unknown for \d+s, absent$/m, 'a typo');
+    like(ready(), qr/recs_set "typed": unknown for \d+s, error/,
+         'a key of another type');
     unlike(ready(), qr/"plain"/, 'what is there');
     like(ready(), qr/^503 /, 'not ready');
 

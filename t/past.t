@@ -445,7 +445,46 @@ subtest 'nginx starts with Redis down, or older' => sub {
     unlink $dump;
     like refused('v8'), qr/^it was rolled back/, 'it has not forgotten';
     is channel()->{active}, 'v7', 'v7 stays';
-    is of('/page?user=u1'), 'user v7 u1', 'and is served';
+    ok wait_until(sub { of('/page?user=u1') eq 'user v7 u1' }), 'and is served';
+};
+
+
+subtest 'each thing that the image remembers' => sub {
+    load($_) for qw(v9 v10);
+    publish('v9');
+    ok becomes('v9'), 'v9';
+    $nginx->quit;
+
+    $redis->cmd('SET', $keys[0], 'v7');
+    my $start = sub {
+        $nginx = $t->nginx(http => $http, workers => 2, reloads => 0,
+                           name => "image$_[0]");
+    };
+    $start->(1);
+    like refused('v7'), qr/^it was replaced before/, 'what was replaced';
+    $nginx->quit;
+
+    $redis->cmd('DEL', $keys[1]);
+    $redis->cmd('LPUSH', $keys[1], '{"time":1000.5,"version":"v10"}');
+    $redis->cmd('SET', $keys[0], 'v10');
+    $start->(2);
+    like refused('v10'), qr/^the history ends before/, 'when the last move was';
+    is channel()->{active}, 'v9', 'v9 stays';
+
+    publish($_) for qw(v9 v10);
+    ok becomes('v10'), 'v10 is published';
+};
+
+
+subtest 'a mark of what was never seen here' => sub {
+    load('elsewhere');
+    $redis->cmd('SADD', '{home}:rolled_back', 'elsewhere');
+    ok looks(), 'it is looked at';
+    $redis->cmd('DEL', '{home}:rolled_back');
+    publish('elsewhere');
+    like refused('elsewhere'), qr/^it was rolled back/, 'is remembered, too';
+    publish('v10');
+    ok wait_until(sub { !defined channel()->{refused} }), 'v10 again';
 };
 
 

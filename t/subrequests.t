@@ -42,6 +42,11 @@ $t->write('html/stub.html', 'A[<!--# block name="none" -->nothing now'
     . '<!--# endblock --><!--# include virtual="/broken" stub="none" -->]Z');
 $t->write('html/dead.html', 'A[<!--# block name="none" -->nothing now'
     . '<!--# endblock --><!--# include virtual="/dead" stub="none" -->]Z');
+for my $why (qw(many long)) {
+    $t->write("html/$why.html", 'A[<!--# block name="none" -->nothing now'
+        . "<!--# endblock --><!--# include virtual=\"/$why\""
+        . ' stub="none" -->]Z');
+}
 $t->write('html/good.html', 'A[<!--# block name="none" -->nothing now'
     . '<!--# endblock --><!--# include virtual="/page" stub="none" -->]Z');
 
@@ -78,6 +83,16 @@ MODE
             recs on;
             recs_on_bad_body reject;
             proxy_pass http://%%API%%;
+        }
+        location = /many {
+            recs on;
+            recs_max_items 1;
+            proxy_pass http://%%API%%/page;
+        }
+        location = /long {
+            recs on;
+            recs_max_body_size 10;
+            proxy_pass http://%%API%%/page;
         }
         location = /dead { proxy_pass http://127.0.0.1:$dead; }
         location = /thread {
@@ -136,6 +151,8 @@ subtest 'a stub in place of what failed' => sub {
         'a dead upstream: the stub';
     is $t->get('/html/stub.html')->body, 'A[nothing now]Z',
         'a rejected page: the stub';
+    is $t->get("/html/$_.html")->body, 'A[nothing now]Z', "too $_: the stub"
+        for qw(many long);
 };
 
 
