@@ -28,6 +28,7 @@ delete $ENV{CMOCKA_XML_FILE};
 
 make_path($out, "$out/portable", "$out/threads");
 
+my @rooms = ("$root/src/page", glob "$root/src/facts/*");
 my @page = sort glob "$root/src/page/*.c";
 my @tests = sort glob "$root/t/unit/test_*.c";
 
@@ -35,15 +36,13 @@ my @objects = map { compile($_, $out, @memory) // () } @page;
 is scalar @objects, scalar @page, 'src/page compiles alone';
 ok scalar @tests, 'there are unit tests';
 
-my %shared = (table => "$root/src/facts/recs_table.c",
-              guard => "$root/src/facts/recs_guard.c",
-              cap => "$root/src/facts/recs_cap.c",
-              share => "$root/src/facts/recs_share.c",
-              missing => "$root/src/facts/recs_missing.c");
+# What is in shared memory is plain C, too: by its name, without "ngx_".
 
-for my $name (sort keys %shared) {
-    my $object = compile($shared{$name}, $out, @memory);
-    ok $object, "what is in shared memory compiles alone: $name";
+my @shared = sort glob "$root/src/facts/*/recs_*.c";
+
+for my $source (@shared) {
+    my $object = compile($source, $out, @memory);
+    ok $object, basename($source, '.c') . ' compiles alone';
     push @objects, $object // ();
 }
 
@@ -70,9 +69,11 @@ for my $name (qw(test_json test_writer)) {
 
 my $hash = compile("$root/src/page/recs_hash.c", "$out/threads", @threads);
 
-for my $name (sort keys %shared) {
+for my $source (@shared) {
+    my $name = basename($source, '.c') =~ s/^recs_//r;
+
     subtest "test_$name under ThreadSanitizer" => sub {
-        my $object = compile($shared{$name}, "$out/threads", @threads);
+        my $object = compile($source, "$out/threads", @threads);
         run("$root/t/unit/test_$name.c", "$out/threads", \@threads,
             $object // (), $hash // ());
     };
@@ -85,8 +86,8 @@ sub compile {
     my ($source, $dir, @more) = @_;
 
     my $object = "$dir/" . basename($source, '.c') . '.o';
-    return command('gcc', @flags, @more, "-I$root/src/page",
-                   "-I$root/src/facts", '-c', $source, '-o', $object)
+    return command('gcc', @flags, @more, (map { "-I$_" } @rooms), '-c',
+                   $source, '-o', $object)
            ? $object : undef;
 }
 
