@@ -1,4 +1,4 @@
-# For developers; conf/build.sh and t/run.sh do the work, and need no make.
+# For developers; tools/build.sh and t/run.sh do the work, and need no make.
 
 FUZZ_SECONDS = 60
 
@@ -7,7 +7,7 @@ MSGPACK = $$(pkg-config --libs msgpack-c 2>/dev/null \
              || pkg-config --libs msgpack)
 
 all:
-	sh conf/build.sh
+	sh tools/build.sh
 
 test:
 	sh t/run.sh

@@ -2,7 +2,7 @@ use strict;
 use warnings;
 
 # What a reader copies or pastes works: conf/edge.conf, conf/canary.conf, the
-# configuration in README.md, and conf/quickstart.sh with every command that it
+# configuration in README.md, and tools/quickstart.sh with every command that it
 # suggests.
 
 use FindBin;
@@ -257,7 +257,7 @@ subtest 'README.md' => sub {
 };
 
 
-subtest 'conf/quickstart.sh' => sub {
+subtest 'tools/quickstart.sh' => sub {
     my $q = quickstart();
     my $text = $q->{text}->();
 
@@ -314,7 +314,7 @@ subtest 'conf/quickstart.sh' => sub {
 };
 
 
-subtest 'conf/quickstart.sh --no-redis' => sub {
+subtest 'tools/quickstart.sh --no-redis' => sub {
     my $q = quickstart('--no-redis');
 
     sales($q);
@@ -324,7 +324,7 @@ subtest 'conf/quickstart.sh --no-redis' => sub {
 };
 
 
-subtest 'conf/quickstart.sh, without end and failing' => sub {
+subtest 'tools/quickstart.sh, without end and failing' => sub {
     my $q = quickstart('--once');
     is ended($q), 0, '--once ends by itself';
     like $q->{text}->(), qr/^Stopped\./m, 'after all was shown';
@@ -518,7 +518,7 @@ sub publish {
     my ($version, $channel, @pages) = @_;
 
     my $file = $t->write("$version.ndjson", join '', map { "$_\n" } @pages);
-    my $command = join ' ', $t->root . '/conf/load-snapshot',
+    my $command = join ' ', $t->root . '/tools/load-snapshot',
         '--socket=' . $redis->socket,
         '--model=/model_version --schema=/schema_version',
         '--features=/feature_schema --generated-at=/generated_at',
@@ -585,7 +585,7 @@ sub quickstart {
 
     $q->{process} = Recs::Process->spawn(
         command => ['sh', '-c', 'exec sh "$0" "$@" <"$INPUT"',
-                    $t->root . '/conf/quickstart.sh', @_],
+                    $t->root . '/tools/quickstart.sh', @_],
         output => $q->{output},
         env => { TMPDIR => "$dir/tmp", INPUT => "$dir/input",
                  PORT => $t->port("Q$quickstarts"), %env });

@@ -209,7 +209,7 @@ ok wait_until(sub {
 $t->write('shop.json', $json->encode(\%shop));
 
 my @command = ('/usr/bin/python3', $t->root . '/t/lib/exposure_statistics.py',
-               $t->root . '/conf/replay-exposure', $t->dir . '/shop.json');
+               $t->root . '/tools/replay-exposure', $t->dir . '/shop.json');
 
 open my $claims, '-|', 'sh', '-c', 'exec "$@" <"$0" 2>&1', $log, @command
     or die "sh: $!";

@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# conf/load-snapshot: rows as they are in the files, counts that are true
+# tools/load-snapshot: rows as they are in the files, counts that are true
 # wherever it was stopped, and errors that say what to do.
 
 use FindBin;
@@ -16,7 +16,7 @@ use Recs::Test;
 use Test::More;
 
 my $t = Recs::Test->new(module => 0);
-my $loader = $t->root . '/conf/load-snapshot';
+my $loader = $t->root . '/tools/load-snapshot';
 my @FACTS = qw(--model=m1 --schema=3 --features=f7 --generated-at=1763800000);
 
 our $redis = $t->redis;                 # where rows are looked for

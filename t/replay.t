@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# conf/replay-exposure: what real responses drew is found again from their
+# tools/replay-exposure: what real responses drew is found again from their
 # exposure records, the pool and the salt, exactly; what was altered is noticed.
 
 use FindBin;
@@ -16,7 +16,7 @@ use constant REQUESTS => 150;
 
 my $t = Recs::Test->new;
 my $redis = $t->redis;
-my $tool = $t->root . '/conf/replay-exposure';
+my $tool = $t->root . '/tools/replay-exposure';
 my $python = '/usr/bin/python3';
 
 my @kinds = (qw("film" "book" "film" 7 "a\"\\b"), '"\u00e9"', 'null');

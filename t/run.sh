@@ -35,7 +35,7 @@ packages="$packages libnginx-mod-http-modsecurity"
 [ -z "${VALGRIND:-}" ] || packages="$packages valgrind libc6-dbg"
 
 # shellcheck disable=SC2086
-sh "$repo/conf/build.sh" $packages
+sh "$repo/tools/build.sh" $packages
 
 # Without a network, t/static.t says what it lacks.
 perl "$repo/t/build-nginx.pl" source || true

@@ -34,5 +34,5 @@ cutover|removal|load)
 esac
 
 # shellcheck disable=SC2086
-sh "$repo/conf/build.sh" redis-server perl libdata-messagepack-perl $needed >&2
+sh "$repo/tools/build.sh" redis-server perl libdata-messagepack-perl $needed >&2
 exec perl "$repo/t/bench/$script" "$@"

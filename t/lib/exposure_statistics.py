@@ -5,7 +5,7 @@
 SHOP is a JSON file that says what was so: pools, sets, pages, lines.  Which
 items could have been shown is found from that, from the number of the page view
 (its event) and from what stands in earlier slots; what a record says of panels
-is not looked at.  REPLAY is conf/replay-exposure, for its hashes.
+is not looked at.  REPLAY is tools/replay-exposure, for its hashes.
 
 Prints a line for each claim: "ok - ..." or "not ok - ...".
 """

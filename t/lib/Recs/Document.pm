@@ -18,7 +18,7 @@ it prints; without one it prints nothing.  Both are compared as the given
 function shows them.  Blocks marked C<sh cluster> are run with another Redis,
 which is a cluster of one.
 
-Commands find C<redis-cli>, C<conf/recs.lua> and C<conf/load-snapshot>, which
+Commands find C<redis-cli>, C<conf/recs.lua> and C<tools/load-snapshot>, which
 know where the Redis is, and C<REDIS_URL>.
 
 =cut
@@ -82,8 +82,8 @@ sub place {
     my ($cli) = grep { -x } map { "$_/redis-cli" } split /:/, $ENV{PATH};
 
     $t->write('run/conf/recs.lua', slurp("$root/conf/recs.lua"));
-    script($t, 'run/conf/load-snapshot',
-           "exec perl $root/conf/load-snapshot --port=\$PORT \"\$@\"");
+    script($t, 'run/tools/load-snapshot',
+           "exec perl $root/tools/load-snapshot --port=\$PORT \"\$@\"");
     script($t, 'bin/redis-cli', "exec $cli -p \$PORT \"\$@\"");
     return;
 }

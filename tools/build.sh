@@ -2,7 +2,7 @@
 #
 # Builds the module for Debian's nginx: build/ngx_http_recs_module.so.
 #
-#     sh conf/build.sh [PACKAGE...]
+#     sh tools/build.sh [PACKAGE...]
 #
 # Installs first (as root) what is missing of the packages that this needs and
 # of those named.  No service is started by that.  Says a line a step, and
@@ -107,7 +107,7 @@ install_missing() {
 fingerprint() {
     (
         cd "$repo"
-        sed -n '/^configure_tree/,/^}/p' conf/build.sh
+        sed -n '/^configure_tree/,/^}/p' tools/build.sh
         cat config
         find src -type f | LC_ALL=C sort
         dpkg-query -W -f '${Package} ${Version}\n' nginx-dev

@@ -3,7 +3,7 @@
 # Shows what the module does, with real book pages: a recommendation API, Redis
 # and the edge in front of it, on this machine alone.
 #
-#     sh conf/quickstart.sh [--no-redis] [--once]
+#     sh tools/quickstart.sh [--no-redis] [--once]
 #
 # Installs first (as root) what is missing, curl among it, and builds the
 # module.  Then it stays until Ctrl-C, or until its standard input ends: with
@@ -167,7 +167,7 @@ publish() {
     {
         redis-cli -s "$dir/redis.sock" -x FUNCTION LOAD REPLACE \
             <"$repo/conf/recs.lua" \
-            && "$repo/conf/load-snapshot" --socket="$dir/redis.sock" \
+            && "$repo/tools/load-snapshot" --socket="$dir/redis.sock" \
                 $facts --default="$dir/default.json" --publish \
                 home "$snapshot" "$dir/recs.ndjson"
     } >"$dir/load.log" 2>&1 || {
@@ -452,7 +452,7 @@ The same without the API, straight from Redis:
 
 The batch job's next version is loaded, and shown at once:
 
-    $repo/conf/load-snapshot --socket=$dir/redis.sock \\
+    $repo/tools/load-snapshot --socket=$dir/redis.sock \\
         $facts \\
         --publish home v125 $dir/recs.ndjson
     curl -si '$home?user=$user' | grep Recs-
@@ -498,7 +498,7 @@ for arg; do
     case $arg in
         --no-redis) with_redis= ;;
         --once)     once=yes ;;
-        *)          die "usage: sh conf/quickstart.sh [--no-redis] [--once]" ;;
+        *)          die "usage: sh tools/quickstart.sh [--no-redis] [--once]" ;;
     esac
 done
 
@@ -515,7 +515,7 @@ home=http://127.0.0.1:$port/home
 
 check_port
 
-sh "$repo/conf/build.sh" ${with_redis:+redis-server} curl
+sh "$repo/tools/build.sh" ${with_redis:+redis-server} curl
 
 check_port
 
