@@ -37,7 +37,7 @@ packages="$packages libnginx-mod-http-modsecurity"
 # shellcheck disable=SC2086
 sh "$repo/tools/build.sh" $packages
 
-# Without a network, t/static.t says what it lacks.
+# Without a network, t/module_static.t says what it lacks.
 perl "$repo/t/build-nginx.pl" source || true
 
 # The nginx of a mode has the module in it.
@@ -77,10 +77,10 @@ fi
 
 # Those that take longest begin first.
 if [ $# -eq 0 ]; then
-    set -- t/unit.t t/static.t
+    set -- t/unit.t t/module_static.t
     for file in t/*.t; do
         case $file in
-            t/unit.t|t/static.t) ;;
+            t/unit.t|t/module_static.t) ;;
             *) set -- "$@" "$file" ;;
         esac
     done

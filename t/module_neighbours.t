@@ -392,7 +392,8 @@ sub {
 };
 
 
-# What it shares with us is a Redis, and the name of a library: t/nchan.t.
+# What it shares with us is a Redis, and the name of a library:
+# t/module_nchan.t.
 beside 'nchan', ['ngx_nchan_module'], <<'END',
     location = /publish { nchan_publisher; nchan_channel_id news; }
 END

@@ -4,7 +4,7 @@ use warnings;
 # Two replicas follow Redis through adds, removes and whatever can befall them:
 # after each round they must be what Redis has, within resync=.
 #
-#     SEED=7 ROUNDS=500 prove -v t/replica-random.t
+#     SEED=7 ROUNDS=500 prove -v t/replica_random.t
 #
 # SEED repeats the choices, not the timing.
 
