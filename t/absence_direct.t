@@ -48,7 +48,8 @@ my %sets = (
     doubted  => 'key=faulty prefetch=9 max_removed=50% window=1s min_asked=12',
     guarded  => 'key=faulty max_removed=50% window=1s min_asked=12',
     stocked  => 'key=faulty max_removed=80% window=1s min_asked=12',
-    severe   => 'key=faulty max_removed=50% window=1s min_asked=12 unknown=drop',
+    severe   => 'key=faulty max_removed=50% window=1s min_asked=12'
+                . ' unknown=drop',
     patient  => 'key=faulty max_removed=50% window=1s min_asked=1000',
     seldom   => 'key=faulty max_removed=50% window=1s min_asked=1',
 );
@@ -100,7 +101,9 @@ server {
     location /shadow { recs shadow; recs_exclude patient;
                        proxy_pass http://%%API%%; }
     location /in/silent { recs_require silent;
-                          add_header X-Time "\$recs_lookup_time \$recs_lookup_time"; proxy_pass http://%%API%%;
+                          add_header X-Time
+                              "\$recs_lookup_time \$recs_lookup_time";
+                          proxy_pass http://%%API%%;
                           recs_lookup_timeout 50ms; }
     location /not/silent { recs_exclude silent; proxy_pass http://%%API%%;
                            recs_lookup_timeout 50ms; }
@@ -254,8 +257,8 @@ subtest 'FLUSHALL: the very next page is full' => sub {
        'so is one that is excluded');
     well('all is back');
 
-    ok($nginx->wait_log(
-           qr/\[notice\].*recs_set "plain": .* is there again, with \d members/),
+    ok($nginx->wait_log(qr/\[notice\].*recs_set\ "plain":\ .*
+                           \ is\ there\ again,\ with\ \d\ members/x),
        'which is logged');
 };
 
@@ -459,8 +462,8 @@ subtest 'too few members' => sub {
          'one, of two');
     is(says('/in/plain'), 'filtered: b1: plain;removed=5',
        'one is enough for who says nothing');
-    is(says('/in/whole_plain'), 'filtered: b1: whole_plain;prefetched;removed=5',
-       'as a whole');
+    is(says('/in/whole_plain'),
+       'filtered: b1: whole_plain;prefetched;removed=5', 'as a whole');
     ok($nginx->wait_log(qr/recs_set\ "many_plain":\ key\ "plain"\ of\ redis
                            \ "main"\ has\ 1\ members,\ "min_members"\ is\ 2/x),
        'the log');

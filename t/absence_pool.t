@@ -46,7 +46,8 @@ sub conf {
 
     return "recs_zone 32m;\n"
         . "recs_redis main { server %%REDIS%%; timeout 300ms; }\n"
-        . "${pools}server { listen %%$listen%%; default_type application/json;\n"
+        . "${pools}server { listen %%$listen%%;\n"
+        . "default_type application/json;\n"
         . "recs on; location = /ready { recs_ready; }\n"
         . "location = /status { recs_status; }\n$locations}\n";
 }

@@ -159,8 +159,9 @@ my %drills = (
 
 for my $drill (sort keys %drills) {
     subtest $drill => sub {
-        my %before = map { $_ => lines($nginx, qr/recs_set "$_": "$_" of redis/) }
-                     qw(stock plain);
+        my %before = map {
+            $_ => lines($nginx, qr/recs_set "$_": "$_" of redis/)
+        } qw(stock plain);
         my %image = map { $_ => slurp("$dir/$_") } qw(stock plain);
 
         $drills{$drill}->();
@@ -193,10 +194,12 @@ for my $drill (sort keys %drills) {
         }
 
         is get('/ready')->status, 503, 'not ready';
-        like ready(), qr/^recs_set "stock": held, Redis has 0 ids, 20 stay, \d+ms/m,
+        like ready(),
+             qr/^recs_set "stock": held, Redis has 0 ids, 20 stay, \d+ms/m,
              'which says why';
 
-        is slurp("$dir/$_"), $image{$_}, "the image of $_ stays" for keys %image;
+        is slurp("$dir/$_"), $image{$_}, "the image of $_ stays"
+            for keys %image;
 
         fill();
 
@@ -285,8 +288,8 @@ subtest 'few ids are looked at again' => sub {
         is_deeply [grep { $_ ne $few && $_ ne $stock } keys %shown], [],
            'and until then all are shown';
         fresh($set, $few, 'it is fresh');
-        is lines($nginx, qr/"$set".* has 9 ids now, after 20/), $before{$set} + 1,
-           'one line in the log';
+        is lines($nginx, qr/"$set".* has 9 ids now, after 20/),
+           $before{$set} + 1, 'one line in the log';
     }
 
     said($nginx, '[error]', 'recs_set "stock": "stock" of redis "main" has'

@@ -437,7 +437,8 @@ sub no_other_page {
         ['?user=VICTIM&us%65r=u7'], ['?user=VICTIM&limit=0'],
         ['?limit=0&user=VICTIM'], ['?user=VICTIM%26user=u7'],
         ['?user=VICTIM%26limit=0'], ['?user=VICTIM&explain=1&limit=0'],
-        ['?user=VICTIM', Cookie => 'user=u7'], ['?user=VICTIM', 'X-User' => 'u7'],
+        ['?user=VICTIM', Cookie => 'user=u7'],
+        ['?user=VICTIM', 'X-User' => 'u7'],
         ['?user=VICTIM', 'Content-Length' => 7, { body => 'user=u7' }],
     ) {
         my ($query, @headers) = @$attack;
@@ -665,7 +666,7 @@ sub sales {
 sub outlook {
     my ($q) = @_;
 
-    # A busy machine makes Redis late: the last page that is logged must be whole.
+    # A busy machine makes Redis late: the last page in the log must be whole.
     $q->{paste}->(qr/^What goes/, sub { $_[0] =~ /"filtered"/ });
 
     my $shown = $q->{paste}->(qr/^What all workers/, sub { 1 });

@@ -1,7 +1,8 @@
 use strict;
 use warnings;
 
-# What a document links to in the repository is there: the file, and the heading.
+# What a document links to in the repository is there: the file, and the
+# heading.
 
 use FindBin;
 use Cwd qw(abs_path);

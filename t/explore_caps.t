@@ -334,7 +334,9 @@ subtest 'what has no place could not be counted: it is refused' => sub {
 
 
 subtest 'configurations that are wrong' => sub {
-    for my $cap (qw(0/1h 5 5/ /1h 5/0s 5/999ms 5/366d 5/2y x/1h 5/x 1000000001/1h)) {
+    for my $cap (qw(0/1h 5 5/ /1h 5/0s 5/999ms 5/366d 5/2y x/1h 5/x
+                    1000000001/1h))
+    {
         my ($code, $said) = $t->nginx_test(
             "recs_pool three file=%%TESTDIR%%/three.ndjson;\n"
             . 'server { listen %%LISTEN%%; recs_explore three rate=1% '

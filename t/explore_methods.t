@@ -34,8 +34,10 @@ NDJSON
 
 $t->write('zero.ndjson', join '', map { "{\"id\":\"$_\",\"w\":0}\n" } 1 .. 9);
 
-my %category = ((map { ("a$_" => 'a') } 1 .. 4), (map { ("b$_" => 'b') } 1 .. 3),
-                (map { ("n$_" => 7) } 1 .. 2), z1 => undef);
+my %category = ((map { ("a$_" => 'a') } 1 .. 4),
+                (map { ("b$_" => 'b') } 1 .. 3),
+                (map { ("n$_" => 7) } 1 .. 2),
+                z1 => undef);
 my @diverse = sort keys %category;
 
 $t->write('diverse.ndjson', join '', map {
@@ -264,7 +266,8 @@ subtest 'objects without a good weight are passed over' => sub {
 
 subtest 'a pool of weights 0 gives nothing' => sub {
     my $before = $t->get('/status')->json->{items};
-    is(fetch('zero', page('p1', 'q1'))->body, page('p1', 'q1'), 'the page stays');
+    is(fetch('zero', page('p1', 'q1'))->body, page('p1', 'q1'),
+       'the page stays');
 
     my $after = $t->get('/status')->json->{items};
     is($after->{unfilled_slots} - $before->{unfilled_slots}, 2, 'counted');
@@ -407,7 +410,8 @@ subtest 'a pool by variable' => sub {
     is($t->get('/status')->json->{items}{unfilled_slots}
        - $after->{unfilled_slots}, 4, 'counted as unfilled');
 
-    is($t->get('/named/a%0Ab' . 'x' x 200 . '?page=' . page('p1'))->status, 200);
+    is($t->get('/named/a%0Ab' . 'x' x 200 . '?page=' . page('p1'))->status,
+       200);
     ok($nginx->wait_log(qr/ names "a\?bx{125}", which is no recs_pool/),
        'a line of the log, whatever the name');
 };

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# The log of real requests is good for estimates: 1/p adds up to where items were
-# eligible, and says what other policies would have got.
+# The log of real requests is good for estimates: 1/p adds up to where items
+# were eligible, and says what other policies would have got.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

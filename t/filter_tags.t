@@ -559,8 +559,9 @@ HTTP
     };
 
     is_deeply($count->()->{responses},
-              { map { ($_ => 0) } qw(filtered shadow degraded skipped skewed stale
-                                     bypassed malformed too_large) }, 'before');
+              { map { ($_ => 0) } qw(filtered shadow degraded skipped skewed
+                                     stale bypassed malformed too_large) },
+              'before');
     ok(wait_until(sub { $count->()->{redis}{main}{connects} == 4 }),
        'two connections of each worker');
     ok(wait_until(sub { $count->()->{redis}{slow}{connects} == 2 }),
@@ -635,9 +636,11 @@ HTTP
               'what was done') or diag(explain($status));
     is_deeply($status->{pools}, {
         fresh => { items => 3, refused => 1, refreshes => 0, failures => 0,
-                   held => undef, shown => 12, capped => 0, cap_full => 0, uncounted => 0 },
+                   held => undef, shown => 12, capped => 0, cap_full => 0,
+                   uncounted => 0 },
         tiny => { items => 1, refused => 0, refreshes => 0, failures => 0,
-                  held => undef, shown => 0, capped => 0, cap_full => 0, uncounted => 0 },
+                  held => undef, shown => 0, capped => 0, cap_full => 0,
+                  uncounted => 0 },
     }, 'pools');
     is_deeply($status->{redis}, {
         main => { ready => 2, connections => 2, commands => 14, errors => 4,

@@ -162,7 +162,8 @@ subtest 'a cold start without Redis' => sub {
     my $stopped = time;
     $nginx->start;
 
-    ok all_have($nginx, 'fresh', 5), 'all workers have it, as it was at its end';
+    ok all_have($nginx, 'fresh', 5),
+       'all workers have it, as it was at its end';
     ok all_have($nginx, 'large', 4000), 'also the large one';
 
     my ($r, @new) = put_in('fresh-fill');
@@ -414,7 +415,8 @@ subtest 'a directory that is missing' => sub {
                ->{pools}{fresh};
     };
 
-    ok $other->wait_log(qr/recs_pool "fresh": open\(\) of the image "\S+" failed/),
+    ok $other->wait_log(
+           qr/recs_pool "fresh": open\(\) of the image "\S+" failed/),
        'it is said';
     is $status->()->{image}{failed}, 1, 'by the status, too';
     is $status->()->{items}, 9, 'and goes on';
@@ -474,8 +476,9 @@ subtest 'a leader that is stopped while it writes' => sub {
         for my $n (1, 2, 3) {
             $redis->cmd('HSET', 'huge', 'l0', large(0, $n));
             my $refreshes = $status->()->{refreshes};
-            ok wait_until(sub { $status->()->{refreshes} > $refreshes + 1 }, 30),
-               'and reads';
+            ok wait_until(sub {
+                $status->()->{refreshes} > $refreshes + 1
+            }, 30), 'and reads';
         }
 
         my $inode = (stat "$dir/huge")[1];

@@ -106,7 +106,8 @@ my %sets = (
 subtest 'configuration' => sub {
     for my $case (
         ['replica=off image=x', qr/"image=" only with "replica=on"/],
-        ['replica=on image=x', qr/"one" and recs_set "two" can't have the same/],
+        ['replica=on image=x',
+         qr/"one" and recs_set "two" can't have the same/],
     ) {
         my ($options, $error) = @$case;
         my ($code, $output) = $t->nginx_test(<<"HTTP");

@@ -48,7 +48,8 @@ sub start {
 
     my $port = uc $name;
 
-    return $t->nginx(name => $name, reloads => 0, workers => 2, http => <<"HTTP");
+    return $t->nginx(name => $name, reloads => 0, workers => 2,
+                     http => <<"HTTP");
 recs_zone 64m;
 recs_redis main { server %%REDIS%%; timeout 2s; }
 recs_set big redis=main key=big feed=big:feed replica=on capacity=$capacity
@@ -193,7 +194,8 @@ subtest 'a full disk' => sub {
     ok wait_until(sub { replica('full')->{ids} == 60001 }), 'followed';
     $nginx->quit;
 
-    my $failed = qr/\[error\].* writing of the image "\S+" failed \(28: No space/;
+    my $failed =
+        qr/\[error\].* writing of the image "\S+" failed \(28: No space/;
     like $nginx->error_log, $failed, 'it does not fit: said';
     ok $good eq slurp("$dir/image"), 'the one that was there stays';
     is_deeply [glob "$dir/*.tmp"], [], 'and no other file';

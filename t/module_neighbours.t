@@ -504,8 +504,8 @@ END
 }
 
 
-# What srcache stores is what it sees.  Its own rules, which keep it from storing
-# what is private, are off here.
+# What srcache stores is what it sees.  Its own rules, which keep it from
+# storing what is private, are off here.
 my $stored = <<'END';
     location = /stored {
         recs on;

@@ -74,7 +74,8 @@ END
 
 $source->run($dir, $nginx, '-t', '-p', $dir, '-c', "$dir/hash.conf",
              '-e', 'stderr');
-like $source->output, qr/"recs_user_hash" directive needs an nginx with OpenSSL/,
+like $source->output,
+    qr/"recs_user_hash" directive needs an nginx with OpenSSL/,
     'recs_user_hash says what it needs';
 
 finish();

@@ -81,11 +81,12 @@ $redis->cmd('SADD', 'gone', 'b2', "b\xE9");
 $redis->cmd('SET', 'home:v1:u:odd', "${bom}{\"items\":[{\"id\":\"b\xE8\","
             . "\"t\":\"caf\xE9\"},{\"id\":\"b\xE9\"}]}");
 $redis->cmd('HSET', '{home}:v1:meta', model => 'm1', schema => 3,
-            features => 'f1', generated_at => time, max_age => 3600, expected => 1,
-            written => 1, state => 'complete');
+            features => 'f1', generated_at => time, max_age => 3600,
+            expected => 1, written => 1, state => 'complete');
 $redis->cmd('SET', '{home}:channel:active', 'v1');
 
-$t->write('pool.ndjson', "$bom\{\"id\":\"p1\"}\n{\"id\":\"p2\",\"t\":\"\xE9\"}\n"
+$t->write('pool.ndjson', "$bom\{\"id\":\"p1\"}\n"
+                         . "{\"id\":\"p2\",\"t\":\"\xE9\"}\n"
                          . "{\"id\":\"p3\"}\n");
 
 my $nginx = $t->nginx(access_log => 'off', http => <<'HTTP');

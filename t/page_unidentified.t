@@ -201,8 +201,8 @@ subtest 'repeats are told apart' => sub {
 
     $r = $t->get('/once/ads');
     is filter_of($r),
-        'filtered;total=4;kept=3;removed=1;explored=0;repeated=0;unidentified=2',
-        'none: said, too';
+        'filtered;total=4;kept=3;removed=1;explored=0;repeated=0'
+        . ';unidentified=2', 'none: said, too';
     unlike filter_of($t->get('/whole')), qr/repeated/,
         'without recs_distinct it is not';
 };

@@ -2,8 +2,8 @@ use strict;
 use warnings;
 
 # What can't be read passes byte for byte, and the response says why; what is
-# too large to be read doesn't pass; what the upstream broke off is an error, and
-# no hang.
+# too large to be read doesn't pass; what the upstream broke off is an error,
+# and no hang.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -507,7 +507,8 @@ subtest 'rejected: too large, without waiting for its end' => sub {
 
     for my $client ($c, $h2) {
         is $client->get('/reject/kept/')->status, 502, 'no more';
-        is $client->get('/reject/kept/instead')->body, $shown, 'or another page';
+        is $client->get('/reject/kept/instead')->body, $shown,
+           'or another page';
         is $client->get("/reject/written/$_")->body, $shown, "$_, written"
             for 'size/2/chunked', 'size/2/length', 'grows';
         $count += 5;
@@ -611,7 +612,8 @@ subtest 'one log line' => sub {
 
     my @large = substr($nginx->error_log, $before) =~ /^(.*recs.*)$/mg;
     is scalar @large, 1, 'for what is too large';
-    like $large[0], qr/\[warn\].*: larger than recs_max_body_size/, 'that it is';
+    like $large[0], qr/\[warn\].*: larger than recs_max_body_size/,
+         'that it is';
 
     my $logged = $t->log_mark($nginx);
     my $read = length $nginx->error_log;

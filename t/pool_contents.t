@@ -72,7 +72,8 @@ my %pools = (
 
 $t->write('one.ndjson', '{"id":"n1"}');
 
-my $http = "recs_zone 32m;\n" . join '', map { "recs_pool $_ $pools{$_};\n" } sort keys %pools;
+my $http = "recs_zone 32m;\n"
+           . join '', map { "recs_pool $_ $pools{$_};\n" } sort keys %pools;
 
 $http .= <<'HTTP';
 recs_redis main { server %%REDIS%%; }

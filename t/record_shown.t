@@ -375,7 +375,8 @@ subtest 'a client that leaves in the middle' => sub {
     $api->requests;
     $c->close;
     ok(wait_until(sub {
-        $t->read("shown.log") =~ m{^/users\?u=early\S* 499 }m }), 'it has left');
+        $t->read("shown.log") =~ m{^/users\?u=early\S* 499 }m
+    }), 'it has left');
     $t->write('go-early', '');
     is_not_recorded('early', '/users?u=early&hold=early&items=a',
         'before there is a page');
@@ -479,7 +480,8 @@ subtest 'internal redirects and error pages' => sub {
     $redis->cmd('DEL', 'shown:fallback');
     is($t->get('/skewed?u=r4&items=a&cut=5')->body, page(qw(s1 s2)));
     is_recorded('fallback', 's1 s2', 'also of an upstream that broke off');
-    is_not_recorded('r4', '/skewed?u=r4&items=a&cut=5', 'but not what that had');
+    is_not_recorded('r4', '/skewed?u=r4&items=a&cut=5',
+                    'but not what that had');
 };
 
 

@@ -14,7 +14,7 @@ use Recs::Test;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-# Entries that the leader asks for at once (src/facts/replicas/ngx_recs_follow.h).
+# Entries that the leader asks for at once, as src/facts/replicas says.
 use constant COUNT => 20;
 
 # Between two transactions: less than the leader waits for an entry.

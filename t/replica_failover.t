@@ -163,7 +163,8 @@ for my $how ('torn', 'loading') {
 
         $nginx->quit;
         $nginx->start;
-        ok wait_until(sub { page() eq '1 2 4' }), 'from the image' or diag page();
+        ok wait_until(sub { page() eq '1 2 4' }), 'from the image'
+            or diag page();
 
         redis_is('short');
         ok wait_until(sub { page() eq '1 2 3' }), 'what Redis has'

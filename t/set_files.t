@@ -94,8 +94,10 @@ subtest 'refused' => sub {
 
         my ($code, @lines) = says($text);
         is $code, 1, $name;
-        like $lines[0], qr/^\[emerg\] "ids.txt" of recs_set "ids" $why, it must be .*UTF-8 in http.conf:1$/,
+        like $lines[0],
+            qr/^\[emerg\] "ids.txt" of recs_set "ids" $why, it must be .*UTF-8/,
             'says why';
+        like $lines[0], qr/ in http.conf:1$/, 'and where';
 
         ($code, my $said) = $t->nginx_test(
             'recs_pool p file=%%TESTDIR%%/ids.txt;');

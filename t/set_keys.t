@@ -109,7 +109,8 @@ subtest 'the log names no user' => sub {
     my $r = $t->get('/named', 'X-User' => 'u4711');
     is $r->header('Recs-Sets'), 'typed;unknown;why=error', 'no answer';
 
-    ok $nginx->wait_log(qr/recs_set "typed": .* for key "typed:\$http_x_user":/),
+    ok $nginx->wait_log(
+           qr/recs_set "typed": .* for key "typed:\$http_x_user":/),
         'the key, as it is configured';
     ok $nginx->wait_log(qr/recs_record_shown: .* does not record .*WRONGTYPE/),
         'recording is refused, too';

@@ -576,7 +576,8 @@ subtest 'Redis dies, or says what it should not' => sub {
             my $set = substr $path, 1;
             my $known = $sets eq "$set;removed=1";
 
-            ok($known || $sets eq "$set;unknown;why=down", "$path, $key: $sets");
+            ok($known || $sets eq "$set;unknown;why=down",
+               "$path, $key: $sets");
             is(ids($r), $known ? 'b2 b3 b4 b5 b6' : $all,
                'what came is not used');
             ok(back($set), 'and it comes back');

@@ -1,8 +1,9 @@
 use strict;
 use warnings;
 
-# Two hundred cutovers and rollbacks under load: each response is of one version,
-# wholly, and says which.  (How long a change takes is measured by t/bench.)
+# Two hundred cutovers and rollbacks under load: each response is of one
+# version, wholly, and says which.  (How long a change takes is measured by
+# t/bench.)
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -325,7 +325,8 @@ subtest 'the default page of what was rolled back' => sub {
     ok wait_until(sub { channel()->{lost} }), 'when the pointer is lost';
     my $r = $t->get('/page?user=u9');
     is $r->status, 503, 'nothing is known';
-    is $r->header('Recs-Filter'), 'bypassed;why=status;row=unknown', 'which is said';
+    is $r->header('Recs-Filter'), 'bypassed;why=status;row=unknown',
+       'which is said';
     $redis->cmd('SET', '{home}:channel:active', 'v70');
     publish('v7');
     ok becomes('v7'), 'v7';
@@ -398,7 +399,8 @@ subtest 'rows are evicted' => sub {
     $t->get('/page?user=u1') for 1 .. 210;
     ok wait_until(sub { $share->()->{since} }), 'it jumps';
     like $nginx->error_log,
-        qr/\[warn\].*"home": \d+\.\d+% of users have no row, usual is \d+\.\d+%/,
+        qr/\[warn\].*"home":\ \d+\.\d+%\ of\ users\ have\ no\ row,
+           \ usual\ is\ \d+\.\d+%/x,
         'the log says so';
     is of('/page?user=u1'), 'default v7 _default', 'a page';
     cmp_ok $share->()->{now}, '>', 0.4, 'how many';

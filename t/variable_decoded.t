@@ -38,7 +38,8 @@ $t->write('pool.ndjson', qq({"id":"n1"}\n));
 my $api = $t->upstream('{"items":[{"id":"f1"},{"id":"f2"},{"id":"f3"},'
                        . '{"id":"f4"}]}', keepalive => 1);
 
-my $nginx = $t->nginx(http => <<'HTTP', access_log => q($recs_user|$recs_exposure));
+my $nginx = $t->nginx(access_log => q($recs_user|$recs_exposure),
+                      http => <<'HTTP');
 recs_redis main { server %%REDIS%%; }
 recs_set seen redis=main key=seen:$recs_user;
 recs_set before redis=main key=seen:$recs_user prefetch=10;

@@ -144,7 +144,8 @@ END
 # The usual share, of requests and not of users, of whom there are few here.
 
 my $TENTH = $LIMIT . <<'END';
-            recs_explore fresh rate=10% slots=3 key=$connection_requests salt=bench;
+            recs_explore fresh rate=10% slots=3 key=$connection_requests
+                         salt=bench;
 END
 
 my $WEIGHTED = $TENTH =~ s/rate/method=weighted rate/r;
@@ -694,8 +695,8 @@ sub wrong_values {
 }
 
 
-# The third is new, and says so.  The last of the others has gone for it if there
-# was no room for one more (in builds of the past: always).
+# The third is new, and says so.  The last of the others has gone for it if
+# there was no room for one more (in builds of the past: always).
 
 sub wrong_explored {
     my ($body, $want) = @_;
@@ -1158,12 +1159,12 @@ sub header {
 sub table_head {
     my $beside = $opt{beside};
 
-    return <<"END";
-CPU seconds per 1000 requests:
+    my @columns = ('items (bytes)', 'program', 'nginx',
+                   "× $beside (min–max)", 'Redis', "both, × $beside");
 
-| items (bytes) | program | nginx | × $beside (min–max) | Redis | both, × $beside |
-|---|---|---|---|---|---|
-END
+    return "CPU seconds per 1000 requests:\n\n"
+        . '| ' . join(' | ', @columns) . " |\n"
+        . '|---' x @columns . "|\n";
 }
 
 
@@ -1199,6 +1200,7 @@ sub notes {
     my $left = grep { disturbed($_) } @samples;
 
     return sprintf "\n%d samples; %d were repeated because other work took "
-        . "more than %d%% of the CPU (or the host %d%%), %d stayed disturbed.\n",
+        . "more than %d%% of the CPU (or the host %d%%), "
+        . "%d stayed disturbed.\n",
         scalar @samples, $repeated, $FOREIGN * 100, $STEAL * 100, $left;
 }

@@ -53,7 +53,10 @@ measure() {
 
 page=$(ids 1 100)
 
-echo "| $(redis INFO server | tr -d '\r' | sed -n 's/^redis_version:/Redis /p') | µs |"
+version=$(redis INFO server | tr -d '\r' \
+          | sed -n 's/^redis_version:/Redis /p')
+
+echo "| $version | µs |"
 echo '|---|---|'
 
 for n in 10 50 100 200 500 1000; do

@@ -2,7 +2,8 @@ use strict;
 use warnings;
 
 # How long a large replica takes to load, what it takes, and for how long it
-# keeps a worker from its other work.  run.sh starts this; usage() says the rest.
+# keeps a worker from its other work.  run.sh starts this; usage() says the
+# rest.
 
 use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib";
@@ -104,8 +105,8 @@ sub replica { return $bench->status->{sets}{stock}{replica} }
 
 
 # Runs $code, and says what it took in seconds: altogether, of the leader's CPU
-# and of Redis'.  With $watch also the turns of the leader's event loop; until they
-# are watched, and $watch was run, it does nothing.
+# and of Redis'.  With $watch also the turns of the leader's event loop; until
+# they are watched, and $watch was run, it does nothing.
 
 sub phase {
     my ($title, $watch, $code) = @_;

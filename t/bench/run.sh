@@ -1,8 +1,8 @@
 #!/bin/sh
 #
 # Measures what the module costs beside an nginx that only proxies, in CPU time
-# or in instructions; or how soon a snapshot that is published is what users get;
-# or how soon an id that is removed is gone.
+# or in instructions; or how soon a snapshot that is published is what users
+# get; or how soon an id that is removed is gone.
 #
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
 #     sh t/bench/run.sh instructions [OPTION...]

@@ -1,8 +1,8 @@
 
 /*
  * Loaded into a process (LD_PRELOAD): while the file that SCARCE_MEMORY names
- * is there, malloc(), calloc() and realloc() have no memory for so many bytes as
- * it says, "MIN MAX".
+ * is there, malloc(), calloc() and realloc() have no memory for so many bytes
+ * as it says, "MIN MAX".
  */
 
 

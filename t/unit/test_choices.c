@@ -300,7 +300,8 @@ all_of_it(unit_arena_t *arena)
     recs_rc_e          rc;
 
     static const char        name[] = "abcdefghijklmnopqrst";
-    static const recs_str_t  text = recs_string("{\"a\":[{\"k\":\"\\u0061\"}]}");
+    static const recs_str_t  text =
+                                 recs_string("{\"a\":[{\"k\":\"\\u0061\"}]}");
     static const recs_str_t  object = recs_string("{\"w\":1.5,\"k\":\"\\n\"}");
 
     unit_arena_init(&pages);

@@ -1335,9 +1335,10 @@ also_if_the_id_went_and_came_back_meanwhile(void **state)
 
 
 /*
- * A line whose slots end a page, and whose scores begin the next one.  Who reads
- * its first score gets a signal, and the slot's id goes and another comes before
- * it is read; then, before the slot is looked at again, the first one is back.
+ * A line whose slots end a page, and whose scores begin the next one.  Who
+ * reads its first score gets a signal, and the slot's id goes and another comes
+ * before it is read; then, before the slot is looked at again, the first one is
+ * back.
  */
 
 #define PAGE       4096

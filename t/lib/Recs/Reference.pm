@@ -31,8 +31,8 @@ Recs::Reference - what a filtered page must be, found by other means
     $want->{outline};       # the text, the shelves' insides left out
     $want->{malformed};     # or: why it can't be filtered
 
-C<with> names the companions of a shelf: arrays in step with it.  One with a C<?>
-may be missing.
+C<with> names the companions of a shelf: arrays in step with it.  One with a
+C<?> may be missing.
 
 A set is a hash whose keys are ids (bytes), or the word C<keep> or C<drop>: it
 can't be asked, and that is what becomes of an item.

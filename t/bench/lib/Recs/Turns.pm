@@ -68,7 +68,7 @@ sub tool_works {
     my ($tool) = @_;
 
     my $test = $tool eq 'perf'
-        ? 'perf record -q ' . join(' ', map { "-e $_" } @CALLS) . ' -o /dev/null'
+        ? join(' ', 'perf record -q', (map { "-e $_" } @CALLS), '-o /dev/null')
         : 'strace -o /dev/null';
 
     return system("$test true >/dev/null 2>&1") == 0;
