@@ -1,21 +1,8 @@
 
 #include "unit_page.h"
+#include "unit_writer.h"
 
 #include "recs_exposure.h"
-
-
-static recs_str_t
-output(const recs_writer_t *w)
-{
-    recs_str_t  str;
-
-    assert_false(w->failed);
-
-    str.data = w->data;
-    str.len = w->len;
-
-    return str;
-}
 
 
 typedef struct {
@@ -83,7 +70,7 @@ an_item_is_where_it_stands(void **state)
             recs_write_object_end(&w);
             recs_write_array_end(&w);
 
-            str = output(&w);
+            str = unit_written(&w);
             expected = unit_text_str(&twice);
             unit_assert_str(&str, &expected);
         }
@@ -96,7 +83,6 @@ an_item_is_where_it_stands(void **state)
 static void
 members_may_follow(void **state)
 {
-    recs_str_t     str;
     unit_arena_t   arena;
     recs_writer_t  w;
 
@@ -112,9 +98,8 @@ members_may_follow(void **state)
     recs_write_cstr(&w, "p");
     recs_write_object_end(&w);
 
-    str = output(&w);
-    unit_assert_cstr(&str, "{\"id\":\"x\",\"shelf\":1,\"position\":2,"
-                           "\"source\":\"backfill\",\"pool\":\"p\"}");
+    unit_assert_written(&w, "{\"id\":\"x\",\"shelf\":1,\"position\":2,"
+                        "\"source\":\"backfill\",\"pool\":\"p\"}");
 
     unit_arena_free(&arena);
 }
@@ -123,7 +108,6 @@ members_may_follow(void **state)
 static void
 a_draw_says_how_it_was_made(void **state)
 {
-    recs_str_t      str;
     unit_arena_t    arena;
     recs_draw_t     draw;
     recs_line_t     line;
@@ -164,9 +148,7 @@ a_draw_says_how_it_was_made(void **state)
     recs_exposure_draw(&w, &draw, "diverse");
     recs_write_object_end(&w);
 
-    str = output(&w);
-    unit_assert_cstr(&str,
-        "{\"fingerprint\":\"00fedcba98765432\",\"slot\":3,"
+    unit_assert_written(&w, "{\"fingerprint\":\"00fedcba98765432\",\"slot\":3,"
         "\"method\":\"diverse\",\"category\":\"\\\"c\\\"\",\"gate\":0.05,"
         "\"panel\":4,\"panel_size\":4,\"pool_size\":17,\"eligible\":2,"
         "\"refused\":[0,3],\"choice\":0.3333333333333333,"
@@ -184,9 +166,7 @@ a_draw_says_how_it_was_made(void **state)
     recs_exposure_draw(&w, &draw, "uniform");
     recs_write_object_end(&w);
 
-    str = output(&w);
-    unit_assert_cstr(&str,
-        "{\"fingerprint\":\"00fedcba98765432\",\"slot\":3,"
+    unit_assert_written(&w, "{\"fingerprint\":\"00fedcba98765432\",\"slot\":3,"
         "\"method\":\"uniform\",\"gate\":0.05,\"panel\":4,\"panel_size\":0,"
         "\"pool_size\":17,\"eligible\":0,\"refused\":[]}");
 

@@ -1,7 +1,5 @@
 
-#include "unit.h"
-
-#include "recs_reader.h"
+#include "unit_reader.h"
 
 
 typedef struct {
@@ -323,36 +321,6 @@ static const decoded_t  decoded[] = {
 };
 
 
-/* Reads a value the way a caller does, in the order of the text. */
-
-static int
-pull(recs_reader_t *rd, recs_value_t *v)
-{
-    int           rc;
-    recs_value_t  key, inner;
-
-    if (recs_read_open(rd, v) < 0) {
-        return -1;
-    }
-
-    if (v->type != RECS_OBJECT && v->type != RECS_ARRAY) {
-        return 0;
-    }
-
-    do {
-        rc = v->type == RECS_OBJECT ? recs_read_member(rd, v, &key)
-                                    : recs_read_element(rd, v);
-
-        if (rc == 1 && pull(rd, &inner) < 0) {
-            return -1;
-        }
-
-    } while (rc == 1);
-
-    return rc;
-}
-
-
 static int
 read_skipping(recs_reader_t *rd, const recs_str_t *text, recs_value_t *v)
 {
@@ -367,7 +335,7 @@ read_pulling(recs_reader_t *rd, const recs_str_t *text, recs_value_t *v)
 {
     recs_read_init(rd, RECS_JSON, text->data, text->len);
 
-    return pull(rd, v) < 0 ? -1 : recs_read_finish(rd);
+    return unit_pull(rd, v) < 0 ? -1 : recs_read_finish(rd);
 }
 
 

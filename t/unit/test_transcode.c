@@ -1,5 +1,4 @@
 
-#include <locale.h>
 
 #include "unit.h"
 
@@ -438,27 +437,7 @@ want_of_memory_is_said(void **state)
 static void
 a_number_has_a_point_in_every_locale(void **state)
 {
-    size_t  i;
-
-    static const char *const  locales[] = {
-        "de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "ps_AF.UTF-8",
-        "de_DE", "fr_FR", "ru_RU"
-    };
-
-    (void) state;
-
-    for (i = 0; i < unit_nelts(locales); i++) {
-        if (setlocale(LC_NUMERIC, locales[i]) != NULL
-            && strcmp(localeconv()->decimal_point, ".") != 0)
-        {
-            break;
-        }
-    }
-
-    if (i == unit_nelts(locales)) {
-        (void) setlocale(LC_NUMERIC, "C");
-        skip();
-    }
+    unit_locale();
 
     json_becomes_msgpack(state);
     msgpack_becomes_json(state);

@@ -1,12 +1,9 @@
 
 #include <float.h>
-#include <locale.h>
 #include <math.h>
 
-#include "unit.h"
-
-#include "recs_reader.h"
-#include "recs_writer.h"
+#include "unit_reader.h"
+#include "unit_writer.h"
 
 
 typedef struct {
@@ -47,20 +44,6 @@ static const written_t  written[] = {
 };
 
 
-static recs_str_t
-output(const recs_writer_t *w)
-{
-    recs_str_t  str;
-
-    assert_false(w->failed);
-
-    str.data = w->data;
-    str.len = w->len;
-
-    return str;
-}
-
-
 static void
 commas_come_by_themselves(void **state)
 {
@@ -97,8 +80,7 @@ commas_come_by_themselves(void **state)
     recs_write_string(&w, &name);
     recs_write_object_end(&w);
 
-    str = output(&w);
-    unit_assert_cstr(&str,
+    unit_assert_written(&w,
                      "{\"empty\":{},\"list\":[[],true,false,null,7,0.5,\"s\","
                      "{\"raw\": 1},{}],\"a \\\"name\\\"\":\"a \\\"name\\\"\"}");
 
@@ -109,7 +91,6 @@ commas_come_by_themselves(void **state)
 static void
 bytes_are_no_value(void **state)
 {
-    recs_str_t     str;
     unit_arena_t   arena;
     recs_writer_t  w;
 
@@ -124,8 +105,7 @@ bytes_are_no_value(void **state)
     recs_write_uint(&w, 2);
     recs_write_bytes(&w, NULL, 0);
 
-    str = output(&w);
-    unit_assert_cstr(&str, "\n1\n,2");
+    unit_assert_written(&w, "\n1\n,2");
 
     unit_arena_free(&arena);
 }
@@ -148,14 +128,14 @@ strings_are_escaped_where_they_must(void **state)
 
         recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_string(&w, &copy);
-        str = output(&w);
+        str = unit_written(&w);
         unit_assert_str(&str, &written[i].json);
 
         recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_key_str(&w, &copy);
         assert_int_equal(w.data[w.len - 1], ':');
         w.len--;
-        str = output(&w);
+        str = unit_written(&w);
         unit_assert_str(&str, &written[i].json);
     }
 
@@ -166,7 +146,7 @@ strings_are_escaped_where_they_must(void **state)
 static void
 an_empty_span_may_have_no_data(void **state)
 {
-    recs_str_t     str, none;
+    recs_str_t     none;
     unit_arena_t   arena;
     recs_writer_t  w;
 
@@ -179,8 +159,7 @@ an_empty_span_may_have_no_data(void **state)
     none.len = 0;
 
     recs_write_string(&w, &none);
-    str = output(&w);
-    unit_assert_cstr(&str, "\"\"");
+    unit_assert_written(&w, "\"\"");
 
     unit_arena_free(&arena);
 }
@@ -189,7 +168,6 @@ an_empty_span_may_have_no_data(void **state)
 static void
 a_strict_writer_escapes_no_surrogate(void **state)
 {
-    recs_str_t     str;
     unit_arena_t   arena;
     recs_writer_t  w;
 
@@ -202,8 +180,8 @@ a_strict_writer_escapes_no_surrogate(void **state)
     w.strict = 1;
 
     recs_write_string(&w, &text);
-    str = output(&w);
-    unit_assert_cstr(&str, "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\"");
+    unit_assert_written(&w,
+                        "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\"");
 
     unit_arena_free(&arena);
 }
@@ -236,8 +214,7 @@ base64_is_padded(void **state)
 
         recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_base64(&w, &str);
-        str = output(&w);
-        unit_assert_cstr(&str, expected[n]);
+        unit_assert_written(&w, expected[n]);
     }
 
     recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
@@ -245,8 +222,7 @@ base64_is_padded(void **state)
     recs_write_base64(&w, &high);
     recs_write_base64(&w, &high);
     recs_write_array_end(&w);
-    str = output(&w);
-    unit_assert_cstr(&str, "[\"/+++AA==\",\"/+++AA==\"]");
+    unit_assert_written(&w, "[\"/+++AA==\",\"/+++AA==\"]");
 
     unit_arena_free(&arena);
 }
@@ -256,7 +232,6 @@ static void
 what_is_taken_back_was_never_there(void **state)
 {
     size_t         len;
-    recs_str_t     str;
     unit_arena_t   arena;
     recs_writer_t  w;
 
@@ -295,9 +270,8 @@ what_is_taken_back_was_never_there(void **state)
     recs_write_uint(&w, UINT64_MAX);
     recs_write_object_end(&w);
 
-    str = output(&w);
-    unit_assert_cstr(&str,
-                     "{\"list\":[\"[\",0],\"max\":18446744073709551615}");
+    unit_assert_written(&w,
+                        "{\"list\":[\"[\",0],\"max\":18446744073709551615}");
 
     unit_arena_free(&arena);
 }
@@ -342,145 +316,193 @@ what_was_written_reads_back(void **state)
 }
 
 
-static void
-check_uint(unit_arena_t *arena, uint64_t n, const char *json)
+typedef struct {
+    enum { UINT, INT, FLOAT, DOUBLE } type;
+
+    union {
+        uint64_t          u;
+        int64_t           i;
+        float             f;
+        double            d;
+    } n;
+
+    const char           *json;
+} number_t;
+
+
+static const number_t  numbers[] = {
+    { UINT, { .u = 0 }, "0" },
+    { UINT, { .u = 1795305600 }, "1795305600" },
+    { UINT, { .u = UINT64_MAX }, "18446744073709551615" },
+
+    { INT, { .i = 0 }, "0" },
+    { INT, { .i = -1 }, "-1" },
+    { INT, { .i = INT64_MAX }, "9223372036854775807" },
+    { INT, { .i = INT64_MIN }, "-9223372036854775808" },
+
+    { FLOAT, { .f = 0.0f }, "0" },
+    { FLOAT, { .f = -2.5f }, "-2.5" },
+    { FLOAT, { .f = 0.1f }, "0.1" },
+    { FLOAT, { .f = 1.0f / 3.0f }, "0.33333334" },
+    { FLOAT, { .f = 16777216.0f }, "16777216" },
+    { FLOAT, { .f = FLT_MAX }, "3.4028235e+38" },
+    { FLOAT, { .f = 1.4e-45f }, "1.4013e-45" },
+
+    { DOUBLE, { .d = 0.0 }, "0" },
+    { DOUBLE, { .d = -0.0 }, "-0" },
+    { DOUBLE, { .d = 1.0 }, "1" },
+    { DOUBLE, { .d = -2.5 }, "-2.5" },
+    { DOUBLE, { .d = 0.005 }, "0.005" },
+    { DOUBLE, { .d = 0.1 }, "0.1" },
+    { DOUBLE, { .d = 0.1 + 0.2 }, "0.30000000000000004" },
+    { DOUBLE, { .d = 1.0 / 3.0 }, "0.3333333333333333" },
+    { DOUBLE, { .d = 1e15 }, "1e+15" },
+    { DOUBLE, { .d = 123456789012345.0 }, "123456789012345" },
+    { DOUBLE, { .d = 9007199254740991.0 }, "9007199254740991" },
+    { DOUBLE, { .d = 1e-7 }, "1e-07" },
+    { DOUBLE, { .d = 1.5e300 }, "1.5e+300" },
+    { DOUBLE, { .d = DBL_MAX }, "1.7976931348623157e+308" },
+    { DOUBLE, { .d = DBL_MIN }, "2.2250738585072014e-308" },
+    { DOUBLE, { .d = 4.9406564584124654e-324 }, "4.94065645841247e-324" },
+};
+
+
+/* What is written of a number, as JSON, in the arena's memory. */
+
+static recs_str_t
+written_number(unit_arena_t *arena, const number_t *number)
 {
-    recs_str_t     str;
     recs_writer_t  w;
 
     recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
-    recs_write_uint(&w, n);
-    str = output(&w);
-    unit_assert_cstr(&str, json);
+
+    switch (number->type) {
+
+    case UINT:
+        recs_write_uint(&w, number->n.u);
+        break;
+
+    case INT:
+        recs_write_int(&w, number->n.i);
+        break;
+
+    case FLOAT:
+        recs_write_float(&w, number->n.f);
+        break;
+
+    default: /* DOUBLE */
+        recs_write_double(&w, number->n.d);
+    }
+
+    return unit_written(&w);
 }
 
 
 static void
-check_int(unit_arena_t *arena, int64_t n, const char *json)
+check_numbers(const number_t *table, size_t n)
 {
+    size_t         i;
     recs_str_t     str;
-    recs_writer_t  w;
-
-    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
-    recs_write_int(&w, n);
-    str = output(&w);
-    unit_assert_cstr(&str, json);
-}
-
-
-static void
-check_float(unit_arena_t *arena, float n, const char *json)
-{
-    recs_str_t     str;
-    recs_writer_t  w;
-
-    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
-    recs_write_float(&w, n);
-    str = output(&w);
-    unit_assert_cstr(&str, json);
-}
-
-
-static void
-check_double(unit_arena_t *arena, double n, const char *json)
-{
-    recs_str_t     str;
-    recs_reader_t  rd;
+    unit_arena_t   arena;
     recs_value_t   v;
-    recs_writer_t  w;
+    recs_reader_t  rd;
 
-    recs_writer_init(&w, &arena->mem, RECS_JSON, 1);
-    recs_write_double(&w, n);
-    str = output(&w);
-    unit_assert_cstr(&str, json);
+    for (i = 0; i < n; i++) {
+        unit_arena_init(&arena);
 
-    recs_read_init(&rd, RECS_JSON, str.data, str.len);
-    assert_int_equal(recs_read_open(&rd, &v), 0);
-    assert_int_equal(recs_read_finish(&rd), 0);
+        str = written_number(&arena, &table[i]);
+        unit_assert_cstr(&str, table[i].json);
+
+        recs_read_init(&rd, RECS_JSON, str.data, str.len);
+        assert_int_equal(recs_read_open(&rd, &v), 0);
+        assert_int_equal(recs_read_finish(&rd), 0);
+
+        unit_arena_free(&arena);
+    }
 }
 
 
 static void
 numbers_read_back(void **state)
 {
-    unit_arena_t  arena;
-
     (void) state;
 
-    unit_arena_init(&arena);
+    check_numbers(numbers, unit_nelts(numbers));
+}
 
-    check_uint(&arena, 0, "0");
-    check_uint(&arena, 1795305600, "1795305600");
-    check_uint(&arena, UINT64_MAX, "18446744073709551615");
 
-    check_int(&arena, 0, "0");
-    check_int(&arena, -1, "-1");
-    check_int(&arena, INT64_MAX, "9223372036854775807");
-    check_int(&arena, INT64_MIN, "-9223372036854775808");
+/* A copy of str in buf that ends as strtod() wants it. */
 
-    check_float(&arena, 0.0f, "0");
-    check_float(&arena, -2.5f, "-2.5");
-    check_float(&arena, 0.1f, "0.1");
-    check_float(&arena, 1.0f / 3.0f, "0.33333334");
-    check_float(&arena, 16777216.0f, "16777216");
-    check_float(&arena, FLT_MAX, "3.4028235e+38");
-    check_float(&arena, 1.4e-45f, "1.4013e-45");
+static const char *
+terminated(char buf[64], const recs_str_t *str)
+{
+    assert_true(str->len < 64);
 
-    check_double(&arena, 0.0, "0");
-    check_double(&arena, -0.0, "-0");
-    check_double(&arena, 1.0, "1");
-    check_double(&arena, -2.5, "-2.5");
-    check_double(&arena, 0.005, "0.005");
-    check_double(&arena, 0.1, "0.1");
-    check_double(&arena, 0.1 + 0.2, "0.30000000000000004");
-    check_double(&arena, 1.0 / 3.0, "0.3333333333333333");
-    check_double(&arena, 1e15, "1e+15");
-    check_double(&arena, 123456789012345.0, "123456789012345");
-    check_double(&arena, 9007199254740991.0, "9007199254740991");
-    check_double(&arena, 1e-7, "1e-07");
-    check_double(&arena, 1.5e300, "1.5e+300");
-    check_double(&arena, DBL_MAX, "1.7976931348623157e+308");
-    check_double(&arena, DBL_MIN, "2.2250738585072014e-308");
-    check_double(&arena, 4.9406564584124654e-324, "4.94065645841247e-324");
+    memcpy(buf, str->data, str->len);
+    buf[str->len] = '\0';
 
-    unit_arena_free(&arena);
+    return buf;
 }
 
 
 static void
 random_doubles_read_back(void **state)
 {
-    int            i;
-    char           buf[64];
-    double         n;
-    uint64_t       bits;
-    unit_arena_t   arena;
-    recs_writer_t  w;
+    int           i;
+    char          buf[64];
+    number_t      n;
+    uint64_t      bits;
+    recs_str_t    str;
+    unit_arena_t  arena;
 
     (void) state;
 
     bits = 1;
+    n.type = DOUBLE;
 
     for (i = 0; i < 20000; i++) {
         bits = bits * UINT64_C(6364136223846793005)
                + UINT64_C(1442695040888963407);
-        memcpy(&n, &bits, sizeof(n));
+        n.n.u = bits;
 
-        if (!isfinite(n)) {
+        if (!isfinite(n.n.d)) {
             continue;
         }
 
         unit_arena_init(&arena);
+        str = written_number(&arena, &n);
+        assert_true(strtod(terminated(buf, &str), NULL) == n.n.d);
+        unit_arena_free(&arena);
+    }
+}
 
-        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
-        recs_write_double(&w, n);
-        assert_false(w.failed);
-        assert_true(w.len < sizeof(buf));
 
-        memcpy(buf, w.data, w.len);
-        buf[w.len] = '\0';
-        assert_true(strtod(buf, NULL) == n);
+static void
+random_floats_read_back(void **state)
+{
+    int           i;
+    char          buf[64];
+    number_t      n;
+    uint32_t      bits;
+    recs_str_t    str;
+    unit_arena_t  arena;
 
+    (void) state;
+
+    bits = 1;
+    n.type = FLOAT;
+
+    for (i = 0; i < 20000; i++) {
+        bits = bits * UINT32_C(1664525) + UINT32_C(1013904223);
+        memcpy(&n.n.f, &bits, sizeof(bits));
+
+        if (!isfinite(n.n.f)) {
+            continue;
+        }
+
+        unit_arena_init(&arena);
+        str = written_number(&arena, &n);
+        assert_true(strtof(terminated(buf, &str), NULL) == n.n.f);
         unit_arena_free(&arena);
     }
 }
@@ -495,7 +517,6 @@ few_decimals_are_the_shortest(void **state)
     char           expected[64];
     double         n;
     uint64_t       bits;
-    recs_str_t     str;
     unit_arena_t   arena;
     recs_writer_t  w;
 
@@ -524,46 +545,7 @@ few_decimals_are_the_shortest(void **state)
 
         recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
         recs_write_double(&w, n);
-        str = output(&w);
-        unit_assert_cstr(&str, expected);
-
-        unit_arena_free(&arena);
-    }
-}
-
-
-static void
-random_floats_read_back(void **state)
-{
-    int            i;
-    char           buf[64];
-    float          n;
-    uint32_t       bits;
-    unit_arena_t   arena;
-    recs_writer_t  w;
-
-    (void) state;
-
-    bits = 1;
-
-    for (i = 0; i < 20000; i++) {
-        bits = bits * UINT32_C(1664525) + UINT32_C(1013904223);
-        memcpy(&n, &bits, sizeof(n));
-
-        if (!isfinite(n)) {
-            continue;
-        }
-
-        unit_arena_init(&arena);
-
-        recs_writer_init(&w, &arena.mem, RECS_JSON, 1);
-        recs_write_float(&w, n);
-        assert_false(w.failed);
-        assert_true(w.len < sizeof(buf));
-
-        memcpy(buf, w.data, w.len);
-        buf[w.len] = '\0';
-        assert_true(strtof(buf, NULL) == n);
+        unit_assert_written(&w, expected);
 
         unit_arena_free(&arena);
     }
@@ -573,38 +555,18 @@ random_floats_read_back(void **state)
 static void
 a_double_has_a_point_in_every_locale(void **state)
 {
-    size_t        i;
-    unit_arena_t  arena;
-
-    static const char *const  locales[] = {
-        "de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "ps_AF.UTF-8",
-        "de_DE", "fr_FR", "ru_RU"
+    static const number_t  doubles[] = {
+        { DOUBLE, { .d = 0.5 }, "0.5" },
+        { DOUBLE, { .d = 0.1 + 0.2 }, "0.30000000000000004" },
+        { DOUBLE, { .d = -1.5e-300 }, "-1.5e-300" },
+        { DOUBLE, { .d = 1e20 }, "1e+20" },
+        { DOUBLE, { .d = 12.0 }, "12" },
     };
 
     (void) state;
 
-    for (i = 0; i < unit_nelts(locales); i++) {
-        if (setlocale(LC_NUMERIC, locales[i]) != NULL
-            && strcmp(localeconv()->decimal_point, ".") != 0)
-        {
-            break;
-        }
-    }
-
-    if (i == unit_nelts(locales)) {
-        (void) setlocale(LC_NUMERIC, "C");
-        skip();
-    }
-
-    unit_arena_init(&arena);
-
-    check_double(&arena, 0.5, "0.5");
-    check_double(&arena, 0.1 + 0.2, "0.30000000000000004");
-    check_double(&arena, -1.5e-300, "-1.5e-300");
-    check_double(&arena, 1e20, "1e+20");
-    check_double(&arena, 12.0, "12");
-
-    unit_arena_free(&arena);
+    unit_locale();
+    check_numbers(doubles, unit_nelts(doubles));
     (void) setlocale(LC_NUMERIC, "C");
 }
 
@@ -653,13 +615,13 @@ scalars_are_packed(void **state)
     for (i = 0; i < unit_nelts(integers); i++) {
         recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
         recs_write_int(&w, integers[i].n);
-        str = output(&w);
+        str = unit_written(&w);
         unit_assert_str(&str, &integers[i].bytes);
 
         if (integers[i].n >= 0) {
             recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
             recs_write_uint(&w, (uint64_t) integers[i].n);
-            str = output(&w);
+            str = unit_written(&w);
             unit_assert_str(&str, &integers[i].bytes);
         }
     }
@@ -683,7 +645,7 @@ scalars_are_packed(void **state)
     recs_write_bin(&w, &str);
     recs_write_array_end(&w);
 
-    str = output(&w);
+    str = unit_written(&w);
     expected = (recs_str_t) recs_string(
         "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"
         "\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a"
@@ -735,7 +697,7 @@ strings_are_packed_at_the_least_width(void **state)
 
         recs_writer_init(&w, &arena.mem, RECS_MSGPACK, 1);
         recs_write_string(&w, &text);
-        str = output(&w);
+        str = unit_written(&w);
 
         head.data = str.data;
         head.len = strings[i].head.len;
@@ -789,7 +751,7 @@ containers_are_counted(void **state)
     recs_write_array_end(&w);
     recs_write_true(&w);
 
-    str = output(&w);
+    str = unit_written(&w);
     expected = (recs_str_t) recs_string(
         "\x09"
         "\x83"
@@ -848,7 +810,7 @@ check_width(unsigned map, uint32_t n, const recs_str_t *header)
     recs_write_true(&w);
     recs_write_object_end(&w);
 
-    part = output(&w);
+    part = unit_written(&w);
     assert_int_equal(part.len, 3 + header->len + n * (map + 1) + 3);
 
     part.len = 3;
@@ -1015,8 +977,8 @@ main(void)
         cmocka_unit_test(what_was_written_reads_back),
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(random_doubles_read_back),
-        cmocka_unit_test(few_decimals_are_the_shortest),
         cmocka_unit_test(random_floats_read_back),
+        cmocka_unit_test(few_decimals_are_the_shortest),
         cmocka_unit_test(a_double_has_a_point_in_every_locale),
         cmocka_unit_test(scalars_are_packed),
         cmocka_unit_test(strings_are_packed_at_the_least_width),

@@ -9,6 +9,7 @@
 #define RECS_UNIT_H
 
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,6 +175,34 @@ unit_check_cstr(const recs_str_t *got, const char *expected,
     recs_str_t  str = unit_str(expected);
 
     unit_check_str(got, &str, file, line);
+}
+
+
+/*
+ * Sets a locale whose decimal point is no "."; where the machine has none, the
+ * test is skipped.
+ */
+
+static inline void
+unit_locale(void)
+{
+    size_t  i;
+
+    static const char *const  locales[] = {
+        "de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "ps_AF.UTF-8",
+        "de_DE", "fr_FR", "ru_RU"
+    };
+
+    for (i = 0; i < unit_nelts(locales); i++) {
+        if (setlocale(LC_NUMERIC, locales[i]) != NULL
+            && strcmp(localeconv()->decimal_point, ".") != 0)
+        {
+            return;
+        }
+    }
+
+    (void) setlocale(LC_NUMERIC, "C");
+    skip();
 }
 
 
