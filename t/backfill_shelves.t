@@ -135,7 +135,6 @@ my $nginx = $t->nginx(http => "$http}\n",
     access_log => q('$uri|$recs_backfilled|$recs_kept|$recs_explored'));
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
 sub page   { return '{"items":[' . join(',', map { "\"$_\"" } @_) . ']}' }
 sub filter { return $_[0]->header('Recs-Filter') // '' }
 sub status { return $t->get('/status')->json }
@@ -145,7 +144,7 @@ sub fetch {
     my ($path, $page, %args) = @_;
 
     my $query = join '&', map { "$_=$args{$_}" } sort keys %args;
-    return $t->get("/$path?$query&page=" . encode($page));
+    return $t->get("/$path?$query&page=" . escape($page));
 }
 
 
@@ -417,7 +416,7 @@ subtest 'a pool that has nothing gives nothing' => sub {
 subtest 'a pool that is replaced meanwhile is kept for who asked' => sub {
     my $c = $t->http;
     my $asked = () = $fake->commands;
-    $c->send('GET', '/changing?e=1&page=' . encode(page('a')));
+    $c->send('GET', '/changing?e=1&page=' . escape(page('a')));
     $fake->commands($asked + 1);
 
     for my $round (1 .. 2) {

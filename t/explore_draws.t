@@ -105,7 +105,6 @@ my $nginx = $t->nginx(http => "$http}\n", access_log => 'off',
 my $c = $t->http;
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
 sub page   { return '{"items":[' . join(',', map { "\"$_\"" } @_) . ']}' }
 
 
@@ -114,9 +113,9 @@ sub fetch {
 
     $args{e} //= 1;
     my $query = join '&', map {
-        "$_=" . ($args{$_} =~ /^[\w,]*$/ ? $args{$_} : encode($args{$_}))
+        "$_=" . ($args{$_} =~ /^[\w,]*$/ ? $args{$_} : escape($args{$_}))
     } sort keys %args;
-    return $c->get("/$path?$query&page=" . encode($page));
+    return $c->get("/$path?$query&page=" . escape($page));
 }
 
 

@@ -159,14 +159,11 @@ server {
 HTTP
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
-
-
 sub fetch {
     my ($path, $page, @fields) = @_;
 
     $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . encode($page), @fields);
+    return $t->get($path . 'page=' . escape($page), @fields);
 }
 
 
@@ -225,7 +222,7 @@ subtest 'a response that is passed as it came has one tag' => sub {
 subtest 'fields of these names from the upstream are not let through' => sub {
     my @names = qw(Recs-Filter Recs-Sets Recs-Model-Version Recs-Snapshot
                    Recs-Schema-Version Recs-Feature-Version);
-    my $fields = encode(join ';', map { ("$_=lie", lc($_) . '=lie') } @names);
+    my $fields = escape(join ';', map { ("$_=lie", lc($_) . '=lie') } @names);
 
     for my $path ('/both', '/off', '/versions') {
         my $r = fetch("$path?fields=$fields", $page);
@@ -551,7 +548,7 @@ HTTP
     my $ask = sub {
         my ($path, $body, $method) = @_;
         $path .= $path =~ /\?/ ? '&' : '?';
-        return $t->request($method // 'GET', $path . 'page=' . encode($body),
+        return $t->request($method // 'GET', $path . 'page=' . escape($body),
                            { port => 'S' });
     };
     my $count = sub {
@@ -597,7 +594,7 @@ HTTP
         $ask->('/page?fields=Content-Encoding=br', $tags);
 
         my $etag = $ask->('/same', $tags)->header('ETag');
-        $t->request('GET', '/same?page=' . encode($tags), { port => 'S' },
+        $t->request('GET', '/same?page=' . escape($tags), { port => 'S' },
                     'If-None-Match' => $etag);
 
         ok(wait_until(sub { $count->()->{redis}{slow}{discarded} == $round }),

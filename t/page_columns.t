@@ -77,15 +77,12 @@ server {
 HTTP
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
-
-
 sub fetch {
     my ($path, $page, %args) = @_;
 
     my $args = join '&', map { "$_=$args{$_}" } keys %args;
     my $type = $args{type} // 'json';
-    return $t->get("/$path?page=" . encode($page) . "&type=$type&$args");
+    return $t->get("/$path?page=" . escape($page) . "&type=$type&$args");
 }
 
 

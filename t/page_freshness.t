@@ -171,7 +171,6 @@ server {
 HTTP
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
 sub filter { return $_[0]->header('Recs-Filter') // '' }
 sub state_of { return filter($_[0]) =~ s/;.*//r }
 sub status { return $t->get('/status')->json }
@@ -181,7 +180,7 @@ sub fetch {
     my ($path, $page, @fields) = @_;
 
     $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . encode($page), @fields);
+    return $t->get($path . 'page=' . escape($page), @fields);
 }
 
 
@@ -449,7 +448,7 @@ subtest 'several versions in one response go together or not' => sub {
     my $ask = sub {
         my ($candidates, $ranker, $schema) = @_;
         my $fields = "X-Candidates=$candidates;X-Ranker=$ranker";
-        return fetch('/combination?fields=' . encode($fields),
+        return fetch('/combination?fields=' . escape($fields),
                      "{\"schema\":$schema,\"items\":[]}");
     };
 
@@ -510,15 +509,15 @@ subtest 'recs_on_skew reject answers 502' => sub {
 
     my $c = $t->http;
     my @statuses = map {
-        $c->get('/skew?page=' . encode($_))->status
+        $c->get('/skew?page=' . escape($_))->status
     } $good, $bad, $good, $bad, $bad, $good;
     is("@statuses", '200 502 200 502 502 200', 'a connection goes on');
 
     $c = $t->http2(port => 'H2');
-    is(join(' ', map { $c->get('/skew?page=' . encode($_))->status }
+    is(join(' ', map { $c->get('/skew?page=' . escape($_))->status }
                  $bad, $good, $bad), '502 200 502', 'HTTP/2');
 
-    my $r = $t->request('HEAD', '/skew?page=' . encode($bad));
+    my $r = $t->request('HEAD', '/skew?page=' . escape($bad));
     is($r->status, 200, 'HEAD has no body that says it');
     like(filter($r), qr/^bypassed;why=no_body/, 'and tells so');
 
@@ -563,15 +562,15 @@ subtest 'error_page 502 names another location' => sub {
        'one that is refused again is not tried for ever');
 
     my $c = $t->http;
-    is($c->get('/to-old?page=' . encode($bad))->status, 200, 'a connection')
+    is($c->get('/to-old?page=' . escape($bad))->status, 200, 'a connection')
         for 1 .. 3;
 };
 
 
 subtest 'a subrequest that is refused leaves the page whole' => sub {
-    my $include = '<!--# include virtual="/skew?page=' . encode($bad) . '" -->';
-    my $fine = '<!--# include virtual="/skew?page=' . encode($good) . '" -->';
-    my $other = '<!--# include virtual="/to-old?page=' . encode($bad) . '" -->';
+    my $include = '<!--# include virtual="/skew?page=' . escape($bad) . '" -->';
+    my $fine = '<!--# include virtual="/skew?page=' . escape($good) . '" -->';
+    my $other = '<!--# include virtual="/to-old?page=' . escape($bad) . '" -->';
 
     $t->write('www/ssi', "before $include between $fine then $other after");
     chmod 0644, $t->dir . '/www/ssi';

@@ -98,14 +98,11 @@ sub object { return qq({"id":"$_[0]","t":[1, 2.50]}) }
 sub lines  { return join '', map { object($_) . "\n" } @_ }
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
-
-
 sub fetch {
     my ($pool, $event, $page) = @_;
 
     $page //= '{"items":[{"id":"b1"},{"id":"b2"}]}';
-    return $t->get("/$pool?e=$event&page=" . encode($page));
+    return $t->get("/$pool?e=$event&page=" . escape($page));
 }
 
 
@@ -115,7 +112,7 @@ sub shown {
     my ($pool, $count) = @_;
 
     my $c = $t->http;
-    my $page = encode('{"items":["b1","b2"]}');
+    my $page = escape('{"items":["b1","b2"]}');
 
     return map {
         my $first = $c->get("/$pool?e=$_&page=$page")->json->{items}[0];

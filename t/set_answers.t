@@ -202,14 +202,11 @@ sub page {
 }
 
 
-sub encode { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
-
-
 sub fetch {
     my ($path, $page, @fields) = @_;
 
     $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . encode($page), @fields);
+    return $t->get($path . 'page=' . escape($page), @fields);
 }
 
 

@@ -90,6 +90,7 @@ C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
     $t->http2                   a connection: Recs::HTTP2
     $t->answered(sub { $t->get('/page') })      its response, once Redis says
                                 all: a new worker is connected a bit later
+    escape($bytes)              each byte as %XX, for an argument (exported)
 
 =head1 FILES AND WAITING
 
@@ -135,7 +136,7 @@ use Recs::Process qw(wait_until slurp spew free_port has_ipv6);
 use Recs::Redis;
 use Recs::Upstream;
 
-our @EXPORT = qw(wait_until has_ipv6);
+our @EXPORT = qw(escape wait_until has_ipv6);
 
 my $ROOT = Cwd::abs_path(dirname(__FILE__) . '/../../..');
 my $current;        # the test that END stops if done() was not reached
@@ -199,6 +200,13 @@ sub has_module {
     my ($self) = @_;
 
     return $self->{module} ne '' || defined $ENV{RECS_MODULE} ? 1 : 0;
+}
+
+
+sub escape {
+    my ($bytes) = @_;
+
+    return join '', map { sprintf '%%%02X', ord } split //, $bytes;
 }
 
 
