@@ -1,12 +1,10 @@
-#!/usr/bin/perl
+use strict;
+use warnings;
 
 # A set that is gone is not a set that is empty: the key was flushed, deleted,
 # evicted or misspelled, or Redis restarted without it.  The page stays full,
 # says "degraded" and why, and is well again with the next page once the set is
 # back.
-
-use strict;
-use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

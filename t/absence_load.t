@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# A key that goes while it is read leaves a part of it: what is known good is
-# not replaced by that.  And what was good enough for another configuration.
+# A replica is not replaced by the part that was read of a key before it went,
+# nor by what was good enough for another configuration.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

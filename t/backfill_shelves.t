@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# recs_backfill: shelves that are too short are filled up from a pool.
+# recs_backfill fills up shelves that are too short, from a pool.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# recs_expires: what clients and caches in front may keep of a response.
+# recs_expires says for how long clients and caches in front keep a response.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,9 @@
 use strict;
 use warnings;
 
-# The directives: what nginx -t takes, what it refuses and how it says so, and
-# what a server and a location inherit.
+# nginx -t takes what the directives may say, and refuses all else with the
+# directive, the value and what would be right; a location inherits what its
+# server says.  The file is long because all directives are in it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

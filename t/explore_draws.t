@@ -1,9 +1,9 @@
 use strict;
 use warnings;
 
-# Exploration: who explores, what is put where, and with which probability.
-# Everything random is a hash of what the request says, so that no number here
-# is a matter of luck.
+# Exploration has whom the rate says explore, and puts items where the slots
+# say, with the probability that is told.  Everything random is a hash of what
+# the request says, so that no number here is a matter of luck.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# How an item is chosen: by weight, for diversity; several recs_explore lines in
-# one location; pools that a variable names.
+# Items are chosen uniformly, by weight or for diversity, by several
+# recs_explore lines of one location, and from pools that a variable names.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Every kind of response, asked for in every way, with Redis in every state:
-# each has the status, the body and the header that the rules say.
+# Every kind of response, asked for in every way, with Redis in every state, has
+# the status, the body and the header that the rules say.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

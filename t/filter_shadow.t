@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# recs shadow: everything is read, asked, decided, counted and told, and the
-# response is what it would be without the module.
+# With "recs shadow" everything is read, asked, decided, counted and told, and
+# the response is what it would be without the module.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

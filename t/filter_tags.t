@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# What is said of a response: header fields, the member _recs of the body,
-# variables, and the counters of recs_status.
+# Header fields, the member _recs of the body, variables and the counters of
+# recs_status say what was done with a response, and say the same.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# Over TLS, by HTTP/1.1 and HTTP/2: pages are what they are without, and what
+# Over TLS, by HTTP/1.1 and HTTP/2, pages are what they are without, and what
 # was not delivered is neither recorded nor counted by a cap.
 
 use FindBin;

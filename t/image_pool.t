@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Images of pools: a machine that starts cold, with Redis down, backfills and
-# explores from the pool that was known last; what is no image is refused.
+# With images of pools a machine that starts cold, with Redis down, backfills
+# and explores from the pool that was known last; what is no image is refused.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

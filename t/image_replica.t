@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Images of replicas: a machine that starts cold, with Redis down, shows what
-# was known last; what is no image is refused; and recs_ready tells.
+# With images of replicas a machine that starts cold, with Redis down, shows
+# what was known last; what is no image is refused; and recs_ready tells.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Beside nchan, which has a changed hiredis of its own in it, whichever is
-# loaded first: each asks its Redis by its own.
+# Beside nchan, which has a changed hiredis of its own in it, each asks its
+# Redis by its own, whichever is loaded first.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

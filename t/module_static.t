@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# The module linked into nginx (--add-module), without --with-debug and
+# The module can be linked into nginx (--add-module), without --with-debug and
 # --with-compat, and without a warning.
 
 use FindBin;

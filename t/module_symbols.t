@@ -1,9 +1,9 @@
 use strict;
 use warnings;
 
-# What the module shows to others: nginx loads all modules into one space of
-# names (RTLD_GLOBAL), where another's hiredis would take the place of ours, or
-# ours of theirs.
+# The module shows to others what nginx asks for, and nothing else: nginx loads
+# all modules into one space of names (RTLD_GLOBAL), where another's hiredis
+# would take the place of ours, or ours of theirs.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

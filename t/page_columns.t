@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Pages as tables of columns, {"ids":[...],"scores":[...]}: all columns lose,
-# get and are cut at the same places, or the page is not touched at all.
+# Pages may be tables of columns, {"ids":[...],"scores":[...]}: all columns
+# lose, get and are cut at the same places, or the page is not touched at all.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

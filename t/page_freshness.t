@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Ages and versions: when candidates and features were made, what is too old,
-# what is not accepted, and responses that are refused for it.
+# A response says when its candidates and features were made; what is too old or
+# of a version that is not accepted is told, and refused where it is to be.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Items without a usable id: what a response says of them, and what
-# recs_on_unidentified makes of them.  Repeats are told apart, too.
+# A response counts items without a usable id, recs_on_unidentified keeps or
+# drops them, and they are told apart from repeats.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

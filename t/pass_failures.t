@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# recs_pass where something gives way: clients that leave, Redis that is late, a
-# version that changes in the middle of a request, error pages, reloads.
+# recs_pass gives a right page, or an error in time, when clients leave, Redis
+# is late, a version changes in the middle of a request, or nginx is reloaded.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

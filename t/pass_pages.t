@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# recs_pass: pages from snapshots, filtered like any other.
+# recs_pass serves pages from snapshots, filtered like any other.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# What is asked for a user's page, how often, and what there is without an
-# answer.
+# A user's page costs one round trip to Redis, or none, and without an answer
+# there is the page that all have.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,9 +1,9 @@
 use strict;
 use warnings;
 
-# Pools: what they are read from and when, and what of them is put into pages.
-# The page and the event come with the request; each request explores, so that
-# what it shows is the pool's.
+# A pool is read from files and Redis when it is to be, and pages show what it
+# holds.  The page and the event come with the request; each request explores,
+# so that what it shows is the pool's.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 use strict;
 use warnings;
 
-# Pools in shared memory: one worker reads them, all have them; what stays when
+# One worker reads the pools and all have them, in shared memory; they stay when
 # it dies, hangs or is replaced, and when Redis is away.
 
 use FindBin;

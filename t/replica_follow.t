@@ -1,8 +1,7 @@
 use strict;
 use warnings;
 
-# Replicas in shared memory: what is answered from them, how they follow Redis,
-# and how they heal.
+# Replicas in shared memory answer as Redis would, follow it, and heal.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Sets of ids: where they are answered from, what their options mean, and what
-# becomes of items whose set gives no answer.
+# Sets of ids are answered from Redis, files and values, as their options say,
+# and items whose set gives no answer stay or go, as configured.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

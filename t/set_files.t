@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Files of ids, as people and their programs write them: what is understood,
-# what nginx -t warns of, and what it refuses.
+# Files of ids are read as people and their programs write them; nginx -t warns
+# of what looks wrong, and refuses what can't be right.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

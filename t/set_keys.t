@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# Keys of sets made of variables: a session that scrolls on, and fragments of
-# one page that have users of their own.
+# Keys of sets may be made of variables: for a session that scrolls on, and for
+# fragments of one page that have users of their own.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

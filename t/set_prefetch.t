@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# prefetch= of recs_set: the whole set is asked for while the upstream makes the
-# page, and says what asking about each id would have said.
+# With prefetch= the whole set is asked for while the upstream makes the page,
+# and says what asking about each id would have said.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

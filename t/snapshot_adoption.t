@@ -1,9 +1,9 @@
 use strict;
 use warnings;
 
-# Snapshots: which version the workers agree on, what is never adopted, who
-# follows Redis, and what stays when it is away.  What a request is served of a
-# version is in the tests of recs_pass.
+# All workers agree on a snapshot's version: one follows Redis, adopts what is
+# complete and nothing else, and what was adopted stays when Redis is away.
+# What a request is served of a version is in the tests of recs_pass.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

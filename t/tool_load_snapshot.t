@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# tools/load-snapshot: rows as they are in the files, counts that are true
-# wherever it was stopped, and errors that say what to do.
+# tools/load-snapshot loads rows as they are in the files; its counts are true
+# wherever it was stopped, and its errors say what to do.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# tools/replay-exposure: what real responses drew is found again from their
-# exposure records, the pool and the salt, exactly; what was altered is noticed.
+# tools/replay-exposure finds again what real responses drew, exactly, from
+# their exposure records, the pool and the salt; what was altered is noticed.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

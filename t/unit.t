@@ -1,7 +1,8 @@
 use strict;
 use warnings;
 
-# The tests of what is plain C, each a program of its own; one subtest each.
+# What is plain C does what the tests in t/unit say, each a program and a
+# subtest.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

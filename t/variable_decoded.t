@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# What a client types, decoded: users, lists, keys.  However a user is written,
-# it is the same user.
+# $recs_decoded_... is what a client typed, decoded, in users, lists and keys:
+# however a user is written, it is the same user.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,8 @@
 use strict;
 use warnings;
 
-# The variables $recs_...: which names there are, and who else may have one.
+# The variables $recs_... have the names that are documented, and others' names
+# that begin so stay theirs.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

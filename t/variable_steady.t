@@ -1,9 +1,9 @@
 use strict;
 use warnings;
 
-# Who reads a variable of ours twice in a row gets the same bytes: nginx first
-# computes how long a text is, then copies it, and may ask for a variable in it
-# each time.
+# Whoever reads a variable of ours twice in a row gets the same bytes: nginx
+# first computes how long a text is, then copies it, and may ask for a variable
+# in it each time.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

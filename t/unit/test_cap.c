@@ -1,4 +1,9 @@
 
+/*
+ * Caps count exactly what was shown within their window, in shared memory, for
+ * all processes at once, and whenever one of them is killed.
+ */
+
 #define _GNU_SOURCE
 
 #include "unit.h"

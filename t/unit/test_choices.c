@@ -1,4 +1,9 @@
 
+/*
+ * A pool as draws see it: its items stand by their categories, and its
+ * fingerprint says all that a draw depends on.
+ */
+
 #include "unit_page.h"
 
 #include "recs_choices.h"

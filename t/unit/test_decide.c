@@ -1,4 +1,9 @@
 
+/*
+ * The decision gives each item of a page the fate that sets, repeats and the
+ * limit give it.
+ */
+
 #include "unit_decide.h"
 
 

@@ -1,4 +1,9 @@
 
+/*
+ * A pool's entries survive being written as bytes and read again, and bytes
+ * that are none are refused.
+ */
+
 #include "unit.h"
 
 #include "recs_entries.h"

@@ -1,4 +1,9 @@
 
+/*
+ * Exploration draws as the documents say: gates, slots, panels and choices are
+ * the known ones, uniform and independent.
+ */
+
 #include <math.h>
 
 #include "unit.h"

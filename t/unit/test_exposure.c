@@ -1,4 +1,6 @@
 
+/* The exposure record has the members that docs/exposure.md describes. */
+
 #include "unit_page.h"
 #include "unit_writer.h"
 

@@ -1,4 +1,9 @@
 
+/*
+ * What was just read replaces what is known good only if it is there, large
+ * enough and not suddenly shrunk.
+ */
+
 #include "unit.h"
 
 #include "recs_guard.h"

@@ -1,4 +1,6 @@
 
+/* A set of ids has an id once, whatever its bytes are. */
+
 #include "unit.h"
 
 #include "recs_idset.h"

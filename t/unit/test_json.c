@@ -1,4 +1,9 @@
 
+/*
+ * The reader of JSON accepts just what RFC 8259 calls well formed, and finds,
+ * skips and decodes values in it.
+ */
+
 #include "unit_reader.h"
 
 

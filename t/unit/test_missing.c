@@ -1,4 +1,8 @@
 
+/*
+ * The share of users without a row is told when it jumps, and when that ends.
+ */
+
 #include "unit.h"
 
 #include "recs_missing.h"

@@ -1,4 +1,9 @@
 
+/*
+ * The reader of MessagePack accepts values of all types and widths, and
+ * nothing else.
+ */
+
 #include "unit_reader.h"
 
 

@@ -1,4 +1,9 @@
 
+/*
+ * An object of a pool is read with its id, and goes into pages of either
+ * format as their shelves' items are.
+ */
+
 #include "unit_page.h"
 
 #include "recs_object.h"

@@ -1,4 +1,9 @@
 
+/*
+ * Shelves, items, ids and values of a document are found where pointers lead,
+ * in one pass and within bounds.
+ */
+
 #include <time.h>
 
 #include "unit_page.h"

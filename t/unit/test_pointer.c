@@ -1,4 +1,9 @@
 
+/*
+ * JSON Pointers (RFC 6901), with "*" for all elements, are compiled, and
+ * compared for overlap and for being in step.
+ */
+
 #include "unit.h"
 
 #include "recs_pointer.h"

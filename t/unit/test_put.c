@@ -1,4 +1,9 @@
 
+/*
+ * What exploration and backfill put into a page stands in the slots and at the
+ * ends of shelves that they were told.
+ */
+
 #include "unit_decide.h"
 
 #include "recs_hash.h"

@@ -1,4 +1,9 @@
 
+/*
+ * A decision becomes the document that it says, whose other bytes are those of
+ * the original.
+ */
+
 #include "unit_render.h"
 
 

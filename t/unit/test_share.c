@@ -1,4 +1,9 @@
 
+/*
+ * Of a window in time the refused and the asked ids are summed, by several
+ * processes in shared memory.
+ */
+
 #include "unit.h"
 
 #include <pthread.h>

@@ -1,4 +1,9 @@
 
+/*
+ * The table of a set in shared memory has its ids while one process changes it
+ * and others read, wherever one is killed.
+ */
+
 #define _GNU_SOURCE
 
 #include "unit.h"

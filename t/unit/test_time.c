@@ -1,4 +1,9 @@
 
+/*
+ * RFC 3339 dates and unix seconds are read and written as the calendar has
+ * them.
+ */
+
 #define _DEFAULT_SOURCE                 /* timegm() */
 
 #include "unit.h"

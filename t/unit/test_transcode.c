@@ -1,4 +1,5 @@
 
+/* JSON and MessagePack become each other without loss, or are refused. */
 
 #include "unit.h"
 

@@ -1,4 +1,9 @@
 
+/*
+ * What the writer writes, in JSON or MessagePack, is well formed and reads
+ * back as the same values.
+ */
+
 #include <float.h>
 #include <math.h>
 
