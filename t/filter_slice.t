@@ -1,9 +1,8 @@
 use strict;
 use warnings;
 
-# Corners: pages that come in parts, versions that would be headers, an event
-# that many ask for, recs_status with pages below it, and a worker without
-# connections to spare.
+# A page that comes in parts (slice, with and without a cache) is passed whole
+# and in order, or refused as a whole, and never filtered in part.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -13,7 +12,7 @@ use Test::More;
 
 my $t = Recs::Test->new;
 
-my $redis = $t->redis(tcp => 1);
+my $redis = $t->redis;
 $redis->cmd('SADD', 'seen', 'b');
 
 my $long = '{"items":[' . join(',', map { "{\"id\":\"i$_\"}" } 1 .. 900) . ']}';
@@ -25,9 +24,7 @@ my $api = $t->upstream(sub {
 
     my $body = $req->{args}{page} // $long;
     my ($first, $last) = ($req->{headers}{range} // '') =~ /=(\d+)-(\d+)\z/
-        or return { body => $body, status => $req->{args}{status},
-                    headers => ['X-Event' => $req->{headers}{'x-event'}
-                                             // 'none'] };
+        or return { body => $body };
 
     $last = length($body) - 1 if $last >= length $body;
 
@@ -39,13 +36,9 @@ my $api = $t->upstream(sub {
     };
 });
 
-$t->write('pool.ndjson', join '', map { "{\"id\":\"n$_\"}\n" } 1 .. 50);
-
-my $nginx = $t->nginx(access_log =>
-    q('$uri|$recs_state|$recs_event|$sent_http_x_event'), http => <<'HTTP');
+my $nginx = $t->nginx(http => <<'HTTP');
 recs_redis main { server %%REDIS%%; }
 recs_set seen redis=main key=seen;
-recs_pool fresh file=%%TESTDIR%%/pool.ndjson;
 large_client_header_buffers 4 64k;
 recs_lookup_timeout 10s;
 recs on;
@@ -93,54 +86,6 @@ server {
         proxy_set_header Range $slice_range;
         proxy_http_version 1.1;
         proxy_pass http://%%API%%;
-    }
-
-    location /version {
-        recs_tag both;
-        recs_version model body=/model;
-        recs_version schema body=/model accept=s1;
-        recs_user $upstream_http_x_user;
-        add_header X-Model $recs_model;
-        add_header X-Schema "is $recs_schema";
-        proxy_pass http://%%API%%;
-    }
-
-    location /event {
-        recs_explore fresh rate=100% slots=1;
-        proxy_set_header X-Event $recs_event;
-        add_header X-Sent $recs_event;
-        add_header X-Again $recs_event;
-        proxy_pass http://%%API%%;
-
-        location /event/id {
-            recs_event $arg_e;
-            proxy_pass http://%%API%%;
-        }
-        location /event/given {
-            recs_event $request_id;
-            add_header X-Sent $recs_event;
-            add_header X-Id $request_id;
-            proxy_pass http://%%API%%;
-        }
-        location /event/moved {
-            recs_on_bad_body reject;
-            error_page 502 = @moved;
-            proxy_pass http://%%API%%;
-        }
-    }
-
-    location @moved {
-        proxy_set_header X-Event $recs_event;
-        add_header X-Sent $recs_event;
-        proxy_pass http://%%API%%;
-    }
-
-    location /status {
-        recs_status;
-
-        location /status/pages { proxy_pass http://%%API%%; }
-        location /status/off { recs off; proxy_pass http://%%API%%; }
-        location /status/again { recs_status json; }
     }
 }
 HTTP
@@ -191,133 +136,6 @@ subtest 'a page that comes in parts is passed, whole and in order' => sub {
     my $c = $t->http;
     ok($c->get('/slice')->body eq $long, 'a connection goes on') for 1 .. 2;
     is($c->get('/slice?page=' . escape($small))->body, $small, 'with others');
-};
-
-
-subtest 'a version is a header, and never two' => sub {
-    my @names = map { "Recs-$_-Version" } 'Model', 'Schema';
-
-    for my $text ('m\r\nSet-Cookie: a=b', 'm\nSet-Cookie: a', 'm\r\n\r\nbody',
-                  'm\u000d\u000aX: y', 'm\rX: y', '\u0000', 'm\u0000', '\u0085',
-                  '\u2028', 'm\tn', '\u001b[1m', 'x' x 129)
-    {
-        my $r = fetch('/version', "{\"model\":\"$text\",\"items\":[\"a\"]}");
-        is($r->status, 200, "\"$text\"");
-        is($r->error, undef, 'a response that can be read');
-        is_deeply([map { $r->header($_) } @names, 'Set-Cookie', 'X', 'X-Model'],
-                  [(undef) x 5], 'no field comes of it');
-        is($r->header('X-Schema'), 'is', 'nor of its variable');
-        like($r->header('Recs-Filter'), qr/^skewed;.*;skew="schema"$/,
-             'though it is there and judged');
-        is($r->json->{_recs}{model}, $r->json->{model}, 'the body has it');
-    }
-
-    for my $text ('m: "1", 2;', ' ', 'x' x 128, '~', '%0d%0aX: y') {
-        my $r = fetch('/version', '{"model":"' . $text =~ s/"/\\"/gr
-                                  . '","items":["a"]}');
-        is($r->header('X'), undef, "\"$text\"");
-        (my $want = $text) =~ s/^ | $//g;
-        is($r->header('Recs-Model-Version'), $want, 'is a value');
-    }
-};
-
-
-subtest 'who asks for the event gets the same' => sub {
-    my %seen;
-
-    for my $path ('/event', '/event/id', '/event/given', '/event') {
-        my $r = fetch($path, '{"items":["a"]}');
-        my ($id) = $r->header('X-Event');
-
-        like($id, qr/^[0-9a-f]{32}$/, "$path: of the request");
-        is($seen{$id}++, 0, 'a new one for each');
-        is($r->header('X-Sent'), $id, 'to the upstream and to the client');
-        is($r->header($path eq '/event/given' ? 'X-Id' : 'X-Again'), $id,
-           'and again');
-
-        my $line;
-        ok(wait_until(sub {
-            ($line) = grep { /\Q$id\E/ } $nginx->access_log;
-        }), 'and to the log');
-        is($line, "$path|filtered|$id|$id", 'no other');
-
-        my ($new) = @{ $r->json->{items} };
-        is(fetch("/event/id?e=$id", '{"items":["a"]}')->json->{items}[0], $new,
-           'what it drew is drawn again from it');
-    }
-
-    my $r = fetch('/event/id?e=view-7', '{"items":["a"]}');
-    is($r->header('X-Event'), 'view-7', 'one that is given');
-    is($r->header('X-Sent'), 'view-7', 'everywhere');
-
-    $r = fetch('/event/moved', 'no page');
-    is($r->status, 200, 'a response of another location');
-    is($r->header('X-Event'), $r->header('X-Sent'), 'the same there');
-    is_deeply([map { $_->{headers}{'x-event'} } ($api->requests)[-2, -1]],
-              [($r->header('X-Sent')) x 2], 'as before');
-};
-
-
-subtest 'pages below recs_status are filtered' => sub {
-    my $page = '{"items":[{"id":"a"},{"id":"b"}]}';
-
-    my $r = $t->get('/status');
-    ok($r->json->{responses}, 'the counters');
-    is($r->header('Recs-Filter'), undef, 'are no page');
-    is($r->header('ETag'), undef, 'and untouched');
-    ok($t->get('/status/again')->json->{responses}, 'also below');
-
-    $r = fetch('/status/pages', $page);
-    is($r->body, '{"items":[{"id":"a"}]}', 'a page is');
-    like($r->header('Recs-Filter'), qr/^filtered;/, 'filtered');
-    is(fetch('/status/off', $page)->body, $page, 'unless it is off');
-};
-
-
-subtest 'too few worker_connections stop no worker' => sub {
-    my $small = $t->nginx(name => 'small', start => 0, conf => <<'END');
-%%MODULES%%
-daemon off;
-worker_processes 2;
-pid %%NGINX_DIR%%/nginx.pid;
-error_log %%NGINX_DIR%%/error.log info;
-events { worker_connections 24; %%EVENTS%% }
-http {
-    access_log off;
-    client_body_temp_path %%NGINX_DIR%%/tmp/client;
-    proxy_temp_path %%NGINX_DIR%%/tmp/proxy;
-    fastcgi_temp_path %%NGINX_DIR%%/tmp/fastcgi;
-    uwsgi_temp_path %%NGINX_DIR%%/tmp/uwsgi;
-    scgi_temp_path %%NGINX_DIR%%/tmp/scgi;
-    recs_redis main { server %%REDIS_TCP%%; connections 64; }
-    recs_set seen redis=main key=seen;
-    recs on;
-    recs_exclude seen;
-    server {
-        listen %%LISTEN_S%%;
-        location / { proxy_pass http://%%API%%; }
-        location /status { recs_status; }
-    }
-}
-END
-
-    $t->expect_log(qr/worker_connections are not enough/);
-    ok($small->start, 'it starts');
-    my @workers = $small->workers;
-    is(scalar @workers, 2, 'with its workers');
-    ok($small->wait_log(qr/worker_connections/), 'a line says what is wrong');
-
-    # Some of it works or all of it: no worker dies, and it ends when asked to.
-    my $c = eval { $t->http(port => 'S') };
-    eval { $c->get('/?page=' . escape('{"items":["a"]}')) } for 1 .. 3;
-
-    my $grown = sub { scalar(() = $small->error_log =~ /\n/g) };
-    my $lines = $grown->();
-    $redis->cmd('SCARD', 'seen') for 1 .. 100;
-    is_deeply([$small->workers], \@workers, 'they live');
-    unlike($small->error_log, qr/exited on signal|fatal code|be respawned/,
-           'and none was lost');
-    cmp_ok($grown->(), '<', 400, 'the log is not flooded');
 };
 
 
