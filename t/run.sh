@@ -86,4 +86,4 @@ if [ $# -eq 0 ]; then
     done
 fi
 
-exec prove -j"${JOBS:-$(nproc)}" "$@"
+exec prove --timer -j"${JOBS:-$(nproc)}" "$@"
