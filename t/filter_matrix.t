@@ -219,7 +219,7 @@ sub client {
 }
 
 
-# By the rules of docs/behaviour.md.  undef: no such header.
+# By the rules of docs/filtering.md and docs/caching.md.  undef: no such header.
 
 sub expected {
     my ($included, $how, $facts, $redis, $source, $etag, @shown) = @_;

@@ -1,7 +1,7 @@
 
 /*
  * A whole document from JSON to MessagePack or back.  What becomes what is a
- * table in docs/behaviour.md.
+ * table in docs/messagepack.md.
  */
 
 

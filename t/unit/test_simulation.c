@@ -418,7 +418,7 @@ facts_of_page(const situation_t *at, facts_t *facts, unsigned *shown)
 }
 
 
-/* Ties: whose hash is the lowest; the chain that docs/behaviour.md describes */
+/* Ties: whose hash is the lowest; the chain that docs/replay.md describes */
 
 static uint64_t
 rank_of(const char *salt, unsigned slot, const recs_str_t *event,

@@ -10,16 +10,20 @@ Recs::Document - runs the commands that a document shows
 
     document_ok($t, 'docs/publishing.md', sub { $_[0] =~ s/\d{13}/TIME/gr });
 
+    document_ok($t, 'docs/filtering.md', $masked, sub { serve($_[0]) });
+
 =head1 DESCRIPTION
 
 A block marked C<sh> or C<python> is run, all in the order of the document, in
 one directory, with one Redis.  The block that follows it without a mark is what
 it prints; without one it prints nothing.  Both are compared as the given
-function shows them.  Blocks marked C<sh cluster> are run with another Redis,
-which is a cluster of one.
+function shows them; it gets the one to be shown, and what the document has.
+Blocks marked C<sh cluster> are run with another Redis, which is a cluster of
+one.  A block marked C<nginx> is given to the second function, which serves it.
 
 Commands find C<redis-cli>, C<conf/recs.lua> and C<tools/load-snapshot>, which
-know where the Redis is, and C<REDIS_URL>.
+know where the Redis is, and C<REDIS_URL>.  C<curl> asks the nginx of the test
+whatever it is told, and ends the line after a body.
 
 =cut
 
@@ -34,10 +38,11 @@ our @EXPORT_OK = qw(document_ok);
 
 
 sub document_ok {
-    my ($t, $file, $masked) = @_;
+    my ($t, $file, $masked, $serve) = @_;
 
-    my %server = ('' => $t->redis(tcp => 1), cluster => cluster($t));
     my $doc = slurp($t->root . "/$file");
+    my %server = ('' => empty_redis($t));
+    $server{cluster} = cluster($t) if $doc =~ /^```sh cluster$/m;
     my $n = 0;
 
     place($t);
@@ -45,19 +50,35 @@ sub document_ok {
     # A block of commands, and the block of its output, if there is one before
     # the next commands.
 
-    while ($doc =~ /^```(sh|python)(?:[ ](\w+))?\n(.*?)^```\n
+    while ($doc =~ /^```(sh|python|nginx)(?:[ ](\w+))?\n(.*?)^```\n
                     (?:(?:(?!^```).)*?^```\n(.*?)^```\n)?/gmsx)
     {
         my ($language, $where, $commands, $want) = ($1, $2 // '', $3, $4);
         my ($title) = $commands =~ /^(?:redis-cli )?(.{1,50})/m;
+        $n++;
 
+        if ($language eq 'nginx') {
+            $serve->($commands);
+            next;
+        }
+
+        $want //= '';
         my $output = run($t, $language, $server{$where}, $commands);
-        Test::More::is($masked->($output), $masked->($want // ''),
-                       ++$n . ": $title");
+        Test::More::is($masked->($output, $want), $masked->($want, $want),
+                       "$n: $title");
     }
 
     Test::More::is($n, scalar(() = $doc =~ /^```\w/mg), 'that were all');
     return;
+}
+
+
+sub empty_redis {
+    my ($t) = @_;
+
+    my $redis = $t->{servers}{redis} // $t->redis(tcp => 1);
+    $redis->cmd('FLUSHALL');
+    return $redis;
 }
 
 
@@ -80,11 +101,15 @@ sub place {
 
     my $root = $t->root;
     my ($cli) = grep { -x } map { "$_/redis-cli" } split /:/, $ENV{PATH};
+    my ($curl) = grep { -x } map { "$_/curl" } split /:/, $ENV{PATH};
+    my $nginx = $t->port('');
 
     $t->write('run/conf/recs.lua', slurp("$root/conf/recs.lua"));
     script($t, 'run/tools/load-snapshot',
            "exec perl $root/tools/load-snapshot --port=\$PORT \"\$@\"");
     script($t, 'bin/redis-cli', "exec $cli -p \$PORT \"\$@\"");
+    script($t, 'bin/curl',
+           "exec $curl --connect-to ::127.0.0.1:$nginx -w '\\n' \"\$@\"");
     return;
 }
 

@@ -1,0 +1,101 @@
+use strict;
+use warnings;
+
+# The examples of the documents work: nginx takes each configuration, and each
+# command prints what is shown there.  docs/README.md says how they are to be
+# read.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Recs::Document qw(document_ok);
+use Recs::Test;
+use Test::More;
+
+my @documents = qw(
+    filtering.md caching.md users.md messagepack.md replicas.md snapshots.md
+    exploration.md failures.md
+);
+
+my $t = Recs::Test->new;
+my $nginx;
+
+$t->redis(tcp => 1);
+
+for my $document (@documents) {
+    subtest $document => sub {
+        document_ok($t, "docs/$document", \&shown, \&serve);
+        $nginx->quit if $nginx;
+    };
+}
+
+$t->done;
+
+
+# Lines at the margin stand in "http", and locations in a server.
+
+sub serve {
+    my ($example) = @_;
+
+    my ($http, $server) = $example =~ /\A(.*?)(^location\b.*)?\z/ms;
+    $server //= '';
+    s{127\.0\.0\.1:6379}{127.0.0.1:%%REDIS_PORT%%}g,
+    s{127\.0\.0\.1:8080}{%%LISTEN%%}g,
+    s{/var/lib/nginx/}{%%NGINX_DIR%%/tmp/}g,
+    s{/srv/recs\b}{%%TESTDIR%%/run}g for $http, $server;
+
+    $http = "recs_redis main { server %%REDIS_TCP%%; }\n$http"
+        if $http !~ /^recs_redis main/m;
+
+    $nginx->quit if $nginx;
+    $nginx = $t->nginx(<<"END");
+default_type application/json;
+types {
+    application/json json;
+    application/msgpack msgpack;
+    text/plain txt;
+}
+recs_lookup_timeout 1s;
+
+$http
+
+server {
+    listen %%LISTEN%%;
+    root %%TESTDIR%%/run;
+$server
+}
+
+server {
+    listen %%LISTEN_STATUS%%;
+    location / { recs_status; }
+}
+END
+
+    wait_until(sub {
+        my $redis = $t->get('/', { port => 'STATUS' })->json->{redis}{main};
+        return $redis->{ready} == $redis->{connections};
+    }) or die "Redis does not answer\n";
+    return;
+}
+
+
+# Without what is another one each time, and without the header fields that the
+# document leaves out.
+
+sub shown {
+    my ($text, $want) = @_;
+
+    my %wanted = map { lc $_ => 1 } $want =~ /^([\w-]+): /mg;
+
+    $text =~ s/\r$//mg;
+    $text =~ s/\A\n*(.*?)\s*\z/$1\n/s;
+    $text =~ s{^(HTTP/\S+ .*\n)((?:[\w-]+: .*\n)+)}{
+        $1 . join '', grep { /^([\w-]+):/ && $wanted{ lc $1 } }
+                      split /(?<=\n)/, $2
+    }gem;
+    $text =~ s/\bage=\K\d+/N/g;
+    $text =~ s/("(?:age|time|since|loaded|written)":)\d+/$1N/g;
+    $text =~ s/^Recs-Age: \K\d+/N/mg;
+
+    return $text;
+}
