@@ -66,7 +66,7 @@ ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
 
 
 ngx_recs_redis_conn_t *
-ngx_recs_redis_pick(ngx_recs_redis_t *redis)
+ngx_recs_redis_pick(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
     ngx_uint_t              i;
     ngx_recs_redis_conn_t  *conn, *best;
@@ -96,6 +96,14 @@ ngx_recs_redis_pick(ngx_recs_redis_t *redis)
     }
 
     return best;
+}
+
+
+ngx_uint_t
+ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
+    const ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    return conn->redis == redis;
 }
 
 

@@ -166,15 +166,26 @@ ngx_int_t ngx_recs_redis_init_worker(ngx_recs_redis_t *redis,
 void ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis);
 
 /*
- * The connection to send the next commands on, at once: it may be lost later.
- * The commands of one response all go to the same one, so that they leave in
- * one write.  A connection that is only being opened may be given, if none is
- * ready: its commands leave when it is.
+ * The connection to send commands about a key on, at once: it may be lost
+ * later.  The key says which server is meant, the one that has the key's slot;
+ * NULL: any will do.  (There is one server yet, which has all of them.)
+ * A connection that is only being opened may be given, if none is ready: its
+ * commands leave when it is.
  * NULL: there is none that could answer soon (Redis is away, or every pipeline
  * is full).
  */
 
-ngx_recs_redis_conn_t *ngx_recs_redis_pick(ngx_recs_redis_t *redis);
+ngx_recs_redis_conn_t *ngx_recs_redis_pick(ngx_recs_redis_t *redis,
+    const ngx_str_t *key);
+
+/*
+ * May a connection that was picked in this turn of the event loop be used for
+ * this key, too?  The commands of one response share one where they can, so
+ * that they leave in one write.
+ */
+
+ngx_uint_t ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
+    const ngx_recs_redis_t *redis, const ngx_str_t *key);
 
 /*
  * Appends a command to the connection's pipeline; it leaves at the end of this

@@ -5,14 +5,6 @@
 #include "ngx_recs_trust.h"
 
 
-/* One response's questions to one Redis: they share a connection. */
-
-typedef struct {
-    ngx_recs_redis_t       *redis;
-    ngx_recs_redis_conn_t  *conn;
-} ngx_recs_ask_route_t;
-
-
 static void ngx_recs_ask_begin(ngx_recs_ask_t *ask, ngx_recs_question_t *q,
     u_char *answers);
 static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
@@ -31,6 +23,8 @@ static ngx_uint_t ngx_recs_ask_counts(const ngx_recs_question_t *q);
 static void ngx_recs_ask_absent(ngx_recs_question_t *q);
 static void ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why);
 static void ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why);
+static ngx_recs_redis_conn_t *ngx_recs_ask_conn(ngx_recs_question_t *q,
+    ngx_recs_redis_conn_t **conns, ngx_uint_t *n);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
 static ngx_int_t ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv,
     size_t **argvlen);
@@ -286,7 +280,7 @@ ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count)
     const char            **argv;
     ngx_recs_redis_conn_t  *conn;
 
-    conn = ngx_recs_redis_pick(q->set->redis);
+    conn = ngx_recs_redis_pick(q->set->redis, &q->key);
 
     if (conn == NULL) {
         ngx_recs_count(q->set->redis->counters->refused, 1);
@@ -436,27 +430,30 @@ ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why)
 
 
 /*
- * The connection that the questions to this Redis go out on.  A response asks
- * few of them: a short list will do.
+ * The connection that a question goes out on: of the n that this response uses
+ * already, if one will do; else it is added to them.  They are few: a short
+ * list will do.
  */
 
 static ngx_recs_redis_conn_t *
-ngx_recs_ask_conn(ngx_recs_ask_route_t *routes, ngx_uint_t *nroutes,
-    ngx_recs_redis_t *redis)
+ngx_recs_ask_conn(ngx_recs_question_t *q, ngx_recs_redis_conn_t **conns,
+    ngx_uint_t *n)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < *nroutes; i++) {
-        if (routes[i].redis == redis) {
-            return routes[i].conn;
+    for (i = 0; i < *n; i++) {
+        if (ngx_recs_redis_serves(conns[i], q->set->redis, &q->key)) {
+            return conns[i];
         }
     }
 
-    routes[i].redis = redis;
-    routes[i].conn = ngx_recs_redis_pick(redis);
-    (*nroutes)++;
+    conns[i] = ngx_recs_redis_pick(q->set->redis, &q->key);
 
-    return routes[i].conn;
+    if (conns[i]) {
+        (*n)++;
+    }
+
+    return conns[i];
 }
 
 
@@ -465,19 +462,18 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
 {
     size_t                 *argvlen;
     ngx_int_t               rc;
-    ngx_uint_t              i, nroutes;
+    ngx_uint_t              i, nconns;
     const char            **argv;
     ngx_recs_question_t    *q;
-    ngx_recs_ask_route_t   *routes;
-    ngx_recs_redis_conn_t  *conn;
+    ngx_recs_redis_conn_t  *conn, **conns;
 
-    routes = ngx_palloc(ask->pool, n * sizeof(ngx_recs_ask_route_t));
+    conns = ngx_palloc(ask->pool, n * sizeof(ngx_recs_redis_conn_t *));
 
-    if (routes == NULL || ngx_recs_ask_args(ask, &argv, &argvlen) != NGX_OK) {
+    if (conns == NULL || ngx_recs_ask_args(ask, &argv, &argvlen) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    nroutes = 0;
+    nconns = 0;
 
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
@@ -486,7 +482,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
             continue;
         }
 
-        conn = ngx_recs_ask_conn(routes, &nroutes, q->set->redis);
+        conn = ngx_recs_ask_conn(q, conns, &nconns);
 
         rc = conn ? ngx_recs_ask_send(q, ngx_recs_ask_counts(q), conn, argv,
                                       argvlen)

@@ -106,7 +106,6 @@ ngx_recs_prefetch_send(ngx_recs_prefetches_t *all)
     ngx_recs_prefetch_t    *p;
     ngx_recs_redis_conn_t  *conn;
 
-    redis = NULL;
     conn = NULL;
 
     for (p = all->first; p; p = p->next) {
@@ -115,9 +114,10 @@ ngx_recs_prefetch_send(ngx_recs_prefetches_t *all)
             continue;
         }
 
-        if (p->set->redis != redis) {
-            redis = p->set->redis;
-            conn = ngx_recs_redis_pick(redis);
+        redis = p->set->redis;
+
+        if (conn == NULL || !ngx_recs_redis_serves(conn, redis, &p->key)) {
+            conn = ngx_recs_redis_pick(redis, &p->key);
         }
 
         if (conn == NULL || ngx_recs_prefetch_ask(p, conn) != NGX_OK) {

@@ -814,7 +814,7 @@ ngx_recs_pool_scan(ngx_recs_pool_t *pool)
     const char             *argv[5];
     ngx_recs_redis_conn_t  *conn;
 
-    conn = ngx_recs_redis_pick(pool->redis);
+    conn = ngx_recs_redis_pick(pool->redis, &pool->key);
     if (conn == NULL) {
         return "redis is away";
     }

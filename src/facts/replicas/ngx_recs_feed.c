@@ -512,7 +512,7 @@ ngx_recs_feed_count(ngx_event_t *ev)
     f->comparing = 0;
     f->error_len = 0;
 
-    conn = ngx_recs_redis_pick(f->replica->set->redis);
+    conn = ngx_recs_redis_pick(f->replica->set->redis, &f->replica->key);
 
     ngx_recs_load_ask_end(f, conn, 0, ngx_recs_feed_end_value);
     ngx_recs_load_ask_count(f, conn, 1);

@@ -115,7 +115,10 @@ ngx_recs_load_answered(ngx_recs_follow_t *f)
 }
 
 
-/* The next command of a step, or two, go out from here. */
+/*
+ * The next command of a step, or two, go out from here.  A feed is in the slot
+ * of its set's key.
+ */
 
 static ngx_recs_redis_conn_t *
 ngx_recs_load_conn(ngx_recs_follow_t *f, ngx_recs_step_e step)
@@ -126,7 +129,7 @@ ngx_recs_load_conn(ngx_recs_follow_t *f, ngx_recs_step_e step)
     f->queries[0].rc = NGX_OK;
     f->queries[1].rc = NGX_OK;
 
-    return ngx_recs_redis_pick(f->replica->set->redis);
+    return ngx_recs_redis_pick(f->replica->set->redis, &f->replica->key);
 }
 
 

@@ -96,7 +96,7 @@ static void ngx_recs_look_skip_page(ngx_recs_look_t *look,
 static void ngx_recs_look_missing(ngx_recs_snapshots_t *ss);
 
 static void ngx_recs_look_begin(ngx_recs_look_t *look,
-    ngx_recs_look_step_e step);
+    ngx_recs_look_step_e step, const ngx_str_t *key);
 static void ngx_recs_look_get(ngx_recs_look_t *look, const ngx_str_t *key,
     ngx_recs_look_value_pt value);
 static void ngx_recs_look_send(ngx_recs_look_t *look, ngx_uint_t n,
@@ -295,7 +295,7 @@ ngx_recs_look_start(ngx_recs_look_t *look)
     key.len = ngx_sprintf(buf, "{%V}:channel:%V", prefix,
                           &look->verdict.channel->name) - buf;
 
-    ngx_recs_look_begin(look, NGX_RECS_LOOK_POINTER);
+    ngx_recs_look_begin(look, NGX_RECS_LOOK_POINTER, &key);
     ngx_recs_look_get(look, &key, ngx_recs_look_pointer_value);
 
     ngx_str_set(&args[0], "LRANGE");
@@ -390,8 +390,6 @@ ngx_recs_look_ask_version(ngx_recs_look_t *look)
     ngx_str_t   args[NGX_RECS_LOOK_ARGS], version, *prefix;
     ngx_uint_t  i;
 
-    ngx_recs_look_begin(look, NGX_RECS_LOOK_VERSION);
-
     prefix = &look->verdict.snapshots->prefix;
     version = ngx_recs_text_str(&look->verdict.said.version);
 
@@ -403,6 +401,7 @@ ngx_recs_look_ask_version(ngx_recs_look_t *look)
         args[2 + i] = ngx_recs_descriptor_fields[i];
     }
 
+    ngx_recs_look_begin(look, NGX_RECS_LOOK_VERSION, &args[1]);
     ngx_recs_look_send(look, 0, NGX_RECS_LOOK_ARGS, args,
                        ngx_recs_look_descriptor_value);
 
@@ -464,7 +463,7 @@ ngx_recs_look_ask_page(ngx_recs_look_t *look)
     key.len = ngx_sprintf(buf, "%V:%V:u:_default",
                           &look->verdict.snapshots->prefix, &version) - buf;
 
-    ngx_recs_look_begin(look, NGX_RECS_LOOK_PAGE);
+    ngx_recs_look_begin(look, NGX_RECS_LOOK_PAGE, &key);
     ngx_recs_look_get(look, &key, ngx_recs_look_page_value);
 
     if (look->npending == 0) {
@@ -549,13 +548,16 @@ ngx_recs_look_missing(ngx_recs_snapshots_t *ss)
 }
 
 
+/* All keys of a step lie in the slot of this one. */
+
 static void
-ngx_recs_look_begin(ngx_recs_look_t *look, ngx_recs_look_step_e step)
+ngx_recs_look_begin(ngx_recs_look_t *look, ngx_recs_look_step_e step,
+    const ngx_str_t *key)
 {
     ngx_uint_t  n;
 
     look->step = step;
-    look->conn = ngx_recs_redis_pick(look->verdict.snapshots->redis);
+    look->conn = ngx_recs_redis_pick(look->verdict.snapshots->redis, key);
 
     for (n = 0; n < NGX_RECS_LOOK_QUERIES; n++) {
         look->queries[n].rc = NGX_OK;

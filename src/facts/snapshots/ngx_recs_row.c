@@ -361,14 +361,14 @@ ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
 
     redis = row->snapshots->redis;
 
-    conn = ngx_recs_redis_pick(redis);
+    if (ngx_recs_row_key(row, of, user, &key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    conn = ngx_recs_redis_pick(redis, &key);
     if (conn == NULL) {
         ngx_recs_count(redis->counters->refused, 1);
         return NGX_OK;
-    }
-
-    if (ngx_recs_row_key(row, of, user, &key) != NGX_OK) {
-        return NGX_ERROR;
     }
 
     argv[0] = "GET";
