@@ -189,23 +189,24 @@ ngx_uint_t ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
 
 /*
  * Appends a command to the connection's pipeline; it leaves at the end of this
- * turn of the event loop, together with all others.  The arguments are copied
- * and may hold any byte.  The query must wait for nothing.
+ * turn of the event loop, together with all others.  The arguments, the
+ * command's name first, are copied and may hold any byte.  The query must wait
+ * for nothing.
  * NGX_OK: done() will be called.  NGX_DECLINED: the pipeline is full, or the
  * connection was lost meanwhile.  NGX_ERROR: out of memory.  In these two
  * cases the query waits for nothing.
  */
 
 ngx_int_t ngx_recs_redis_send(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_query_t *q, ngx_uint_t argc, const char **argv,
-    const size_t *argvlen);
+    ngx_recs_redis_query_t *q, ngx_uint_t nargs, const ngx_str_t *args);
 
 /*
  * Could so many commands with so many arguments, of so many bytes in all, ever
  * be sent in one turn?
  */
 
-ngx_uint_t ngx_recs_redis_fits(ngx_uint_t ncommands, size_t argc, size_t bytes);
+ngx_uint_t ngx_recs_redis_fits(ngx_uint_t ncommands, size_t nargs,
+    size_t bytes);
 
 /*
  * Nobody waits for this reply any more: it will be read and thrown away, the

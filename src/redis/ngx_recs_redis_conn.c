@@ -31,8 +31,6 @@
 
 
 static ngx_int_t ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn);
-static ngx_int_t ngx_recs_redis_conn_append(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_kind_e kind, ngx_uint_t argc, ngx_str_t *args);
 static void ngx_recs_redis_conn_not_made(ngx_recs_redis_conn_t *conn,
     ngx_int_t rc, ngx_err_t err);
 static ngx_int_t ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn);
@@ -181,8 +179,8 @@ ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn)
 
         *arg++ = redis->password;
 
-        if (ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_AUTH, arg - args,
-                                       args)
+        if (ngx_recs_redis_append(conn, NGX_RECS_REDIS_AUTH, NULL, arg - args,
+                                  args)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -194,7 +192,7 @@ ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn)
         args[1].data = number;
         args[1].len = ngx_sprintf(number, "%ui", redis->database) - number;
 
-        if (ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_SELECT, 2, args)
+        if (ngx_recs_redis_append(conn, NGX_RECS_REDIS_SELECT, NULL, 2, args)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -209,7 +207,8 @@ ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn)
         ngx_str_set(&args[0], "SUBSCRIBE");
         args[1] = conn->owner->channel;
 
-        if (ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_SUBSCRIBE, 2, args)
+        if (ngx_recs_redis_append(conn, NGX_RECS_REDIS_SUBSCRIBE, NULL, 2,
+                                  args)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -227,24 +226,7 @@ ngx_recs_redis_conn_ping(ngx_recs_redis_conn_t *conn)
 {
     ngx_str_t  ping = ngx_string("PING");
 
-    return ngx_recs_redis_conn_append(conn, NGX_RECS_REDIS_PING, 1, &ping);
-}
-
-
-static ngx_int_t
-ngx_recs_redis_conn_append(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_kind_e kind, ngx_uint_t argc, ngx_str_t *args)
-{
-    size_t       argvlen[3];
-    ngx_uint_t   i;
-    const char  *argv[3];
-
-    for (i = 0; i < argc; i++) {
-        argv[i] = (const char *) args[i].data;
-        argvlen[i] = args[i].len;
-    }
-
-    return ngx_recs_redis_append(conn, kind, NULL, argc, argv, argvlen);
+    return ngx_recs_redis_append(conn, NGX_RECS_REDIS_PING, NULL, 1, &ping);
 }
 
 

@@ -202,8 +202,8 @@ void ngx_recs_redis_fault(ngx_recs_redis_conn_t *conn,
  * NGX_OK, NGX_DECLINED (full), NGX_ERROR (out of memory).
  */
 ngx_int_t ngx_recs_redis_append(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, ngx_uint_t argc,
-    const char **argv, const size_t *argvlen);
+    ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, ngx_uint_t nargs,
+    const ngx_str_t *args);
 
 ngx_uint_t ngx_recs_redis_full(ngx_recs_redis_conn_t *conn);
 

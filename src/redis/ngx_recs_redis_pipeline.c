@@ -21,15 +21,15 @@ static void ngx_recs_redis_slot_put(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_slot_t *slot);
 static ngx_int_t ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn,
     size_t size);
-static u_char *ngx_recs_redis_format(u_char *p, ngx_uint_t argc,
-    const char **argv, const size_t *argvlen);
+static u_char *ngx_recs_redis_format(u_char *p, ngx_uint_t nargs,
+    const ngx_str_t *args);
 static u_char *ngx_recs_redis_format_length(u_char *p, u_char type,
     size_t n);
 
 
 ngx_int_t
 ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
-    ngx_uint_t argc, const char **argv, const size_t *argvlen)
+    ngx_uint_t nargs, const ngx_str_t *args)
 {
     ngx_int_t  rc;
 
@@ -37,8 +37,8 @@ ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
         rc = NGX_DECLINED;
 
     } else {
-        rc = ngx_recs_redis_append(conn, NGX_RECS_REDIS_COMMAND, q, argc,
-                                   argv, argvlen);
+        rc = ngx_recs_redis_append(conn, NGX_RECS_REDIS_COMMAND, q, nargs,
+                                   args);
     }
 
     if (rc == NGX_DECLINED) {
@@ -93,19 +93,18 @@ ngx_recs_redis_full(ngx_recs_redis_conn_t *conn)
 
 
 ngx_uint_t
-ngx_recs_redis_fits(ngx_uint_t ncommands, size_t argc, size_t bytes)
+ngx_recs_redis_fits(ngx_uint_t ncommands, size_t nargs, size_t bytes)
 {
     return bytes <= NGX_RECS_REDIS_MAX_OUTPUT
-           && argc <= NGX_RECS_REDIS_MAX_OUTPUT / NGX_RECS_REDIS_ARG_SIZE
-           && (ncommands + argc) * NGX_RECS_REDIS_ARG_SIZE + bytes
+           && nargs <= NGX_RECS_REDIS_MAX_OUTPUT / NGX_RECS_REDIS_ARG_SIZE
+           && (ncommands + nargs) * NGX_RECS_REDIS_ARG_SIZE + bytes
               <= NGX_RECS_REDIS_MAX_OUTPUT;
 }
 
 
 ngx_int_t
 ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
-    ngx_recs_redis_query_t *q, ngx_uint_t argc, const char **argv,
-    const size_t *argvlen)
+    ngx_recs_redis_query_t *q, ngx_uint_t nargs, const ngx_str_t *args)
 {
     size_t                  size;
     u_char                 *p;
@@ -114,13 +113,13 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
 
     size = NGX_RECS_REDIS_ARG_SIZE;         /* of the number of arguments */
 
-    for (i = 0; i < argc; i++) {
+    for (i = 0; i < nargs; i++) {
 
-        if (argvlen[i] > NGX_RECS_REDIS_MAX_OUTPUT) {
+        if (args[i].len > NGX_RECS_REDIS_MAX_OUTPUT) {
             return NGX_DECLINED;
         }
 
-        size += argvlen[i] + NGX_RECS_REDIS_ARG_SIZE;
+        size += args[i].len + NGX_RECS_REDIS_ARG_SIZE;
     }
 
     if (conn->out.last - conn->out.pos + size > NGX_RECS_REDIS_MAX_OUTPUT
@@ -138,7 +137,7 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
         return NGX_ERROR;
     }
 
-    p = ngx_recs_redis_format(conn->out.last, argc, argv, argvlen);
+    p = ngx_recs_redis_format(conn->out.last, nargs, args);
 
     conn->appended += p - conn->out.last;
     conn->out.last = p;
@@ -170,16 +169,15 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
  */
 
 static u_char *
-ngx_recs_redis_format(u_char *p, ngx_uint_t argc, const char **argv,
-    const size_t *argvlen)
+ngx_recs_redis_format(u_char *p, ngx_uint_t nargs, const ngx_str_t *args)
 {
     ngx_uint_t  i;
 
-    p = ngx_recs_redis_format_length(p, '*', argc);
+    p = ngx_recs_redis_format_length(p, '*', nargs);
 
-    for (i = 0; i < argc; i++) {
-        p = ngx_recs_redis_format_length(p, '$', argvlen[i]);
-        p = ngx_cpymem(p, argv[i], argvlen[i]);
+    for (i = 0; i < nargs; i++) {
+        p = ngx_recs_redis_format_length(p, '$', args[i].len);
+        p = ngx_cpymem(p, args[i].data, args[i].len);
         *p++ = CR;
         *p++ = LF;
     }

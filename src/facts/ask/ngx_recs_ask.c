@@ -26,10 +26,9 @@ static void ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why);
 static ngx_recs_redis_conn_t *ngx_recs_ask_conn(ngx_recs_question_t *q,
     ngx_recs_redis_conn_t **conns, ngx_uint_t *n);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
-static ngx_int_t ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv,
-    size_t **argvlen);
+static ngx_str_t *ngx_recs_ask_args(ngx_recs_ask_t *ask);
 static ngx_int_t ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
-    ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen);
+    ngx_recs_redis_conn_t *conn, ngx_str_t *args);
 static ngx_int_t ngx_recs_ask_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
@@ -276,8 +275,7 @@ ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
 static ngx_int_t
 ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count)
 {
-    size_t                 *argvlen;
-    const char            **argv;
+    ngx_str_t              *args;
     ngx_recs_redis_conn_t  *conn;
 
     conn = ngx_recs_redis_pick(q->set->redis, &q->key);
@@ -287,14 +285,16 @@ ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count)
         return NGX_DECLINED;
     }
 
-    if (ngx_recs_ask_args(q->ask, &argv, &argvlen) != NGX_OK) {
+    args = ngx_recs_ask_args(q->ask);
+
+    if (args == NULL) {
         return NGX_ERROR;
     }
 
     q->prefetched = 0;
     q->found = 0;
 
-    return ngx_recs_ask_send(q, count, conn, argv, argvlen);
+    return ngx_recs_ask_send(q, count, conn, args);
 }
 
 
@@ -460,16 +460,16 @@ ngx_recs_ask_conn(ngx_recs_question_t *q, ngx_recs_redis_conn_t **conns,
 static ngx_int_t
 ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
 {
-    size_t                 *argvlen;
     ngx_int_t               rc;
+    ngx_str_t              *args;
     ngx_uint_t              i, nconns;
-    const char            **argv;
     ngx_recs_question_t    *q;
     ngx_recs_redis_conn_t  *conn, **conns;
 
     conns = ngx_palloc(ask->pool, n * sizeof(ngx_recs_redis_conn_t *));
+    args = ngx_recs_ask_args(ask);
 
-    if (conns == NULL || ngx_recs_ask_args(ask, &argv, &argvlen) != NGX_OK) {
+    if (conns == NULL || args == NULL) {
         return NGX_ERROR;
     }
 
@@ -484,8 +484,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
 
         conn = ngx_recs_ask_conn(q, conns, &nconns);
 
-        rc = conn ? ngx_recs_ask_send(q, ngx_recs_ask_counts(q), conn, argv,
-                                      argvlen)
+        rc = conn ? ngx_recs_ask_send(q, ngx_recs_ask_counts(q), conn, args)
                   : NGX_DECLINED;
 
         if (rc == NGX_ERROR) {
@@ -506,26 +505,28 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
 }
 
 
-/* All commands have the same arguments, but for the first two. */
+/*
+ * All commands of a response have the same arguments, but for the first two,
+ * which are left to ngx_recs_ask_send().  NULL: out of memory.
+ */
 
-static ngx_int_t
-ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv, size_t **argvlen)
+static ngx_str_t *
+ngx_recs_ask_args(ngx_recs_ask_t *ask)
 {
-    ngx_uint_t  i;
+    ngx_str_t   *args;
+    ngx_uint_t   i;
 
-    *argv = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(char *));
-    *argvlen = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(size_t));
-
-    if (*argv == NULL || *argvlen == NULL) {
-        return NGX_ERROR;
+    args = ngx_palloc(ask->pool, (ask->nids + 2) * sizeof(ngx_str_t));
+    if (args == NULL) {
+        return NULL;
     }
 
     for (i = 0; i < ask->nids; i++) {
-        (*argv)[i + 2] = (const char *) ask->ids[i].data;
-        (*argvlen)[i + 2] = ask->ids[i].len;
+        args[i + 2].data = (u_char *) ask->ids[i].data;
+        args[i + 2].len = ask->ids[i].len;
     }
 
-    return NGX_OK;
+    return args;
 }
 
 
@@ -533,23 +534,18 @@ ngx_recs_ask_args(ngx_recs_ask_t *ask, const char ***argv, size_t **argvlen)
 
 static ngx_int_t
 ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
-    ngx_recs_redis_conn_t *conn, const char **argv, size_t *argvlen)
+    ngx_recs_redis_conn_t *conn, ngx_str_t *args)
 {
-    ngx_int_t         rc;
-    const ngx_str_t  *command;
+    ngx_int_t  rc;
 
-    command = ngx_recs_set_command(q->set);
-
-    argv[0] = (const char *) command->data;
-    argvlen[0] = command->len;
-    argv[1] = (const char *) q->key.data;
-    argvlen[1] = q->key.len;
+    args[0] = *ngx_recs_set_command(q->set);
+    args[1] = q->key;
 
     q->query.value = ngx_recs_ask_value;
     q->query.done = ngx_recs_ask_done;
     q->query.data = q;
 
-    rc = ngx_recs_redis_send(conn, &q->query, q->ask->nids + 2, argv, argvlen);
+    rc = ngx_recs_redis_send(conn, &q->query, q->ask->nids + 2, args);
 
     if (rc != NGX_OK) {
         return rc;

@@ -15,8 +15,7 @@
 
 typedef struct {
     ngx_uint_t      n;
-    const char     *argv[NGX_RECS_PREFETCH_ARGS_MAX];
-    size_t          argvlen[NGX_RECS_PREFETCH_ARGS_MAX];
+    ngx_str_t       args[NGX_RECS_PREFETCH_ARGS_MAX];
     char            count[NGX_INT_T_LEN + 1];
     char            least[64];              /* the lowest score that counts */
 } ngx_recs_prefetch_command_t;
@@ -143,7 +142,7 @@ ngx_recs_prefetch_ask(ngx_recs_prefetch_t *p, ngx_recs_redis_conn_t *conn)
     p->query.data = p;
     p->query.max_bulk = NGX_RECS_PREFETCH_BULK_MAX;
 
-    return ngx_recs_redis_send(conn, &p->query, c.n, c.argv, c.argvlen);
+    return ngx_recs_redis_send(conn, &p->query, c.n, c.args);
 }
 
 
@@ -170,8 +169,7 @@ ngx_recs_prefetch_command(ngx_recs_prefetch_t *p,
 
     ngx_recs_prefetch_arg(c, names[set->type]);
 
-    c->argv[c->n] = (const char *) p->key.data;
-    c->argvlen[c->n++] = p->key.len;
+    c->args[c->n++] = p->key;
 
     if (set->type == NGX_RECS_SET_SORTED) {
         ngx_recs_prefetch_arg(c, ngx_recs_prefetch_least(set, c->least,
@@ -195,8 +193,8 @@ ngx_recs_prefetch_command(ngx_recs_prefetch_t *p,
 static void
 ngx_recs_prefetch_arg(ngx_recs_prefetch_command_t *c, const char *arg)
 {
-    c->argv[c->n] = arg;
-    c->argvlen[c->n++] = ngx_strlen(arg);
+    c->args[c->n].data = (u_char *) arg;
+    c->args[c->n++].len = ngx_strlen(arg);
 }
 
 

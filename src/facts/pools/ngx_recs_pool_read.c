@@ -809,9 +809,8 @@ ngx_recs_pool_refresh_redis(ngx_recs_pool_t *pool)
 static const char *
 ngx_recs_pool_scan(ngx_recs_pool_t *pool)
 {
-    size_t                  argvlen[5];
     u_char                  count[NGX_INT_T_LEN];
-    const char             *argv[5];
+    ngx_str_t               args[5];
     ngx_recs_redis_conn_t  *conn;
 
     conn = ngx_recs_redis_pick(pool->redis, &pool->key);
@@ -823,21 +822,18 @@ ngx_recs_pool_scan(ngx_recs_pool_t *pool)
     pool->query.done = ngx_recs_pool_done;
     pool->query.data = pool;
 
-    argv[0] = "HSCAN";
-    argvlen[0] = 5;
-    argv[1] = (const char *) pool->key.data;
-    argvlen[1] = pool->key.len;
-    argv[2] = (const char *) pool->draft->cursor;
-    argvlen[2] = pool->draft->cursor_len;
-    argv[3] = "COUNT";
-    argvlen[3] = 5;
-    argv[4] = (const char *) count;
-    argvlen[4] = ngx_sprintf(count, "%d", pool->draft->proving
-                                          ? 1 : NGX_RECS_POOL_STEP) - count;
+    ngx_str_set(&args[0], "HSCAN");
+    args[1] = pool->key;
+    args[2].data = pool->draft->cursor;
+    args[2].len = pool->draft->cursor_len;
+    ngx_str_set(&args[3], "COUNT");
+    args[4].data = count;
+    args[4].len = ngx_sprintf(count, "%d", pool->draft->proving
+                                           ? 1 : NGX_RECS_POOL_STEP) - count;
 
     pool->draft->pieces++;
 
-    return ngx_recs_redis_send(conn, &pool->query, 5, argv, argvlen) == NGX_OK
+    return ngx_recs_redis_send(conn, &pool->query, 5, args) == NGX_OK
            ? NULL : "redis can't be asked";
 }
 

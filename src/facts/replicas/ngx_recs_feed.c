@@ -158,8 +158,7 @@ ngx_recs_feed_read(ngx_recs_follow_t *f)
 
     if (ngx_recs_feed_prove(f) == NGX_ERROR
         || ngx_recs_feed_mark(f) == NGX_ERROR
-        || ngx_recs_follow_command(f->conn.conn, &f->read, 8, args)
-           == NGX_ERROR)
+        || ngx_recs_redis_send(f->conn.conn, &f->read, 8, args) == NGX_ERROR)
     {
         ngx_recs_feed_again(f);
     }
@@ -216,7 +215,7 @@ ngx_recs_feed_prove_entry(ngx_recs_follow_t *f, ngx_recs_redis_query_t *proof,
     proof->done = ngx_recs_feed_proof_done;
     proof->data = f;
 
-    return ngx_recs_follow_command(f->conn.conn, proof, 4, args);
+    return ngx_recs_redis_send(f->conn.conn, proof, 4, args);
 }
 
 
@@ -282,8 +281,8 @@ ngx_recs_feed_mark(ngx_recs_follow_t *f)
     f->mark.done = ngx_recs_feed_mark_done;
     f->mark.data = f;
 
-    return ngx_recs_follow_command(f->conn.conn, &f->mark,
-                                   NGX_RECS_LOAD_END_ARGS, args);
+    return ngx_recs_redis_send(f->conn.conn, &f->mark, NGX_RECS_LOAD_END_ARGS,
+                               args);
 }
 
 

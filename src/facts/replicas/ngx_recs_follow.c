@@ -777,28 +777,11 @@ ngx_recs_follow_there(ngx_recs_follow_t *f, recs_table_view_t *view,
 }
 
 
-ngx_int_t
-ngx_recs_follow_command(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_query_t *query, ngx_uint_t argc, const ngx_str_t *args)
-{
-    size_t       argvlen[NGX_RECS_FOLLOW_ARGS];
-    ngx_uint_t   i;
-    const char  *argv[NGX_RECS_FOLLOW_ARGS];
-
-    for (i = 0; i < argc; i++) {
-        argv[i] = (const char *) args[i].data;
-        argvlen[i] = args[i].len;
-    }
-
-    return ngx_recs_redis_send(conn, query, argc, argv, argvlen);
-}
-
-
 /* Without a connection, as if it had been lost. */
 
 void
 ngx_recs_follow_send(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
-    ngx_uint_t n, ngx_uint_t argc, const ngx_str_t *args,
+    ngx_uint_t n, ngx_uint_t nargs, const ngx_str_t *args,
     ngx_int_t (*value)(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v))
 {
     ngx_recs_follow_query_t  *fq;
@@ -808,7 +791,7 @@ ngx_recs_follow_send(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
     fq->query.value = value;
 
     if (conn
-        && ngx_recs_follow_command(conn, &fq->query, argc, args) == NGX_OK)
+        && ngx_recs_redis_send(conn, &fq->query, nargs, args) == NGX_OK)
     {
         f->npending++;
     }

@@ -53,7 +53,6 @@
 #define NGX_RECS_FOLLOW_COUNT_   "20"
 
 #define NGX_RECS_FOLLOW_QUERIES  3
-#define NGX_RECS_FOLLOW_ARGS     8
 
 
 typedef enum {
@@ -242,13 +241,8 @@ void ngx_recs_follow_entries_end(ngx_recs_follow_t *f);
 /* The next command for query n of the load goes out on conn. */
 
 void ngx_recs_follow_send(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
-    ngx_uint_t n, ngx_uint_t argc, const ngx_str_t *args,
+    ngx_uint_t n, ngx_uint_t nargs, const ngx_str_t *args,
     ngx_int_t (*value)(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v));
-
-/* Sends it, with any query, as ngx_recs_redis_send(). */
-
-ngx_int_t ngx_recs_follow_command(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_query_t *query, ngx_uint_t argc, const ngx_str_t *args);
 
 void ngx_recs_follow_forget(ngx_recs_follow_t *f);
 

@@ -145,8 +145,7 @@ ngx_recs_watch_send(ngx_recs_set_t *set, const ngx_str_t *key,
     ngx_recs_redis_query_t *query, ngx_recs_watch_look_t *look,
     ngx_recs_redis_conn_t *conn)
 {
-    size_t           argvlen[2];
-    const char      *argv[2];
+    ngx_str_t  args[2];
 
     static const ngx_str_t  commands[] = {  /* by ngx_recs_set_type_e */
         ngx_string("SCARD"),
@@ -158,12 +157,10 @@ ngx_recs_watch_send(ngx_recs_set_t *set, const ngx_str_t *key,
     look->connects = set->redis->counters->connects;
     look->members = 0;
 
-    argv[0] = (const char *) commands[set->type].data;
-    argvlen[0] = commands[set->type].len;
-    argv[1] = (const char *) key->data;
-    argvlen[1] = key->len;
+    args[0] = commands[set->type];
+    args[1] = *key;
 
-    return ngx_recs_redis_send(conn, query, 2, argv, argvlen);
+    return ngx_recs_redis_send(conn, query, 2, args);
 }
 
 

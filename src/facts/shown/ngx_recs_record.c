@@ -66,7 +66,7 @@ static size_t ngx_recs_record_score(const ngx_recs_record_t *record,
 static ngx_int_t ngx_recs_record_send_trim(ngx_recs_record_t *record);
 static ngx_int_t ngx_recs_record_expire(ngx_recs_record_t *record);
 static ngx_int_t ngx_recs_record_command(ngx_recs_record_t *record,
-    ngx_uint_t argc, const char **argv, const size_t *argvlen);
+    ngx_uint_t nargs, const ngx_str_t *args);
 static ngx_int_t ngx_recs_record_value(ngx_recs_redis_query_t *q,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_record_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
@@ -424,41 +424,36 @@ ngx_recs_record_send(ngx_recs_record_t *record)
 static ngx_int_t
 ngx_recs_record_send_ids(ngx_recs_record_t *record)
 {
-    size_t        *argvlen;
-    u_char         score[NGX_RECS_RECORD_SCORE];
-    ngx_int_t      rc;
-    ngx_uint_t     i, n;
-    const char   **argv;
+    u_char       buf[NGX_RECS_RECORD_SCORE];
+    ngx_int_t    rc;
+    ngx_str_t   *args, *arg, score;
+    ngx_uint_t   i;
 
-    n = 3 + 2 * record->nids;
-
-    argv = ngx_alloc(n * (sizeof(char *) + sizeof(size_t)),
+    args = ngx_alloc((3 + 2 * record->nids) * sizeof(ngx_str_t),
                      record->recorder->log);
-    if (argv == NULL) {
+    if (args == NULL) {
         return NGX_ERROR;
     }
 
-    argvlen = (size_t *) (argv + n);
+    ngx_str_set(&args[0], "ZADD");
+    args[1] = record->key;
+    ngx_str_set(&args[2], "GT");
 
-    argv[0] = "ZADD";
-    argvlen[0] = 4;
-    argv[1] = (char *) record->key.data;
-    argvlen[1] = record->key.len;
-    argv[2] = "GT";
-    argvlen[2] = 2;
+    score.data = buf;
+    score.len = ngx_recs_record_score(record, record->sec, buf);
 
-    n = ngx_recs_record_score(record, record->sec, score);
+    arg = &args[3];
 
     for (i = 0; i < record->nids; i++) {
-        argv[3 + 2 * i] = (char *) score;
-        argvlen[3 + 2 * i] = n;
-        argv[4 + 2 * i] = (const char *) record->ids[i].data;
-        argvlen[4 + 2 * i] = record->ids[i].len;
+        *arg++ = score;
+        arg->data = (u_char *) record->ids[i].data;
+        arg->len = record->ids[i].len;
+        arg++;
     }
 
-    rc = ngx_recs_record_command(record, 3 + 2 * record->nids, argv, argvlen);
+    rc = ngx_recs_record_command(record, arg - args, args);
 
-    ngx_free(argv);
+    ngx_free(args);
 
     return rc;
 }
@@ -481,37 +476,31 @@ ngx_recs_record_score(const ngx_recs_record_t *record, time_t sec,
 static ngx_int_t
 ngx_recs_record_send_trim(ngx_recs_record_t *record)
 {
-    u_char       number[NGX_RECS_RECORD_SCORE];
-    size_t       argvlen[4];
-    const char  *argv[4];
+    u_char     number[NGX_RECS_RECORD_SCORE];
+    ngx_str_t  args[4];
 
-    argv[1] = (char *) record->key.data;
-    argvlen[1] = record->key.len;
-    argv[3] = (char *) number;
+    args[1] = record->key;
+    args[3].data = number;
 
     if (record->keep.within) {
-        argv[0] = "ZREMRANGEBYSCORE";
-        argvlen[0] = 16;
-        argv[2] = "-inf";
-        argvlen[2] = 4;
-        argvlen[3] = ngx_recs_record_score(record,
-                                           record->sec - record->keep.within,
-                                           number);
+        ngx_str_set(&args[0], "ZREMRANGEBYSCORE");
+        ngx_str_set(&args[2], "-inf");
+        args[3].len = ngx_recs_record_score(record,
+                                            record->sec - record->keep.within,
+                                            number);
 
-        if (ngx_recs_record_command(record, 4, argv, argvlen) != NGX_OK) {
+        if (ngx_recs_record_command(record, 4, args) != NGX_OK) {
             return NGX_ERROR;
         }
     }
 
     if (record->keep.max) {
-        argv[0] = "ZREMRANGEBYRANK";
-        argvlen[0] = 15;
-        argv[2] = "0";
-        argvlen[2] = 1;
-        argvlen[3] = ngx_sprintf(number, "-%ui", record->keep.max + 1)
-                     - number;
+        ngx_str_set(&args[0], "ZREMRANGEBYRANK");
+        ngx_str_set(&args[2], "0");
+        args[3].len = ngx_sprintf(number, "-%ui", record->keep.max + 1)
+                      - number;
 
-        if (ngx_recs_record_command(record, 4, argv, argvlen) != NGX_OK) {
+        if (ngx_recs_record_command(record, 4, args) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -528,26 +517,23 @@ ngx_recs_record_send_trim(ngx_recs_record_t *record)
 static ngx_int_t
 ngx_recs_record_expire(ngx_recs_record_t *record)
 {
-    u_char       number[NGX_INT64_LEN];
-    size_t       argvlen[3];
-    const char  *argv[3];
+    u_char     number[NGX_INT64_LEN];
+    ngx_str_t  args[3];
 
-    argv[0] = "EXPIRE";
-    argvlen[0] = 6;
-    argv[1] = (char *) record->key.data;
-    argvlen[1] = record->key.len;
-    argv[2] = (char *) number;
-    argvlen[2] = ngx_sprintf(number, "%T", record->keep.within + 1) - number;
+    ngx_str_set(&args[0], "EXPIRE");
+    args[1] = record->key;
+    args[2].data = number;
+    args[2].len = ngx_sprintf(number, "%T", record->keep.within + 1) - number;
 
     record->expiring = 1;
 
-    return ngx_recs_record_command(record, 3, argv, argvlen);
+    return ngx_recs_record_command(record, 3, args);
 }
 
 
 static ngx_int_t
-ngx_recs_record_command(ngx_recs_record_t *record, ngx_uint_t argc,
-    const char **argv, const size_t *argvlen)
+ngx_recs_record_command(ngx_recs_record_t *record, ngx_uint_t nargs,
+    const ngx_str_t *args)
 {
     ngx_recs_redis_query_t  *q;
 
@@ -559,8 +545,7 @@ ngx_recs_record_command(ngx_recs_record_t *record, ngx_uint_t argc,
     q->done = ngx_recs_record_done;
     q->data = record;
 
-    if (ngx_recs_redis_send(record->recorder->connection.conn, q, argc, argv,
-                            argvlen)
+    if (ngx_recs_redis_send(record->recorder->connection.conn, q, nargs, args)
         != NGX_OK)
     {
         return NGX_ERROR;

@@ -100,7 +100,7 @@ static void ngx_recs_look_begin(ngx_recs_look_t *look,
 static void ngx_recs_look_get(ngx_recs_look_t *look, const ngx_str_t *key,
     ngx_recs_look_value_pt value);
 static void ngx_recs_look_send(ngx_recs_look_t *look, ngx_uint_t n,
-    ngx_uint_t argc, const ngx_str_t *args, ngx_recs_look_value_pt value);
+    ngx_uint_t nargs, const ngx_str_t *args, ngx_recs_look_value_pt value);
 static void ngx_recs_look_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error);
 static ngx_int_t ngx_recs_look_pointer_value(ngx_recs_redis_query_t *query,
@@ -581,18 +581,10 @@ ngx_recs_look_get(ngx_recs_look_t *look, const ngx_str_t *key,
 /* Without a connection, as if it had been lost. */
 
 static void
-ngx_recs_look_send(ngx_recs_look_t *look, ngx_uint_t n, ngx_uint_t argc,
+ngx_recs_look_send(ngx_recs_look_t *look, ngx_uint_t n, ngx_uint_t nargs,
     const ngx_str_t *args, ngx_recs_look_value_pt value)
 {
-    size_t                  argvlen[NGX_RECS_LOOK_ARGS];
-    ngx_uint_t              i;
-    const char             *argv[NGX_RECS_LOOK_ARGS];
     ngx_recs_look_query_t  *query;
-
-    for (i = 0; i < argc; i++) {
-        argv[i] = (const char *) args[i].data;
-        argvlen[i] = args[i].len;
-    }
 
     query = &look->queries[n];
     query->rc = NGX_ABORT;
@@ -600,7 +592,7 @@ ngx_recs_look_send(ngx_recs_look_t *look, ngx_uint_t n, ngx_uint_t argc,
     query->query.max_bulk = NGX_RECS_DEFAULT_MAX;
 
     if (look->conn
-        && ngx_recs_redis_send(look->conn, &query->query, argc, argv, argvlen)
+        && ngx_recs_redis_send(look->conn, &query->query, nargs, args)
            == NGX_OK)
     {
         look->npending++;

@@ -348,10 +348,8 @@ static ngx_int_t
 ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
     const ngx_recs_descriptor_t *of, const ngx_str_t *user)
 {
-    size_t                  argvlen[2];
     ngx_int_t               rc;
-    ngx_str_t               key;
-    const char             *argv[2];
+    ngx_str_t               args[2];
     ngx_recs_redis_t       *redis;
     ngx_recs_row_reply_t   *reply;
     ngx_recs_redis_conn_t  *conn;
@@ -361,27 +359,24 @@ ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
 
     redis = row->snapshots->redis;
 
-    if (ngx_recs_row_key(row, of, user, &key) != NGX_OK) {
+    ngx_str_set(&args[0], "GET");
+
+    if (ngx_recs_row_key(row, of, user, &args[1]) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    conn = ngx_recs_redis_pick(redis, &key);
+    conn = ngx_recs_redis_pick(redis, &args[1]);
     if (conn == NULL) {
         ngx_recs_count(redis->counters->refused, 1);
         return NGX_OK;
     }
-
-    argv[0] = "GET";
-    argvlen[0] = 3;
-    argv[1] = (const char *) key.data;
-    argvlen[1] = key.len;
 
     reply->query.value = ngx_recs_row_value;
     reply->query.done = ngx_recs_row_done;
     reply->query.data = reply;
     reply->query.max_bulk = row->max_size;
 
-    rc = ngx_recs_redis_send(conn, &reply->query, 2, argv, argvlen);
+    rc = ngx_recs_redis_send(conn, &reply->query, 2, args);
 
     if (rc == NGX_OK) {
         row->npending++;
