@@ -1,6 +1,6 @@
 
 #include "ngx_recs_held.h"
-#include "ngx_recs_descriptor.h"
+#include "ngx_recs_text.h"
 
 
 #define NGX_RECS_HELD_SOURCE  128       /* bytes of a key that are shown */

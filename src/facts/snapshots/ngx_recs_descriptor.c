@@ -43,8 +43,6 @@ const ngx_str_t  ngx_recs_descriptor_fields[] = {
 
 static const char *ngx_recs_descriptor_parse(ngx_recs_descriptor_t *d,
     const ngx_recs_draft_t *draft, time_t now, ngx_uint_t *field);
-static ngx_uint_t ngx_recs_text_is(const ngx_recs_text_t *text,
-    const char *s);
 static ngx_uint_t ngx_recs_parse_count(const ngx_recs_text_t *text,
     uint64_t *n);
 static ngx_uint_t ngx_recs_schema_accepted(const ngx_recs_adopt_t *adopt,
@@ -56,44 +54,6 @@ static ngx_uint_t ngx_recs_schema_accepted(const ngx_recs_adopt_t *adopt,
 #define ngx_recs_reason(reason, ...)                                          \
     (reason)->len = ngx_snprintf((reason)->data, NGX_RECS_REASON_MAX,         \
                                  __VA_ARGS__) - (reason)->data
-
-
-ngx_int_t
-ngx_recs_text_set(ngx_recs_text_t *text, const ngx_str_t *from)
-{
-    text->len = (u_char) ngx_min(from->len, sizeof(text->data));
-    ngx_memcpy(text->data, from->data, text->len);
-
-    return text->len == from->len ? NGX_OK : NGX_DECLINED;
-}
-
-
-ngx_uint_t
-ngx_recs_text_eq(const ngx_recs_text_t *a, const ngx_recs_text_t *b)
-{
-    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
-}
-
-
-static ngx_uint_t
-ngx_recs_text_is(const ngx_recs_text_t *text, const char *s)
-{
-    return text->len == ngx_strlen(s)
-           && ngx_memcmp(text->data, s, text->len) == 0;
-}
-
-
-void
-ngx_recs_printable(u_char *data, size_t len)
-{
-    size_t  i;
-
-    for (i = 0; i < len; i++) {
-        if (data[i] < 0x20 || data[i] == 0x7f) {
-            data[i] = '?';
-        }
-    }
-}
 
 
 ngx_uint_t

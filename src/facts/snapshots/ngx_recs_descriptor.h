@@ -12,15 +12,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_recs_text.h"
+
 
 #define NGX_RECS_VERSION_MAX    64      /* bytes of a version */
 #define NGX_RECS_REASON_MAX     192     /* bytes of why one is refused */
-
-
-typedef struct {
-    u_char                    len;
-    u_char                    data[127];
-} ngx_recs_text_t;
 
 
 typedef struct {
@@ -99,35 +95,9 @@ ngx_recs_refusal_e ngx_recs_descriptor_read(ngx_recs_descriptor_t *d,
 ngx_uint_t ngx_recs_descriptor_expired(const ngx_recs_descriptor_t *d,
     time_t now);
 
-/*
- * Copies text if it fits into an ngx_recs_text_t.  NGX_OK, or NGX_DECLINED: its
- * beginning was copied.
- */
-
-ngx_int_t ngx_recs_text_set(ngx_recs_text_t *text, const ngx_str_t *from);
-
-ngx_uint_t ngx_recs_text_eq(const ngx_recs_text_t *a,
-    const ngx_recs_text_t *b);
-
-/* Replaces what a log or a status can't show: control characters. */
-
-void ngx_recs_printable(u_char *data, size_t len);
-
 /* A version, or a channel's name: 1 to 64 bytes of [A-Za-z0-9._-]. */
 
 ngx_uint_t ngx_recs_version_valid(const u_char *data, size_t len);
-
-
-static inline ngx_str_t
-ngx_recs_text_str(const ngx_recs_text_t *text)
-{
-    ngx_str_t  str;
-
-    str.data = (u_char *) text->data;
-    str.len = text->len;
-
-    return str;
-}
 
 
 #endif /* NGX_RECS_DESCRIPTOR_H */
