@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_recs_snapshot_leader.h"
 #include "ngx_recs_trust.h"
 
 
@@ -953,8 +954,8 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     rn = rmcf->snapshots.elts;
 
     for (i = 0; i < rmcf->snapshots.nelts; i++) {
-        if (ngx_recs_snapshots_init_worker(&rn[i]->snapshots, &rmcf->leader,
-                                           cycle)
+        if (ngx_recs_snapshot_leader_init_worker(&rn[i]->snapshots,
+                                                 &rmcf->leader, cycle)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -1008,7 +1009,7 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
     rn = rmcf->snapshots.elts;
 
     for (i = 0; i < rmcf->snapshots.nelts; i++) {
-        ngx_recs_snapshots_exit_worker(&rn[i]->snapshots);
+        ngx_recs_snapshot_leader_exit_worker(&rn[i]->snapshots);
     }
 
     rr = rmcf->redis.elts;

@@ -2,8 +2,7 @@
 /* A channel in shared memory, as all workers read it. */
 
 
-#include "ngx_recs_look.h"
-#include "ngx_recs_snapshots_image.h"
+#include "ngx_recs_snapshot.h"
 
 
 static ngx_uint_t ngx_recs_snapshot_copy(ngx_recs_channel_t *channel,
@@ -44,32 +43,6 @@ ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss, ngx_recs_zone_t *zone)
         channel->shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_SNAPSHOTS,
                                               &name,
                                             sizeof(ngx_recs_channel_shared_t));
-    }
-}
-
-
-ngx_int_t
-ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
-    ngx_recs_leader_t *leader, ngx_cycle_t *cycle)
-{
-    ss->leader = leader;
-
-    if (ss->image_path.len) {
-        ss->image = ngx_recs_snapshots_image_init(ss, cycle);
-        if (ss->image == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    return ngx_recs_look_init(ss, cycle);
-}
-
-
-void
-ngx_recs_snapshots_exit_worker(ngx_recs_snapshots_t *ss)
-{
-    if (ss->image) {
-        ngx_recs_image_exit(&ss->image->image);
     }
 }
 

@@ -172,18 +172,6 @@ typedef struct {
 void ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss,
     ngx_recs_zone_t *zone);
 
-/*
- * In init_process, before the leader starts.  NGX_OK or NGX_ERROR (out of
- * memory).
- */
-
-ngx_int_t ngx_recs_snapshots_init_worker(ngx_recs_snapshots_t *ss,
-    ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
-
-/* In exit_process, after the leader's exit. */
-
-void ngx_recs_snapshots_exit_worker(ngx_recs_snapshots_t *ss);
-
 /* A channel's index.  An empty or unknown one is "active". */
 
 ngx_uint_t ngx_recs_snapshot_channel(ngx_recs_snapshots_t *ss,

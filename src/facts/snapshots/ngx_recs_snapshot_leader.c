@@ -6,7 +6,8 @@
  */
 
 
-#include "ngx_recs_look.h"
+#include "ngx_recs_snapshot_leader.h"
+
 #include "ngx_recs_move.h"
 #include "ngx_recs_snapshots_image.h"
 #include "ngx_recs_verdict.h"
@@ -122,7 +123,8 @@ static ngx_int_t ngx_recs_look_page_value(ngx_recs_redis_query_t *query,
 
 
 ngx_int_t
-ngx_recs_look_init(ngx_recs_snapshots_t *ss, ngx_cycle_t *cycle)
+ngx_recs_snapshot_leader_init_worker(ngx_recs_snapshots_t *ss,
+    ngx_recs_leader_t *leader, ngx_cycle_t *cycle)
 {
     u_char           *p;
     ngx_uint_t        i, n;
@@ -133,6 +135,15 @@ ngx_recs_look_init(ngx_recs_snapshots_t *ss, ngx_cycle_t *cycle)
 
     if (looks == NULL || p == NULL) {
         return NGX_ERROR;
+    }
+
+    ss->leader = leader;
+
+    if (ss->image_path.len) {
+        ss->image = ngx_recs_snapshots_image_init(ss, cycle);
+        if (ss->image == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     for (i = 0; i < ss->nchannels; i++) {
@@ -172,6 +183,15 @@ ngx_recs_look_init(ngx_recs_snapshots_t *ss, ngx_cycle_t *cycle)
     ngx_recs_leader_add(ss->leader, &ss->user);
 
     return NGX_OK;
+}
+
+
+void
+ngx_recs_snapshot_leader_exit_worker(ngx_recs_snapshots_t *ss)
+{
+    if (ss->image) {
+        ngx_recs_image_exit(&ss->image->image);
+    }
 }
 
 
