@@ -114,14 +114,14 @@ typedef struct {
 
 
 typedef struct ngx_recs_snapshots_s  ngx_recs_snapshots_t;
-typedef struct ngx_recs_look_s       ngx_recs_look_t;
+typedef struct ngx_recs_inquiry_s    ngx_recs_inquiry_t;
 typedef struct ngx_recs_snapshots_image_s  ngx_recs_snapshots_image_t;
 
 
 typedef struct {
     ngx_str_t                    name;
     ngx_recs_channel_shared_t   *shared;
-    ngx_recs_look_t             *look;      /* the leader's */
+    ngx_recs_inquiry_t          *inquiry;   /* the leader's */
 } ngx_recs_channel_t;
 
 
