@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_recs_pool_leader.h"
 #include "ngx_recs_snapshot_leader.h"
 #include "ngx_recs_trust.h"
 
@@ -944,7 +945,10 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
-        if (ngx_recs_pool_init_worker(&rp[i]->pool, &rmcf->leader, cycle)
+        ngx_recs_pool_init_worker(&rp[i]->pool, cycle);
+
+        if (ngx_recs_pool_leader_init_worker(&rp[i]->pool, &rmcf->leader,
+                                             cycle)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -1003,7 +1007,7 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
     rp = rmcf->pools.elts;
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
-        ngx_recs_pool_exit_worker(&rp[i]->pool);
+        ngx_recs_pool_leader_exit_worker(&rp[i]->pool);
     }
 
     rn = rmcf->snapshots.elts;

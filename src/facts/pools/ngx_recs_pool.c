@@ -2,8 +2,8 @@
 /* A worker's part of a pool: its items, and what all share. */
 
 
-#include "ngx_recs_pool_image.h"
-#include "ngx_recs_pool_read.h"
+#include "ngx_recs_pool.h"
+
 #include "ngx_recs_mem.h"
 #include "recs_hash.h"
 
@@ -128,13 +128,10 @@ ngx_recs_pool_may(ngx_recs_pool_t *pool)
 }
 
 
-ngx_int_t
-ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_recs_leader_t *leader,
-    ngx_cycle_t *cycle)
+void
+ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle)
 {
     ngx_int_t  rc;
-
-    pool->leader = leader;
 
     pool->watch.handler = ngx_recs_pool_watch;
     pool->watch.data = pool;
@@ -157,26 +154,6 @@ ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_recs_leader_t *leader,
     }
 
     ngx_add_timer(&pool->watch, NGX_RECS_POOL_WATCH);
-
-    ngx_recs_pool_read_init(pool, cycle);
-
-    if (pool->image_path.len) {
-        pool->image = ngx_recs_pool_image_init(pool, cycle);
-        if (pool->image == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_recs_pool_exit_worker(ngx_recs_pool_t *pool)
-{
-    if (pool->image) {
-        ngx_recs_image_exit(&pool->image->image);
-    }
 }
 
 
@@ -542,8 +519,6 @@ ngx_recs_pool_free(ngx_recs_pool_t *pool)
         ngx_destroy_pool(pool->build->items->memory);
         pool->build = NULL;
     }
-
-    ngx_recs_pool_read_free(pool);
 }
 
 

@@ -145,16 +145,11 @@ ngx_int_t ngx_recs_pool_load(ngx_recs_pool_t *pool, ngx_log_t *log,
 void ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone);
 
 /*
- * In init_process, before the leader starts: what is in shared memory becomes
- * this worker's, and goes on doing so.  NGX_OK or NGX_ERROR (out of memory).
+ * In init_process: what is in shared memory becomes this worker's, and goes on
+ * doing so.
  */
 
-ngx_int_t ngx_recs_pool_init_worker(ngx_recs_pool_t *pool,
-    ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
-
-/* In exit_process, after the leader's exit: its image is written. */
-
-void ngx_recs_pool_exit_worker(ngx_recs_pool_t *pool);
+void ngx_recs_pool_init_worker(ngx_recs_pool_t *pool, ngx_cycle_t *cycle);
 
 /*
  * The contents now, or NULL; they stay until they are released, whatever comes
@@ -164,7 +159,7 @@ void ngx_recs_pool_exit_worker(ngx_recs_pool_t *pool);
 ngx_recs_pool_items_t *ngx_recs_pool_hold(ngx_recs_pool_t *pool);
 void ngx_recs_pool_release(ngx_recs_pool_items_t *items);
 
-/* Lets go of all.  At the end only, when no reply can come any more. */
+/* Lets go of all items, and of those that are being built. */
 
 void ngx_recs_pool_free(ngx_recs_pool_t *pool);
 
@@ -187,6 +182,36 @@ ngx_int_t ngx_recs_pool_entries(ngx_recs_pool_t *pool, ngx_pool_t *memory,
 
 ngx_int_t ngx_recs_pool_publish(ngx_recs_pool_t *pool,
     const ngx_recs_pool_entries_t *entries, time_t loaded);
+
+/*
+ * Makes the entries the pool's items at once: with the configuration, where
+ * nobody waits.  NGX_OK or NGX_ERROR (out of memory).
+ */
+
+ngx_int_t ngx_recs_pool_build(ngx_recs_pool_t *pool,
+    const ngx_recs_pool_entries_t *entries, ngx_log_t *log);
+
+/*
+ * Reads an entry's object, whose id may be known (recs_object_read()), with
+ * its weight and category as far as the pool has such.  NULL, or a sentence
+ * that says why it can't be put into a page.
+ */
+
+const char *ngx_recs_pool_read_entry(ngx_recs_pool_t *pool,
+    const recs_mem_t *mem, const recs_str_t *text, recs_object_t *object,
+    double *weight, recs_str_t *category);
+
+/*
+ * What was published last: how many entries are left to read of it, all, and
+ * how many were refused.  False: nothing was.
+ */
+
+ngx_uint_t ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before);
+
+/* The copy of a generation, in shared memory. */
+
+ngx_recs_pool_copy_t *ngx_recs_pool_copy(ngx_recs_pool_t *pool,
+    ngx_atomic_uint_t generation);
 
 
 #endif /* NGX_RECS_POOL_H */

@@ -4,7 +4,6 @@
 
 #include "ngx_recs_pool_image.h"
 #include "ngx_recs_mem.h"
-#include "ngx_recs_pool_read.h"
 #include "recs_hash.h"
 
 

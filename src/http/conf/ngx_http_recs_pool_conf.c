@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_recs_pool_leader.h"
 
 
 typedef struct {
@@ -227,6 +228,7 @@ ngx_http_recs_pool_guard(ngx_http_recs_pool_options_t *po)
 static void
 ngx_http_recs_pool_cleanup(void *data)
 {
+    ngx_recs_pool_leader_free(data);
     ngx_recs_pool_free(data);
 }
 

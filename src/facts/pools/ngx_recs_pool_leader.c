@@ -1,8 +1,9 @@
 
-#include "ngx_recs_pool_image.h"
-#include "ngx_recs_pool_read.h"
+#include "ngx_recs_pool_leader.h"
+
 #include "ngx_recs_held.h"
 #include "ngx_recs_mem.h"
+#include "ngx_recs_pool_image.h"
 #include "recs_idset.h"
 
 
@@ -196,7 +197,7 @@ ngx_recs_pool_draft_free(ngx_recs_pool_draft_t *draft)
 
 
 void
-ngx_recs_pool_read_free(ngx_recs_pool_t *pool)
+ngx_recs_pool_leader_free(ngx_recs_pool_t *pool)
 {
     if (pool->draft) {
         ngx_recs_pool_draft_free(pool->draft);
@@ -429,9 +430,12 @@ ngx_recs_pool_log_few(ngx_recs_pool_t *pool, ngx_uint_t n, ngx_log_t *log)
 }
 
 
-void
-ngx_recs_pool_read_init(ngx_recs_pool_t *pool, ngx_cycle_t *cycle)
+ngx_int_t
+ngx_recs_pool_leader_init_worker(ngx_recs_pool_t *pool,
+    ngx_recs_leader_t *leader, ngx_cycle_t *cycle)
 {
+    pool->leader = leader;
+
     pool->timer.handler = ngx_recs_pool_refresh;
     pool->timer.data = pool;
     pool->timer.log = cycle->log;
@@ -441,7 +445,25 @@ ngx_recs_pool_read_init(ngx_recs_pool_t *pool, ngx_cycle_t *cycle)
     pool->user.lost = ngx_recs_pool_lost;
     pool->user.data = pool;
 
-    ngx_recs_leader_add(pool->leader, &pool->user);
+    ngx_recs_leader_add(leader, &pool->user);
+
+    if (pool->image_path.len) {
+        pool->image = ngx_recs_pool_image_init(pool, cycle);
+        if (pool->image == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_pool_leader_exit_worker(ngx_recs_pool_t *pool)
+{
+    if (pool->image) {
+        ngx_recs_image_exit(&pool->image->image);
+    }
 }
 
 
@@ -480,7 +502,7 @@ ngx_recs_pool_lost(void *data)
     }
 
     ngx_recs_redis_forget(&pool->query);
-    ngx_recs_pool_read_free(pool);
+    ngx_recs_pool_leader_free(pool);
 }
 
 
@@ -577,7 +599,7 @@ ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
     if (ngx_recs_pool_finish(pool, draft, &entries) != NGX_OK) {
         ngx_recs_pool_failed(pool, 0, draft->failed,
                              pool->file.len ? &pool->file : NULL);
-        ngx_recs_pool_read_free(pool);
+        ngx_recs_pool_leader_free(pool);
         return NGX_ERROR;
     }
 
@@ -589,7 +611,7 @@ ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
 
     if (recs_guard_holds(verdict)) {
         ngx_recs_pool_keep(pool, verdict, known ? before.left : 0, n);
-        ngx_recs_pool_read_free(pool);
+        ngx_recs_pool_leader_free(pool);
         return NGX_OK;
     }
 
@@ -604,7 +626,7 @@ ngx_recs_pool_deliver(ngx_recs_pool_t *pool)
         ngx_recs_held_log_believed(&of, before.left, n, pool->timer.log);
     }
 
-    ngx_recs_pool_read_free(pool);
+    ngx_recs_pool_leader_free(pool);
 
     return rc;
 }
@@ -796,7 +818,7 @@ ngx_recs_pool_refresh_redis(ngx_recs_pool_t *pool)
             return;
         }
 
-        ngx_recs_pool_read_free(pool);
+        ngx_recs_pool_leader_free(pool);
     }
 
     ngx_recs_pool_failed(pool, 0, error, NULL);
@@ -1009,6 +1031,6 @@ ngx_recs_pool_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     }
 
     ngx_recs_pool_failed(pool, 0, why, error);
-    ngx_recs_pool_read_free(pool);
+    ngx_recs_pool_leader_free(pool);
     ngx_recs_pool_schedule(pool, rc);
 }
