@@ -131,15 +131,6 @@ typedef struct {
 } ngx_recs_pool_t;
 
 
-/*
- * Reads the file (one JSON object a line) into pool->items, with the
- * configuration.  Entries that can't be used are passed over and counted.
- * NGX_OK, or NGX_ERROR and *error says why (and ngx_errno, unless it is 0).
- */
-
-ngx_int_t ngx_recs_pool_load(ngx_recs_pool_t *pool, ngx_log_t *log,
-    const char **error);
-
 /* In the zone's init.  What is missing the zone knows. */
 
 void ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone);

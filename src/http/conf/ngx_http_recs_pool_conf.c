@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_recs_pool_file.h"
 #include "ngx_recs_pool_leader.h"
 
 
@@ -329,7 +330,7 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_recs_pool_load(&rp->pool, cf->log, &error) != NGX_OK) {
+    if (ngx_recs_pool_file_load(&rp->pool, cf->log, &error) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "\"%V\" of recs_pool \"%V\" %s",
                            &rp->pool.file, &value[1], error);
