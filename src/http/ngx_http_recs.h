@@ -16,7 +16,7 @@
 #include "ngx_recs_ask.h"
 #include "ngx_recs_mem.h"
 #include "ngx_recs_pool.h"
-#include "ngx_recs_record.h"
+#include "ngx_recs_recorder.h"
 #include "ngx_recs_row.h"
 #include "ngx_recs_zone.h"
 #include "ngx_recs_replica.h"

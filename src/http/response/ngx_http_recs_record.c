@@ -99,7 +99,7 @@ ngx_http_recs_record(ngx_http_recs_ctx_t *ctx)
     }
 
     if (n) {
-        ngx_recs_record(ctx->conf->record->recorder, &ctx->record_key, ids, n,
-                        &ctx->conf->record->keep);
+        ngx_recs_recorder_add(ctx->conf->record->recorder, &ctx->record_key,
+                              ids, n, &ctx->conf->record->keep);
     }
 }

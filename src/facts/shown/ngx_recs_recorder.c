@@ -1,29 +1,29 @@
 
-#include "ngx_recs_record.h"
+#include "ngx_recs_recorder.h"
 
 
 /* What leaves at once: few enough commands for a pipeline. */
 
-#define NGX_RECS_RECORD_BATCH       256
-#define NGX_RECS_RECORD_BATCH_SIZE  (1024 * 1024)       /* bytes */
+#define NGX_RECS_RECORDER_BATCH       256
+#define NGX_RECS_RECORDER_BATCH_SIZE  (1024 * 1024)       /* bytes */
 
-#define NGX_RECS_RECORD_COMMANDS    3       /* that wait together */
+#define NGX_RECS_RECORDING_COMMANDS    3       /* that wait together */
 
 /* A record over which so many connections were lost is the reason for it. */
 
-#define NGX_RECS_RECORD_LOSSES      5
+#define NGX_RECS_RECORDING_LOSSES      5
 
 /* Bytes that a score takes: unix time, with three digits of a second. */
 
-#define NGX_RECS_RECORD_SCORE       (NGX_TIME_T_LEN + sizeof(".000") - 1)
+#define NGX_RECS_RECORDING_SCORE       (NGX_TIME_T_LEN + sizeof(".000") - 1)
 
 /* Redis keeps an exiting worker as long as it confirms a record in so long. */
 
-#define NGX_RECS_RECORD_LINGER      1000                /* ms */
+#define NGX_RECS_RECORDER_LINGER      1000                /* ms */
 
 /* Errors are logged again when there was none for so many seconds. */
 
-#define NGX_RECS_RECORD_QUIET       10
+#define NGX_RECS_RECORDER_QUIET       10
 
 
 /* What one response showed: its memory holds the ids' bytes and the key's. */
@@ -40,43 +40,43 @@ typedef struct {
     ngx_msec_t               msec;
     ngx_recs_retention_t     keep;
 
-    ngx_recs_redis_query_t   queries[NGX_RECS_RECORD_COMMANDS];
+    ngx_recs_redis_query_t   queries[NGX_RECS_RECORDING_COMMANDS];
     ngx_uint_t               pending;       /* replies that are awaited */
     ngx_uint_t               losses;        /* of connections, over it */
     unsigned                 expiring:1;    /* the last one is under way */
     unsigned                 refused:1;
     unsigned                 again:1;       /* some were lost */
-} ngx_recs_record_t;
+} ngx_recs_recording_t;
 
 
-static ngx_uint_t ngx_recs_record_fits(const ngx_str_t *key,
+static ngx_uint_t ngx_recs_recording_fits(const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n);
-static ngx_recs_record_t *ngx_recs_record_create(ngx_recs_recorder_t *recorder,
+static ngx_recs_recording_t *ngx_recs_recording_create(ngx_recs_recorder_t *recorder,
     const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n);
-static ngx_uint_t ngx_recs_record_room(ngx_recs_recorder_t *recorder,
+static ngx_uint_t ngx_recs_recorder_room(ngx_recs_recorder_t *recorder,
     size_t size);
-static void ngx_recs_record_free(ngx_recs_record_t *record);
-static void ngx_recs_record_drop(ngx_recs_recorder_t *recorder);
-static void ngx_recs_record_ready(ngx_recs_redis_private_t *connection);
-static void ngx_recs_record_flush(ngx_event_t *ev);
-static ngx_int_t ngx_recs_record_send(ngx_recs_record_t *record);
-static ngx_int_t ngx_recs_record_send_ids(ngx_recs_record_t *record);
-static size_t ngx_recs_record_score(const ngx_recs_record_t *record,
+static void ngx_recs_recorder_free(ngx_recs_recording_t *recording);
+static void ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder);
+static void ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection);
+static void ngx_recs_recorder_flush(ngx_event_t *ev);
+static ngx_int_t ngx_recs_recording_send(ngx_recs_recording_t *recording);
+static ngx_int_t ngx_recs_recording_send_ids(ngx_recs_recording_t *recording);
+static size_t ngx_recs_recording_score(const ngx_recs_recording_t *recording,
     time_t sec, u_char *score);
-static ngx_int_t ngx_recs_record_send_trim(ngx_recs_record_t *record);
-static ngx_int_t ngx_recs_record_expire(ngx_recs_record_t *record);
-static ngx_int_t ngx_recs_record_command(ngx_recs_record_t *record,
+static ngx_int_t ngx_recs_recording_send_trim(ngx_recs_recording_t *recording);
+static ngx_int_t ngx_recs_recording_expire(ngx_recs_recording_t *recording);
+static ngx_int_t ngx_recs_recording_command(ngx_recs_recording_t *recording,
     ngx_uint_t nargs, const ngx_str_t *args);
-static ngx_int_t ngx_recs_record_value(ngx_recs_redis_query_t *q,
+static ngx_int_t ngx_recs_recording_value(ngx_recs_redis_query_t *q,
     ngx_recs_redis_value_t *v);
-static void ngx_recs_record_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
+static void ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     ngx_str_t *error);
-static void ngx_recs_record_end(ngx_recs_record_t *record);
-static ngx_uint_t ngx_recs_record_hopeless(ngx_recs_record_t *record);
-static void ngx_recs_record_ill(ngx_recs_recorder_t *recorder,
+static void ngx_recs_recorder_end(ngx_recs_recording_t *recording);
+static ngx_uint_t ngx_recs_recorder_hopeless(ngx_recs_recording_t *recording);
+static void ngx_recs_recorder_ill(ngx_recs_recorder_t *recorder,
     const ngx_str_t *error);
-static void ngx_recs_record_well(ngx_recs_recorder_t *recorder);
-static void ngx_recs_record_linger(ngx_event_t *ev);
+static void ngx_recs_recorder_well(ngx_recs_recorder_t *recorder);
+static void ngx_recs_recorder_linger(ngx_event_t *ev);
 
 
 ngx_int_t
@@ -88,16 +88,16 @@ ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
 
     recorder->log = cycle->log;
 
-    recorder->flush.handler = ngx_recs_record_flush;
+    recorder->flush.handler = ngx_recs_recorder_flush;
     recorder->flush.data = recorder;
     recorder->flush.log = cycle->log;
 
-    recorder->linger.handler = ngx_recs_record_linger;
+    recorder->linger.handler = ngx_recs_recorder_linger;
     recorder->linger.data = recorder;
     recorder->linger.log = cycle->log;
 
     recorder->connection.redis = recorder->redis;
-    recorder->connection.ready = ngx_recs_record_ready;
+    recorder->connection.ready = ngx_recs_recorder_ready;
     recorder->connection.data = recorder;
     recorder->connection.lasting = 1;
 
@@ -110,18 +110,18 @@ ngx_recs_recorder_exit_worker(ngx_recs_recorder_t *recorder)
 {
     ngx_uint_t          n;
     ngx_queue_t        *q;
-    ngx_recs_record_t  *record;
+    ngx_recs_recording_t  *recording;
 
     ngx_recs_redis_close_private(&recorder->connection);
 
     ngx_queue_add(&recorder->sent, &recorder->waiting);
 
-    n = recorder->nrecords;
+    n = recorder->nrecordings;
 
     while (!ngx_queue_empty(&recorder->sent)) {
         q = ngx_queue_head(&recorder->sent);
-        record = ngx_queue_data(q, ngx_recs_record_t, queue);
-        ngx_recs_record_free(record);
+        recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
+        ngx_recs_recorder_free(recording);
     }
 
     if (n) {
@@ -136,41 +136,41 @@ ngx_recs_recorder_exit_worker(ngx_recs_recorder_t *recorder)
 
 
 void
-ngx_recs_record(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
+ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep)
 {
     ngx_time_t         *tp;
-    ngx_recs_record_t  *record;
+    ngx_recs_recording_t  *recording;
 
     static const ngx_str_t  too_large =
         ngx_string("the ids of a page are too many bytes for a command");
 
-    if (!ngx_recs_record_fits(key, ids, n)) {
+    if (!ngx_recs_recording_fits(key, ids, n)) {
         ngx_recs_count(recorder->counters->refused, 1);
-        ngx_recs_record_ill(recorder, &too_large);
+        ngx_recs_recorder_ill(recorder, &too_large);
         return;
     }
 
-    record = ngx_recs_record_create(recorder, key, ids, n);
+    recording = ngx_recs_recording_create(recorder, key, ids, n);
 
-    if (record == NULL) {
-        ngx_recs_record_drop(recorder);
+    if (recording == NULL) {
+        ngx_recs_recorder_drop(recorder);
         return;
     }
 
     tp = ngx_timeofday();
 
-    record->sec = tp->sec;
-    record->msec = tp->msec;
-    record->keep = *keep;
+    recording->sec = tp->sec;
+    recording->msec = tp->msec;
+    recording->keep = *keep;
 
-    ngx_queue_insert_tail(&recorder->waiting, &record->queue);
-    recorder->nrecords++;
-    recorder->size += record->size;
+    ngx_queue_insert_tail(&recorder->waiting, &recording->queue);
+    recorder->nrecordings++;
+    recorder->size += recording->size;
 
     if (!recorder->linger.timer_set) {
         recorder->progress = 0;
-        ngx_add_timer(&recorder->linger, NGX_RECS_RECORD_LINGER);
+        ngx_add_timer(&recorder->linger, NGX_RECS_RECORDER_LINGER);
     }
 
     if (recorder->ready) {
@@ -182,70 +182,70 @@ ngx_recs_record(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
 /* What can't leave would hold up all that comes after it. */
 
 static ngx_uint_t
-ngx_recs_record_fits(const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n)
+ngx_recs_recording_fits(const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n)
 {
     size_t      bytes;
     ngx_uint_t  i;
 
     /* names of commands, and numbers in the others than ZADD */
 
-    bytes = NGX_RECS_RECORD_COMMANDS * (key->len + 64);
+    bytes = NGX_RECS_RECORDING_COMMANDS * (key->len + 64);
 
     for (i = 0; i < n; i++) {
         bytes += NGX_TIME_T_LEN + sizeof(".000") - 1 + ids[i].len;
     }
 
-    return ngx_recs_redis_fits(NGX_RECS_RECORD_COMMANDS, 3 + 2 * n + 4 + 4,
+    return ngx_recs_redis_fits(NGX_RECS_RECORDING_COMMANDS, 3 + 2 * n + 4 + 4,
                                bytes);
 }
 
 
 /* NULL: there is no room for it, or no memory. */
 
-static ngx_recs_record_t *
-ngx_recs_record_create(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
+static ngx_recs_recording_t *
+ngx_recs_recording_create(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n)
 {
     size_t              size;
     u_char             *p;
     ngx_uint_t          i;
-    ngx_recs_record_t  *record;
+    ngx_recs_recording_t  *recording;
 
-    size = sizeof(ngx_recs_record_t) + n * sizeof(recs_str_t) + key->len;
+    size = sizeof(ngx_recs_recording_t) + n * sizeof(recs_str_t) + key->len;
 
     for (i = 0; i < n; i++) {
         size += ids[i].len;
     }
 
-    if (!ngx_recs_record_room(recorder, size)) {
+    if (!ngx_recs_recorder_room(recorder, size)) {
         return NULL;
     }
 
-    record = ngx_alloc(size, recorder->log);
-    if (record == NULL) {
+    recording = ngx_alloc(size, recorder->log);
+    if (recording == NULL) {
         return NULL;
     }
 
-    ngx_memzero(record, sizeof(ngx_recs_record_t));
+    ngx_memzero(recording, sizeof(ngx_recs_recording_t));
 
-    record->recorder = recorder;
-    record->size = size;
-    record->ids = (recs_str_t *) (record + 1);
-    record->nids = n;
+    recording->recorder = recorder;
+    recording->size = size;
+    recording->ids = (recs_str_t *) (recording + 1);
+    recording->nids = n;
 
-    p = (u_char *) (record->ids + n);
+    p = (u_char *) (recording->ids + n);
 
     for (i = 0; i < n; i++) {
-        record->ids[i].data = p;
-        record->ids[i].len = ids[i].len;
+        recording->ids[i].data = p;
+        recording->ids[i].len = ids[i].len;
         p = ngx_cpymem(p, ids[i].data, ids[i].len);
     }
 
-    record->key.data = p;
-    record->key.len = key->len;
+    recording->key.data = p;
+    recording->key.len = key->len;
     ngx_memcpy(p, key->data, key->len);
 
-    return record;
+    return recording;
 }
 
 
@@ -255,27 +255,27 @@ ngx_recs_record_create(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
  */
 
 static ngx_uint_t
-ngx_recs_record_room(ngx_recs_recorder_t *recorder, size_t size)
+ngx_recs_recorder_room(ngx_recs_recorder_t *recorder, size_t size)
 {
     ngx_queue_t        *q;
-    ngx_recs_record_t  *record;
+    ngx_recs_recording_t  *recording;
 
-    if (size > NGX_RECS_RECORDS_SIZE_MAX) {
+    if (size > NGX_RECS_RECORDINGS_SIZE_MAX) {
         return 0;
     }
 
-    while (recorder->nrecords == NGX_RECS_RECORDS_MAX
-           || recorder->size + size > NGX_RECS_RECORDS_SIZE_MAX)
+    while (recorder->nrecordings == NGX_RECS_RECORDINGS_MAX
+           || recorder->size + size > NGX_RECS_RECORDINGS_SIZE_MAX)
     {
         if (ngx_queue_empty(&recorder->waiting)) {
             return 0;
         }
 
         q = ngx_queue_head(&recorder->waiting);
-        record = ngx_queue_data(q, ngx_recs_record_t, queue);
+        recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
 
-        ngx_recs_record_free(record);
-        ngx_recs_record_drop(recorder);
+        ngx_recs_recorder_free(recording);
+        ngx_recs_recorder_drop(recorder);
     }
 
     return 1;
@@ -283,26 +283,26 @@ ngx_recs_record_room(ngx_recs_recorder_t *recorder, size_t size)
 
 
 static void
-ngx_recs_record_free(ngx_recs_record_t *record)
+ngx_recs_recorder_free(ngx_recs_recording_t *recording)
 {
     ngx_recs_recorder_t  *recorder;
 
-    recorder = record->recorder;
+    recorder = recording->recorder;
 
-    ngx_queue_remove(&record->queue);
-    recorder->nrecords--;
-    recorder->size -= record->size;
+    ngx_queue_remove(&recording->queue);
+    recorder->nrecordings--;
+    recorder->size -= recording->size;
 
-    if (recorder->nrecords == 0 && recorder->linger.timer_set) {
+    if (recorder->nrecordings == 0 && recorder->linger.timer_set) {
         ngx_del_timer(&recorder->linger);
     }
 
-    ngx_free(record);
+    ngx_free(recording);
 }
 
 
 static void
-ngx_recs_record_drop(ngx_recs_recorder_t *recorder)
+ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder)
 {
     ngx_recs_count(recorder->counters->dropped, 1);
 
@@ -310,7 +310,7 @@ ngx_recs_record_drop(ngx_recs_recorder_t *recorder)
         ngx_log_error(NGX_LOG_ERR, recorder->log, 0,
                       "recs_record_shown: what responses showed is dropped, "
                       "%ui wait for recs_redis \"%V\" already",
-                      recorder->nrecords, &recorder->redis->name);
+                      recorder->nrecordings, &recorder->redis->name);
     }
 }
 
@@ -321,10 +321,10 @@ ngx_recs_record_drop(ngx_recs_recorder_t *recorder)
  */
 
 static void
-ngx_recs_record_ready(ngx_recs_redis_private_t *connection)
+ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection)
 {
     ngx_queue_t          *q, *prev;
-    ngx_recs_record_t    *record;
+    ngx_recs_recording_t    *recording;
     ngx_recs_recorder_t  *recorder;
 
     recorder = connection->data;
@@ -335,9 +335,9 @@ ngx_recs_record_ready(ngx_recs_redis_private_t *connection)
          q = prev)
     {
         prev = ngx_queue_prev(q);
-        record = ngx_queue_data(q, ngx_recs_record_t, queue);
+        recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
 
-        if (record->pending == 0) {
+        if (recording->pending == 0) {
             ngx_queue_remove(q);
             ngx_queue_insert_head(&recorder->waiting, q);
         }
@@ -350,12 +350,12 @@ ngx_recs_record_ready(ngx_recs_redis_private_t *connection)
 /* Sends what waits, unless replies are awaited: then it is called again. */
 
 static void
-ngx_recs_record_flush(ngx_event_t *ev)
+ngx_recs_recorder_flush(ngx_event_t *ev)
 {
     size_t                size;
     ngx_uint_t            n;
     ngx_queue_t          *q;
-    ngx_recs_record_t    *record;
+    ngx_recs_recording_t    *recording;
     ngx_recs_recorder_t  *recorder;
 
     recorder = ev->data;
@@ -367,18 +367,18 @@ ngx_recs_record_flush(ngx_event_t *ev)
     n = 0;
     size = 0;
 
-    while (n < NGX_RECS_RECORD_BATCH && size < NGX_RECS_RECORD_BATCH_SIZE
+    while (n < NGX_RECS_RECORDER_BATCH && size < NGX_RECS_RECORDER_BATCH_SIZE
            && !ngx_queue_empty(&recorder->waiting))
     {
         q = ngx_queue_head(&recorder->waiting);
-        record = ngx_queue_data(q, ngx_recs_record_t, queue);
+        recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
 
-        if (ngx_recs_record_send(record) != NGX_OK) {
+        if (ngx_recs_recording_send(recording) != NGX_OK) {
             break;
         }
 
         n++;
-        size += record->size;
+        size += recording->size;
     }
 
     if (n) {
@@ -393,27 +393,27 @@ ngx_recs_record_flush(ngx_event_t *ev)
  */
 
 static ngx_int_t
-ngx_recs_record_send(ngx_recs_record_t *record)
+ngx_recs_recording_send(ngx_recs_recording_t *recording)
 {
     ngx_int_t  rc;
 
-    record->refused = 0;
-    record->expiring = 0;
+    recording->refused = 0;
+    recording->expiring = 0;
 
-    rc = ngx_recs_record_send_ids(record);
+    rc = ngx_recs_recording_send_ids(recording);
 
     if (rc == NGX_OK) {
-        rc = ngx_recs_record_send_trim(record);
+        rc = ngx_recs_recording_send_trim(recording);
     }
 
-    if (record->pending == 0) {
+    if (recording->pending == 0) {
         return NGX_ERROR;
     }
 
-    record->again = (rc != NGX_OK);
+    recording->again = (rc != NGX_OK);
 
-    ngx_queue_remove(&record->queue);
-    ngx_queue_insert_tail(&record->recorder->sent, &record->queue);
+    ngx_queue_remove(&recording->queue);
+    ngx_queue_insert_tail(&recording->recorder->sent, &recording->queue);
 
     return NGX_OK;
 }
@@ -422,36 +422,36 @@ ngx_recs_record_send(ngx_recs_record_t *record)
 /* GT: what comes late takes back nothing that was shown since. */
 
 static ngx_int_t
-ngx_recs_record_send_ids(ngx_recs_record_t *record)
+ngx_recs_recording_send_ids(ngx_recs_recording_t *recording)
 {
-    u_char       buf[NGX_RECS_RECORD_SCORE];
+    u_char       buf[NGX_RECS_RECORDING_SCORE];
     ngx_int_t    rc;
     ngx_str_t   *args, *arg, score;
     ngx_uint_t   i;
 
-    args = ngx_alloc((3 + 2 * record->nids) * sizeof(ngx_str_t),
-                     record->recorder->log);
+    args = ngx_alloc((3 + 2 * recording->nids) * sizeof(ngx_str_t),
+                     recording->recorder->log);
     if (args == NULL) {
         return NGX_ERROR;
     }
 
     ngx_str_set(&args[0], "ZADD");
-    args[1] = record->key;
+    args[1] = recording->key;
     ngx_str_set(&args[2], "GT");
 
     score.data = buf;
-    score.len = ngx_recs_record_score(record, record->sec, buf);
+    score.len = ngx_recs_recording_score(recording, recording->sec, buf);
 
     arg = &args[3];
 
-    for (i = 0; i < record->nids; i++) {
+    for (i = 0; i < recording->nids; i++) {
         *arg++ = score;
-        arg->data = (u_char *) record->ids[i].data;
-        arg->len = record->ids[i].len;
+        arg->data = (u_char *) recording->ids[i].data;
+        arg->len = recording->ids[i].len;
         arg++;
     }
 
-    rc = ngx_recs_record_command(record, arg - args, args);
+    rc = ngx_recs_recording_command(recording, arg - args, args);
 
     ngx_free(args);
 
@@ -462,11 +462,11 @@ ngx_recs_record_send_ids(ngx_recs_record_t *record)
 /* The score of when it was shown, but in another second; returns its length. */
 
 static size_t
-ngx_recs_record_score(const ngx_recs_record_t *record, time_t sec,
+ngx_recs_recording_score(const ngx_recs_recording_t *recording, time_t sec,
     u_char *score)
 {
-    return ngx_sprintf(score, record->keep.unit_ms ? "%T%03M" : "%T.%03M", sec,
-                       record->msec)
+    return ngx_sprintf(score, recording->keep.unit_ms ? "%T%03M" : "%T.%03M", sec,
+                       recording->msec)
            - score;
 }
 
@@ -474,33 +474,33 @@ ngx_recs_record_score(const ngx_recs_record_t *record, time_t sec,
 /* What a set with the same within= still counts stays. */
 
 static ngx_int_t
-ngx_recs_record_send_trim(ngx_recs_record_t *record)
+ngx_recs_recording_send_trim(ngx_recs_recording_t *recording)
 {
-    u_char     number[NGX_RECS_RECORD_SCORE];
+    u_char     number[NGX_RECS_RECORDING_SCORE];
     ngx_str_t  args[4];
 
-    args[1] = record->key;
+    args[1] = recording->key;
     args[3].data = number;
 
-    if (record->keep.within) {
+    if (recording->keep.within) {
         ngx_str_set(&args[0], "ZREMRANGEBYSCORE");
         ngx_str_set(&args[2], "-inf");
-        args[3].len = ngx_recs_record_score(record,
-                                            record->sec - record->keep.within,
+        args[3].len = ngx_recs_recording_score(recording,
+                                            recording->sec - recording->keep.within,
                                             number);
 
-        if (ngx_recs_record_command(record, 4, args) != NGX_OK) {
+        if (ngx_recs_recording_command(recording, 4, args) != NGX_OK) {
             return NGX_ERROR;
         }
     }
 
-    if (record->keep.max) {
+    if (recording->keep.max) {
         ngx_str_set(&args[0], "ZREMRANGEBYRANK");
         ngx_str_set(&args[2], "0");
-        args[3].len = ngx_sprintf(number, "-%ui", record->keep.max + 1)
+        args[3].len = ngx_sprintf(number, "-%ui", recording->keep.max + 1)
                       - number;
 
-        if (ngx_recs_record_command(record, 4, args) != NGX_OK) {
+        if (ngx_recs_recording_command(recording, 4, args) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -515,43 +515,43 @@ ngx_recs_record_send_trim(ngx_recs_record_t *record)
  */
 
 static ngx_int_t
-ngx_recs_record_expire(ngx_recs_record_t *record)
+ngx_recs_recording_expire(ngx_recs_recording_t *recording)
 {
     u_char     number[NGX_INT64_LEN];
     ngx_str_t  args[3];
 
     ngx_str_set(&args[0], "EXPIRE");
-    args[1] = record->key;
+    args[1] = recording->key;
     args[2].data = number;
-    args[2].len = ngx_sprintf(number, "%T", record->keep.within + 1) - number;
+    args[2].len = ngx_sprintf(number, "%T", recording->keep.within + 1) - number;
 
-    record->expiring = 1;
+    recording->expiring = 1;
 
-    return ngx_recs_record_command(record, 3, args);
+    return ngx_recs_recording_command(recording, 3, args);
 }
 
 
 static ngx_int_t
-ngx_recs_record_command(ngx_recs_record_t *record, ngx_uint_t nargs,
+ngx_recs_recording_command(ngx_recs_recording_t *recording, ngx_uint_t nargs,
     const ngx_str_t *args)
 {
     ngx_recs_redis_query_t  *q;
 
-    q = &record->queries[record->pending];
+    q = &recording->queries[recording->pending];
 
     ngx_memzero(q, sizeof(ngx_recs_redis_query_t));
 
-    q->value = ngx_recs_record_value;
-    q->done = ngx_recs_record_done;
-    q->data = record;
+    q->value = ngx_recs_recording_value;
+    q->done = ngx_recs_recorder_done;
+    q->data = recording;
 
-    if (ngx_recs_redis_send(record->recorder->connection.conn, q, nargs, args)
+    if (ngx_recs_redis_send(recording->recorder->connection.conn, q, nargs, args)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    record->pending++;
+    recording->pending++;
 
     return NGX_OK;
 }
@@ -560,7 +560,7 @@ ngx_recs_record_command(ngx_recs_record_t *record, ngx_uint_t nargs,
 /* All are answered with a number. */
 
 static ngx_int_t
-ngx_recs_record_value(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v)
+ngx_recs_recording_value(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v)
 {
     return v->type == NGX_RECS_REDIS_INTEGER && v->depth == 0 ? NGX_OK
                                                               : NGX_ERROR;
@@ -568,75 +568,75 @@ ngx_recs_record_value(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v)
 
 
 static void
-ngx_recs_record_done(ngx_recs_redis_query_t *q, ngx_int_t rc, ngx_str_t *error)
+ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc, ngx_str_t *error)
 {
-    ngx_recs_record_t    *record;
+    ngx_recs_recording_t    *recording;
     ngx_recs_recorder_t  *recorder;
 
-    record = q->data;
-    recorder = record->recorder;
+    recording = q->data;
+    recorder = recording->recorder;
 
     if (rc == NGX_ABORT) {
         recorder->ready = 0;
-        record->again = 1;
+        recording->again = 1;
 
     } else {
         recorder->progress = 1;
     }
 
-    if (rc == NGX_ERROR && !record->refused) {
-        record->refused = 1;
-        ngx_recs_record_ill(recorder, error);
+    if (rc == NGX_ERROR && !recording->refused) {
+        recording->refused = 1;
+        ngx_recs_recorder_ill(recorder, error);
     }
 
-    if (--record->pending) {
+    if (--recording->pending) {
         return;
     }
 
-    if (record->keep.within && !record->expiring && !record->refused
-        && !record->again)
+    if (recording->keep.within && !recording->expiring && !recording->refused
+        && !recording->again)
     {
-        if (ngx_recs_record_expire(record) == NGX_OK) {
+        if (ngx_recs_recording_expire(recording) == NGX_OK) {
             return;
         }
 
-        record->again = 1;
+        recording->again = 1;
     }
 
-    ngx_recs_record_end(record);
+    ngx_recs_recorder_end(recording);
 }
 
 
 static void
-ngx_recs_record_end(ngx_recs_record_t *record)
+ngx_recs_recorder_end(ngx_recs_recording_t *recording)
 {
     ngx_recs_recorder_t  *recorder;
 
-    recorder = record->recorder;
+    recorder = recording->recorder;
 
-    if (record->again && recorder->ready) {
-        ngx_queue_remove(&record->queue);
-        ngx_queue_insert_head(&recorder->waiting, &record->queue);
+    if (recording->again && recorder->ready) {
+        ngx_queue_remove(&recording->queue);
+        ngx_queue_insert_head(&recorder->waiting, &recording->queue);
 
-    } else if (record->again && !ngx_recs_record_hopeless(record)) {
+    } else if (recording->again && !ngx_recs_recorder_hopeless(recording)) {
         /* it stays where it is until the connection stands */
         return;
 
     } else {
 
-        if (record->refused) {
+        if (recording->refused) {
             ngx_recs_count(recorder->counters->refused, 1);
 
         } else {
             ngx_recs_count(recorder->counters->responses, 1);
-            ngx_recs_count(recorder->counters->ids, record->nids);
+            ngx_recs_count(recorder->counters->ids, recording->nids);
         }
 
-        ngx_recs_record_free(record);
+        ngx_recs_recorder_free(recording);
     }
 
     if (ngx_queue_empty(&recorder->sent)) {
-        ngx_recs_record_well(recorder);
+        ngx_recs_recorder_well(recorder);
 
         if (!ngx_queue_empty(&recorder->waiting)) {
             ngx_post_event(&recorder->flush, &ngx_posted_events);
@@ -651,30 +651,30 @@ ngx_recs_record_end(ngx_recs_record_t *record)
  */
 
 static ngx_uint_t
-ngx_recs_record_hopeless(ngx_recs_record_t *record)
+ngx_recs_recorder_hopeless(ngx_recs_recording_t *recording)
 {
     ngx_recs_recorder_t  *recorder;
 
     static const ngx_str_t  lost =
         ngx_string("the connection is lost over a page again and again");
 
-    recorder = record->recorder;
+    recorder = recording->recorder;
 
-    if (ngx_queue_head(&recorder->sent) != &record->queue
-        || ++record->losses < NGX_RECS_RECORD_LOSSES)
+    if (ngx_queue_head(&recorder->sent) != &recording->queue
+        || ++recording->losses < NGX_RECS_RECORDING_LOSSES)
     {
         return 0;
     }
 
-    record->refused = 1;
-    ngx_recs_record_ill(recorder, &lost);
+    recording->refused = 1;
+    ngx_recs_recorder_ill(recorder, &lost);
 
     return 1;
 }
 
 
 static void
-ngx_recs_record_ill(ngx_recs_recorder_t *recorder, const ngx_str_t *error)
+ngx_recs_recorder_ill(ngx_recs_recorder_t *recorder, const ngx_str_t *error)
 {
     if (recorder->failed == 0) {
         ngx_log_error(NGX_LOG_ERR, recorder->log, 0,
@@ -687,10 +687,10 @@ ngx_recs_record_ill(ngx_recs_recorder_t *recorder, const ngx_str_t *error)
 
 
 static void
-ngx_recs_record_well(ngx_recs_recorder_t *recorder)
+ngx_recs_recorder_well(ngx_recs_recorder_t *recorder)
 {
     if (recorder->failed
-        && ngx_time() - recorder->failed >= NGX_RECS_RECORD_QUIET)
+        && ngx_time() - recorder->failed >= NGX_RECS_RECORDER_QUIET)
     {
         recorder->failed = 0;
 
@@ -716,7 +716,7 @@ ngx_recs_record_well(ngx_recs_recorder_t *recorder)
  */
 
 static void
-ngx_recs_record_linger(ngx_event_t *ev)
+ngx_recs_recorder_linger(ngx_event_t *ev)
 {
     ngx_recs_recorder_t  *recorder;
 
@@ -728,5 +728,5 @@ ngx_recs_record_linger(ngx_event_t *ev)
 
     recorder->progress = 0;
 
-    ngx_add_timer(&recorder->linger, NGX_RECS_RECORD_LINGER);
+    ngx_add_timer(&recorder->linger, NGX_RECS_RECORDER_LINGER);
 }

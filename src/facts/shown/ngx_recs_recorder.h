@@ -9,8 +9,8 @@
  */
 
 
-#ifndef NGX_RECS_RECORD_H
-#define NGX_RECS_RECORD_H
+#ifndef NGX_RECS_RECORDER_H
+#define NGX_RECS_RECORDER_H
 
 
 #include <ngx_config.h>
@@ -23,8 +23,8 @@
 
 /* What may wait, in each worker; the oldest give way. */
 
-#define NGX_RECS_RECORDS_MAX       4096
-#define NGX_RECS_RECORDS_SIZE_MAX  (8 * 1024 * 1024)    /* bytes */
+#define NGX_RECS_RECORDINGS_MAX       4096
+#define NGX_RECS_RECORDINGS_SIZE_MAX  (8 * 1024 * 1024)    /* bytes */
 
 
 /* Counters of all workers, in shared memory. */
@@ -51,9 +51,9 @@ typedef struct {
 
     ngx_recs_redis_private_t        connection;
     ngx_log_t                      *log;
-    ngx_queue_t                     waiting;    /* ngx_recs_record_t */
+    ngx_queue_t                     waiting;    /* ngx_recs_recording_t */
     ngx_queue_t                     sent;
-    ngx_uint_t                      nrecords;   /* in both */
+    ngx_uint_t                      nrecordings;   /* in both */
     size_t                          size;       /* bytes in both */
     ngx_event_t                     flush;      /* at the turn's end */
     ngx_event_t                     linger;     /* keeps a worker that is
@@ -89,8 +89,8 @@ void ngx_recs_recorder_exit_worker(ngx_recs_recorder_t *recorder);
  * be recorded is counted, and logged when that begins and ends.
  */
 
-void ngx_recs_record(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
+void ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep);
 
 
-#endif /* NGX_RECS_RECORD_H */
+#endif /* NGX_RECS_RECORDER_H */
