@@ -1,74 +1,34 @@
 
+/* The recorder's queue, its connection, and what it says in the log. */
+
+
 #include "ngx_recs_recorder.h"
 
 
 /* What leaves at once: few enough commands for a pipeline. */
 
 #define NGX_RECS_RECORDER_BATCH       256
-#define NGX_RECS_RECORDER_BATCH_SIZE  (1024 * 1024)       /* bytes */
+#define NGX_RECS_RECORDER_BATCH_SIZE  (1024 * 1024)     /* bytes */
 
-#define NGX_RECS_RECORDING_COMMANDS    3       /* that wait together */
+/* A recording over which so many connections were lost is the reason for it. */
 
-/* A record over which so many connections were lost is the reason for it. */
+#define NGX_RECS_RECORDER_LOSSES      5
 
-#define NGX_RECS_RECORDING_LOSSES      5
+/* Redis keeps an exiting worker as long as it confirms something in so long. */
 
-/* Bytes that a score takes: unix time, with three digits of a second. */
-
-#define NGX_RECS_RECORDING_SCORE       (NGX_TIME_T_LEN + sizeof(".000") - 1)
-
-/* Redis keeps an exiting worker as long as it confirms a record in so long. */
-
-#define NGX_RECS_RECORDER_LINGER      1000                /* ms */
+#define NGX_RECS_RECORDER_LINGER      1000              /* ms */
 
 /* Errors are logged again when there was none for so many seconds. */
 
 #define NGX_RECS_RECORDER_QUIET       10
 
 
-/* What one response showed: its memory holds the ids' bytes and the key's. */
-
-typedef struct {
-    ngx_queue_t              queue;
-    ngx_recs_recorder_t     *recorder;
-
-    ngx_str_t                key;
-    recs_str_t              *ids;
-    ngx_uint_t               nids;
-    size_t                   size;          /* bytes of all */
-    time_t                   sec;           /* when it was shown */
-    ngx_msec_t               msec;
-    ngx_recs_retention_t     keep;
-
-    ngx_recs_redis_query_t   queries[NGX_RECS_RECORDING_COMMANDS];
-    ngx_uint_t               pending;       /* replies that are awaited */
-    ngx_uint_t               losses;        /* of connections, over it */
-    unsigned                 expiring:1;    /* the last one is under way */
-    unsigned                 refused:1;
-    unsigned                 again:1;       /* some were lost */
-} ngx_recs_recording_t;
-
-
-static ngx_uint_t ngx_recs_recording_fits(const ngx_str_t *key,
-    const recs_str_t *ids, ngx_uint_t n);
-static ngx_recs_recording_t *ngx_recs_recording_create(ngx_recs_recorder_t *recorder,
-    const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n);
 static ngx_uint_t ngx_recs_recorder_room(ngx_recs_recorder_t *recorder,
     size_t size);
 static void ngx_recs_recorder_free(ngx_recs_recording_t *recording);
 static void ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder);
 static void ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection);
 static void ngx_recs_recorder_flush(ngx_event_t *ev);
-static ngx_int_t ngx_recs_recording_send(ngx_recs_recording_t *recording);
-static ngx_int_t ngx_recs_recording_send_ids(ngx_recs_recording_t *recording);
-static size_t ngx_recs_recording_score(const ngx_recs_recording_t *recording,
-    time_t sec, u_char *score);
-static ngx_int_t ngx_recs_recording_send_trim(ngx_recs_recording_t *recording);
-static ngx_int_t ngx_recs_recording_expire(ngx_recs_recording_t *recording);
-static ngx_int_t ngx_recs_recording_command(ngx_recs_recording_t *recording,
-    ngx_uint_t nargs, const ngx_str_t *args);
-static ngx_int_t ngx_recs_recording_value(ngx_recs_redis_query_t *q,
-    ngx_recs_redis_value_t *v);
 static void ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     ngx_str_t *error);
 static void ngx_recs_recorder_end(ngx_recs_recording_t *recording);
@@ -108,8 +68,8 @@ ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
 void
 ngx_recs_recorder_exit_worker(ngx_recs_recorder_t *recorder)
 {
-    ngx_uint_t          n;
-    ngx_queue_t        *q;
+    ngx_uint_t             n;
+    ngx_queue_t           *q;
     ngx_recs_recording_t  *recording;
 
     ngx_recs_redis_close_private(&recorder->connection);
@@ -139,7 +99,6 @@ void
 ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep)
 {
-    ngx_time_t         *tp;
     ngx_recs_recording_t  *recording;
 
     static const ngx_str_t  too_large =
@@ -151,18 +110,21 @@ ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
         return;
     }
 
-    recording = ngx_recs_recording_create(recorder, key, ids, n);
+    recording = NULL;
+
+    if (ngx_recs_recorder_room(recorder, ngx_recs_recording_size(key, ids, n)))
+    {
+        recording = ngx_recs_recording_create(key, ids, n, keep, recorder->log);
+    }
 
     if (recording == NULL) {
         ngx_recs_recorder_drop(recorder);
         return;
     }
 
-    tp = ngx_timeofday();
-
-    recording->sec = tp->sec;
-    recording->msec = tp->msec;
-    recording->keep = *keep;
+    recording->connection = &recorder->connection;
+    recording->done = ngx_recs_recorder_done;
+    recording->data = recorder;
 
     ngx_queue_insert_tail(&recorder->waiting, &recording->queue);
     recorder->nrecordings++;
@@ -179,76 +141,6 @@ ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
 }
 
 
-/* What can't leave would hold up all that comes after it. */
-
-static ngx_uint_t
-ngx_recs_recording_fits(const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n)
-{
-    size_t      bytes;
-    ngx_uint_t  i;
-
-    /* names of commands, and numbers in the others than ZADD */
-
-    bytes = NGX_RECS_RECORDING_COMMANDS * (key->len + 64);
-
-    for (i = 0; i < n; i++) {
-        bytes += NGX_TIME_T_LEN + sizeof(".000") - 1 + ids[i].len;
-    }
-
-    return ngx_recs_redis_fits(NGX_RECS_RECORDING_COMMANDS, 3 + 2 * n + 4 + 4,
-                               bytes);
-}
-
-
-/* NULL: there is no room for it, or no memory. */
-
-static ngx_recs_recording_t *
-ngx_recs_recording_create(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
-    const recs_str_t *ids, ngx_uint_t n)
-{
-    size_t              size;
-    u_char             *p;
-    ngx_uint_t          i;
-    ngx_recs_recording_t  *recording;
-
-    size = sizeof(ngx_recs_recording_t) + n * sizeof(recs_str_t) + key->len;
-
-    for (i = 0; i < n; i++) {
-        size += ids[i].len;
-    }
-
-    if (!ngx_recs_recorder_room(recorder, size)) {
-        return NULL;
-    }
-
-    recording = ngx_alloc(size, recorder->log);
-    if (recording == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(recording, sizeof(ngx_recs_recording_t));
-
-    recording->recorder = recorder;
-    recording->size = size;
-    recording->ids = (recs_str_t *) (recording + 1);
-    recording->nids = n;
-
-    p = (u_char *) (recording->ids + n);
-
-    for (i = 0; i < n; i++) {
-        recording->ids[i].data = p;
-        recording->ids[i].len = ids[i].len;
-        p = ngx_cpymem(p, ids[i].data, ids[i].len);
-    }
-
-    recording->key.data = p;
-    recording->key.len = key->len;
-    ngx_memcpy(p, key->data, key->len);
-
-    return recording;
-}
-
-
 /*
  * The oldest give way: what was shown last matters most.  Those under way
  * can't.
@@ -257,7 +149,7 @@ ngx_recs_recording_create(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
 static ngx_uint_t
 ngx_recs_recorder_room(ngx_recs_recorder_t *recorder, size_t size)
 {
-    ngx_queue_t        *q;
+    ngx_queue_t           *q;
     ngx_recs_recording_t  *recording;
 
     if (size > NGX_RECS_RECORDINGS_SIZE_MAX) {
@@ -287,7 +179,7 @@ ngx_recs_recorder_free(ngx_recs_recording_t *recording)
 {
     ngx_recs_recorder_t  *recorder;
 
-    recorder = recording->recorder;
+    recorder = recording->data;
 
     ngx_queue_remove(&recording->queue);
     recorder->nrecordings--;
@@ -323,9 +215,9 @@ ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder)
 static void
 ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection)
 {
-    ngx_queue_t          *q, *prev;
-    ngx_recs_recording_t    *recording;
-    ngx_recs_recorder_t  *recorder;
+    ngx_queue_t           *q, *prev;
+    ngx_recs_recording_t  *recording;
+    ngx_recs_recorder_t   *recorder;
 
     recorder = connection->data;
     recorder->ready = 1;
@@ -352,11 +244,11 @@ ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection)
 static void
 ngx_recs_recorder_flush(ngx_event_t *ev)
 {
-    size_t                size;
-    ngx_uint_t            n;
-    ngx_queue_t          *q;
-    ngx_recs_recording_t    *recording;
-    ngx_recs_recorder_t  *recorder;
+    size_t                 size;
+    ngx_uint_t             n;
+    ngx_queue_t           *q;
+    ngx_recs_recording_t  *recording;
+    ngx_recs_recorder_t   *recorder;
 
     recorder = ev->data;
 
@@ -377,6 +269,9 @@ ngx_recs_recorder_flush(ngx_event_t *ev)
             break;
         }
 
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&recorder->sent, q);
+
         n++;
         size += recording->size;
     }
@@ -387,194 +282,15 @@ ngx_recs_recorder_flush(ngx_event_t *ev)
 }
 
 
-/*
- * NGX_OK: a reply will come.  NGX_ERROR: the connection takes no more, it waits
- * on.
- */
-
-static ngx_int_t
-ngx_recs_recording_send(ngx_recs_recording_t *recording)
-{
-    ngx_int_t  rc;
-
-    recording->refused = 0;
-    recording->expiring = 0;
-
-    rc = ngx_recs_recording_send_ids(recording);
-
-    if (rc == NGX_OK) {
-        rc = ngx_recs_recording_send_trim(recording);
-    }
-
-    if (recording->pending == 0) {
-        return NGX_ERROR;
-    }
-
-    recording->again = (rc != NGX_OK);
-
-    ngx_queue_remove(&recording->queue);
-    ngx_queue_insert_tail(&recording->recorder->sent, &recording->queue);
-
-    return NGX_OK;
-}
-
-
-/* GT: what comes late takes back nothing that was shown since. */
-
-static ngx_int_t
-ngx_recs_recording_send_ids(ngx_recs_recording_t *recording)
-{
-    u_char       buf[NGX_RECS_RECORDING_SCORE];
-    ngx_int_t    rc;
-    ngx_str_t   *args, *arg, score;
-    ngx_uint_t   i;
-
-    args = ngx_alloc((3 + 2 * recording->nids) * sizeof(ngx_str_t),
-                     recording->recorder->log);
-    if (args == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_str_set(&args[0], "ZADD");
-    args[1] = recording->key;
-    ngx_str_set(&args[2], "GT");
-
-    score.data = buf;
-    score.len = ngx_recs_recording_score(recording, recording->sec, buf);
-
-    arg = &args[3];
-
-    for (i = 0; i < recording->nids; i++) {
-        *arg++ = score;
-        arg->data = (u_char *) recording->ids[i].data;
-        arg->len = recording->ids[i].len;
-        arg++;
-    }
-
-    rc = ngx_recs_recording_command(recording, arg - args, args);
-
-    ngx_free(args);
-
-    return rc;
-}
-
-
-/* The score of when it was shown, but in another second; returns its length. */
-
-static size_t
-ngx_recs_recording_score(const ngx_recs_recording_t *recording, time_t sec,
-    u_char *score)
-{
-    return ngx_sprintf(score, recording->keep.unit_ms ? "%T%03M" : "%T.%03M", sec,
-                       recording->msec)
-           - score;
-}
-
-
-/* What a set with the same within= still counts stays. */
-
-static ngx_int_t
-ngx_recs_recording_send_trim(ngx_recs_recording_t *recording)
-{
-    u_char     number[NGX_RECS_RECORDING_SCORE];
-    ngx_str_t  args[4];
-
-    args[1] = recording->key;
-    args[3].data = number;
-
-    if (recording->keep.within) {
-        ngx_str_set(&args[0], "ZREMRANGEBYSCORE");
-        ngx_str_set(&args[2], "-inf");
-        args[3].len = ngx_recs_recording_score(recording,
-                                            recording->sec - recording->keep.within,
-                                            number);
-
-        if (ngx_recs_recording_command(recording, 4, args) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (recording->keep.max) {
-        ngx_str_set(&args[0], "ZREMRANGEBYRANK");
-        ngx_str_set(&args[2], "0");
-        args[3].len = ngx_sprintf(number, "-%ui", recording->keep.max + 1)
-                      - number;
-
-        if (ngx_recs_recording_command(recording, 4, args) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Only when the ids were added: what else may stand at that key, by a mistake
- * in a configuration, must not go.  A second longer, as scores have fractions.
- */
-
-static ngx_int_t
-ngx_recs_recording_expire(ngx_recs_recording_t *recording)
-{
-    u_char     number[NGX_INT64_LEN];
-    ngx_str_t  args[3];
-
-    ngx_str_set(&args[0], "EXPIRE");
-    args[1] = recording->key;
-    args[2].data = number;
-    args[2].len = ngx_sprintf(number, "%T", recording->keep.within + 1) - number;
-
-    recording->expiring = 1;
-
-    return ngx_recs_recording_command(recording, 3, args);
-}
-
-
-static ngx_int_t
-ngx_recs_recording_command(ngx_recs_recording_t *recording, ngx_uint_t nargs,
-    const ngx_str_t *args)
-{
-    ngx_recs_redis_query_t  *q;
-
-    q = &recording->queries[recording->pending];
-
-    ngx_memzero(q, sizeof(ngx_recs_redis_query_t));
-
-    q->value = ngx_recs_recording_value;
-    q->done = ngx_recs_recorder_done;
-    q->data = recording;
-
-    if (ngx_recs_redis_send(recording->recorder->connection.conn, q, nargs, args)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    recording->pending++;
-
-    return NGX_OK;
-}
-
-
-/* All are answered with a number. */
-
-static ngx_int_t
-ngx_recs_recording_value(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v)
-{
-    return v->type == NGX_RECS_REDIS_INTEGER && v->depth == 0 ? NGX_OK
-                                                              : NGX_ERROR;
-}
-
-
 static void
-ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc, ngx_str_t *error)
+ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
+    ngx_str_t *error)
 {
-    ngx_recs_recording_t    *recording;
-    ngx_recs_recorder_t  *recorder;
+    ngx_recs_recording_t  *recording;
+    ngx_recs_recorder_t   *recorder;
 
     recording = q->data;
-    recorder = recording->recorder;
+    recorder = recording->data;
 
     if (rc == NGX_ABORT) {
         recorder->ready = 0;
@@ -612,7 +328,7 @@ ngx_recs_recorder_end(ngx_recs_recording_t *recording)
 {
     ngx_recs_recorder_t  *recorder;
 
-    recorder = recording->recorder;
+    recorder = recording->data;
 
     if (recording->again && recorder->ready) {
         ngx_queue_remove(&recording->queue);
@@ -658,10 +374,10 @@ ngx_recs_recorder_hopeless(ngx_recs_recording_t *recording)
     static const ngx_str_t  lost =
         ngx_string("the connection is lost over a page again and again");
 
-    recorder = recording->recorder;
+    recorder = recording->data;
 
     if (ngx_queue_head(&recorder->sent) != &recording->queue
-        || ++recording->losses < NGX_RECS_RECORDING_LOSSES)
+        || ++recording->losses < NGX_RECS_RECORDER_LOSSES)
     {
         return 0;
     }

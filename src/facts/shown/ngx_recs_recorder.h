@@ -16,9 +16,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_recs_recording.h"
 #include "ngx_recs_redis.h"
 #include "ngx_recs_zone.h"
-#include "recs_base.h"
 
 
 /* What may wait, in each worker; the oldest give way. */
@@ -41,7 +41,7 @@ typedef struct {
 } ngx_recs_recorder_counters_t;
 
 
-/* A worker's records for one Redis. */
+/* A worker's recorder, for one Redis. */
 
 typedef struct {
     ngx_recs_redis_t               *redis;      /* NULL: not in use */
@@ -53,7 +53,7 @@ typedef struct {
     ngx_log_t                      *log;
     ngx_queue_t                     waiting;    /* ngx_recs_recording_t */
     ngx_queue_t                     sent;
-    ngx_uint_t                      nrecordings;   /* in both */
+    ngx_uint_t                      nrecordings;    /* in both */
     size_t                          size;       /* bytes in both */
     ngx_event_t                     flush;      /* at the turn's end */
     ngx_event_t                     linger;     /* keeps a worker that is
@@ -65,17 +65,6 @@ typedef struct {
     time_t                          failed;     /* when Redis last answered with
                                                    an error; 0: it is well */
 } ngx_recs_recorder_t;
-
-
-/* How it is recorded. */
-
-typedef struct {
-    time_t                          within;     /* s: older ids go, and the key
-                                                   when none is left; 0: stay */
-    ngx_uint_t                      unit_ms;    /* scores are ms, else s */
-    ngx_uint_t                      max;        /* the newest that stay; 0: all
-                                                   do */
-} ngx_recs_retention_t;
 
 
 /* In init_process and exit_process, if it is in use. */
