@@ -14,7 +14,7 @@ use Test::More;
 
 my @documents = qw(
     filtering.md caching.md users.md messagepack.md replicas.md snapshots.md
-    exploration.md failures.md variables-and-headers.md
+    exploration.md failures.md variables-and-headers.md directives.md
 );
 
 my $t = Recs::Test->new;
@@ -47,6 +47,9 @@ sub serve {
     $http = "recs_redis main { server %%REDIS_TCP%%; }\n$http"
         if $http !~ /^recs_redis main/m;
 
+    $http = "recs_lookup_timeout 1s;\n$http"
+        if $http !~ /^recs_lookup_timeout/m;
+
     $nginx->quit if $nginx;
     $nginx = $t->nginx(<<"END");
 default_type application/json;
@@ -55,8 +58,6 @@ types {
     application/msgpack msgpack;
     text/plain txt;
 }
-recs_lookup_timeout 1s;
-
 $http
 
 server {
