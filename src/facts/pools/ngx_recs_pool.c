@@ -1,5 +1,9 @@
 
-/* A worker's part of a pool: its items, and what all share. */
+/*
+ * A worker's part of a pool: it notices other entries in shared memory, and
+ * builds its items of them, in turns.  Here, too, is how shared memory is read
+ * and written.
+ */
 
 
 #include "ngx_recs_pool.h"
@@ -50,7 +54,7 @@ static ngx_uint_t ngx_recs_pool_same(const ngx_recs_pool_copy_t *copy,
     const ngx_recs_pool_entries_t *entries);
 
 
-/* Its block is named after all that the entries depend on. */
+/* The pool's block is named after all that the entries depend on. */
 
 void
 ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
@@ -186,7 +190,7 @@ ngx_recs_pool_watch(ngx_event_t *ev)
 }
 
 
-/* If there are other entries than those of the items, begins to build. */
+/* Begins to build, if there are other entries than those of the items. */
 
 static void
 ngx_recs_pool_begin(ngx_recs_pool_t *pool, ngx_log_t *log)
@@ -217,7 +221,10 @@ ngx_recs_pool_begin(ngx_recs_pool_t *pool, ngx_log_t *log)
 }
 
 
-/* The same bytes again (as others read them, too, with the configuration). */
+/*
+ * Are the entries in shared memory those of the items?  They are if the leader
+ * read the same file as the configuration did.
+ */
 
 static ngx_uint_t
 ngx_recs_pool_unchanged(ngx_recs_pool_t *pool)
@@ -286,7 +293,7 @@ failed:
 }
 
 
-/* Of items->entries, which are there. */
+/* Begins to build of items->entries, which are there. */
 
 static ngx_int_t
 ngx_recs_pool_build_open(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)

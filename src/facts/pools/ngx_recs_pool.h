@@ -131,7 +131,10 @@ typedef struct {
 } ngx_recs_pool_t;
 
 
-/* In the zone's init.  What is missing the zone knows. */
+/*
+ * In the zone's init.  Where memory is missing the zone keeps count of it, and
+ * ngx_recs_zone_check() ends the start.
+ */
 
 void ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone);
 

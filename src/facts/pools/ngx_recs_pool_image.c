@@ -1,5 +1,8 @@
 
-/* A pool's image: written from shared memory, and read into it. */
+/*
+ * A pool's image is written from shared memory and read into it, a piece at a
+ * time.
+ */
 
 
 #include "ngx_recs_pool_image.h"
@@ -43,7 +46,10 @@ static const ngx_recs_image_kind_t  ngx_recs_pool_image = {
 };
 
 
-/* What is read at weight= and category= isn't in it. */
+/*
+ * The image holds whole objects: it is of the same pool wherever in them weight
+ * and category are read.
+ */
 
 ngx_recs_pool_image_t *
 ngx_recs_pool_image_init(ngx_recs_pool_t *pool, ngx_cycle_t *cycle)

@@ -214,7 +214,7 @@ ngx_recs_pool_leader_open_file(ngx_recs_pool_t *pool)
 }
 
 
-/* The file is that of the contents; in between it was another, or gone. */
+/* The file is again that of the contents; meanwhile it was another, or gone. */
 
 static void
 ngx_recs_pool_leader_file_again(ngx_recs_pool_t *pool)

@@ -166,7 +166,10 @@ ngx_recs_pool_redis_cursor(ngx_recs_pool_draft_t *draft,
 }
 
 
-/* Some may come twice, and some can't be used: twice the size is too much. */
+/*
+ * Some entries may come twice, and some can't be used: only twice the pool's
+ * size is surely too much.
+ */
 
 static ngx_int_t
 ngx_recs_pool_redis_copy_value(ngx_recs_pool_t *pool, const ngx_str_t *from,

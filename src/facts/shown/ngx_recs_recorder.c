@@ -99,6 +99,7 @@ void
 ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep)
 {
+    size_t                 size;
     ngx_recs_recording_t  *recording;
 
     static const ngx_str_t  too_large =
@@ -110,12 +111,12 @@ ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
         return;
     }
 
-    recording = NULL;
+    size = ngx_recs_recording_size(key, ids, n);
 
-    if (ngx_recs_recorder_room(recorder, ngx_recs_recording_size(key, ids, n)))
-    {
-        recording = ngx_recs_recording_create(key, ids, n, keep, recorder->log);
-    }
+    recording = ngx_recs_recorder_room(recorder, size)
+                ? ngx_recs_recording_create(size, key, ids, n, keep,
+                                            recorder->log)
+                : NULL;
 
     if (recording == NULL) {
         ngx_recs_recorder_drop(recorder);

@@ -58,16 +58,14 @@ ngx_recs_recording_size(const ngx_str_t *key, const recs_str_t *ids,
 
 
 ngx_recs_recording_t *
-ngx_recs_recording_create(const ngx_str_t *key, const recs_str_t *ids,
-    ngx_uint_t n, const ngx_recs_retention_t *keep, ngx_log_t *log)
+ngx_recs_recording_create(size_t size, const ngx_str_t *key,
+    const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep,
+    ngx_log_t *log)
 {
-    size_t                 size;
     u_char                *p;
     ngx_uint_t             i;
     ngx_time_t            *tp;
     ngx_recs_recording_t  *recording;
-
-    size = ngx_recs_recording_size(key, ids, n);
 
     recording = ngx_alloc(size, log);
     if (recording == NULL) {

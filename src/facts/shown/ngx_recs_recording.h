@@ -82,13 +82,13 @@ size_t ngx_recs_recording_size(const ngx_str_t *key, const recs_str_t *ids,
     ngx_uint_t n);
 
 /*
- * They were shown now.  All is copied; ngx_free() frees it.  NULL: out of
- * memory.
+ * The ids were shown now; size is what ngx_recs_recording_size() says.  All is
+ * copied; ngx_free() frees it.  NULL: out of memory.
  */
 
-ngx_recs_recording_t *ngx_recs_recording_create(const ngx_str_t *key,
-    const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep,
-    ngx_log_t *log);
+ngx_recs_recording_t *ngx_recs_recording_create(size_t size,
+    const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n,
+    const ngx_recs_retention_t *keep, ngx_log_t *log);
 
 /*
  * Sends all but EXPIRE.  NGX_OK: a reply will come; again says that not all

@@ -1,4 +1,10 @@
 
+/*
+ * Two lines of hashes for each item, beside each hash the counts of its last
+ * steps.
+ */
+
+
 #include "recs_cap.h"
 #include "recs_hash.h"
 
@@ -205,7 +211,7 @@ recs_cap_line(const recs_cap_t *cap, uint64_t hash, unsigned which)
 }
 
 
-/* How often the entry's item was shown in the window that ends with step. */
+/* Returns how often the entry's item was shown in the window ending at step. */
 
 static uint64_t
 recs_cap_shown(const recs_cap_line_t *line, unsigned entry, uint64_t step)
@@ -253,7 +259,7 @@ recs_cap_find(recs_cap_t *cap, uint64_t hash, uint64_t **steps)
 }
 
 
-/* An entry that the item could have, in the emptier line: 1, or 0: none. */
+/* Finds an entry for the item in the emptier line: 1; 0: there is none. */
 
 static int
 recs_cap_place(const recs_cap_t *cap, uint64_t hash, uint64_t step,
@@ -300,7 +306,7 @@ recs_cap_free(const recs_cap_line_t *line, uint64_t step, unsigned *entry)
 }
 
 
-/* Once more in that step, or in a later one if a clock is ahead by a round. */
+/* Counts once more in that step, or in a later one if a clock is ahead. */
 
 static void
 recs_cap_add(uint64_t *word, uint64_t step)

@@ -1,4 +1,7 @@
 
+/* Checks the fields of a descriptor, in the order of the refusals. */
+
+
 #include "ngx_recs_descriptor.h"
 
 #include "ngx_recs_mem.h"

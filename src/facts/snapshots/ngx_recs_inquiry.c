@@ -1,4 +1,10 @@
 
+/*
+ * The questions of the three steps, and what reads their replies into what
+ * "said" of the verdict holds.
+ */
+
+
 #include "ngx_recs_inquiry.h"
 
 #include "ngx_recs_move.h"
@@ -149,7 +155,10 @@ ngx_recs_inquiry_version(ngx_recs_inquiry_t *inquiry)
 }
 
 
-/* Of these three, for certain; and so many others that are to be remembered. */
+/*
+ * Were these three rolled back?  And which others were, of which some are
+ * remembered?
+ */
 
 static void
 ngx_recs_inquiry_ask_rolled_back(ngx_recs_inquiry_t *inquiry, u_char *buf)
@@ -224,7 +233,7 @@ ngx_recs_inquiry_keep_page(ngx_recs_inquiry_t *inquiry, ngx_str_t *page)
 }
 
 
-/* It isn't asked for again while this version is active. */
+/* The page isn't asked for again while this version is active. */
 
 static void
 ngx_recs_inquiry_skip_page(ngx_recs_inquiry_t *inquiry, const ngx_str_t *why)
@@ -272,7 +281,7 @@ ngx_recs_inquiry_get(ngx_recs_inquiry_t *inquiry, const ngx_str_t *key,
 }
 
 
-/* Without a connection, as if it had been lost. */
+/* Without a connection the query ends as if that had been lost. */
 
 static void
 ngx_recs_inquiry_send(ngx_recs_inquiry_t *inquiry, ngx_uint_t n,
@@ -294,7 +303,7 @@ ngx_recs_inquiry_send(ngx_recs_inquiry_t *inquiry, ngx_uint_t n,
 }
 
 
-/* What couldn't be sent at all ends at once. */
+/* A step of which nothing could be sent ends at once. */
 
 static void
 ngx_recs_inquiry_asked(ngx_recs_inquiry_t *inquiry)
@@ -345,7 +354,10 @@ ngx_recs_inquiry_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
 }
 
 
-/* Without the history and the marks of others it goes on, knowing less. */
+/*
+ * Without the history, or the marks of other versions, the look goes on and
+ * knows less.
+ */
 
 static void
 ngx_recs_inquiry_failed(ngx_recs_inquiry_t *inquiry,

@@ -65,6 +65,8 @@ struct ngx_recs_inquiry_s {
 };
 
 
+/* In init_process, once. */
+
 void ngx_recs_inquiry_init(ngx_recs_inquiry_t *inquiry);
 
 /* Nobody waits any more: it is idle, and its handler won't be called. */

@@ -1,4 +1,7 @@
 
+/* Reads an entry of a history, which is a JSON object. */
+
+
 #include "ngx_recs_move.h"
 
 #include "recs_json.h"
@@ -73,7 +76,7 @@ ngx_recs_move_member(ngx_recs_move_t *move, const recs_value_t *key,
 }
 
 
-/* Unix seconds, with a fraction: ms.  0: it is no such time. */
+/* Reads unix seconds with a fraction; returns ms, 0 if it is no such time. */
 
 static uint64_t
 ngx_recs_move_time(const recs_str_t *text)

@@ -20,7 +20,7 @@ typedef struct {
 } ngx_recs_move_t;
 
 
-/* entry is JSON, see docs/publishing.md.  What can't be read of it is empty. */
+/* Reads an entry (JSON).  Members that can't be read leave *move zero there. */
 
 void ngx_recs_move_read(ngx_recs_move_t *move, const ngx_str_t *entry);
 

@@ -1,5 +1,5 @@
 
-/* Versions that were left: a ring for each way of leaving. */
+/* Versions that were left are kept in a ring for each way of leaving. */
 
 
 #include "ngx_recs_past.h"
@@ -58,7 +58,7 @@ ngx_recs_past_add(ngx_recs_past_t *past, ngx_recs_past_e kind,
 }
 
 
-/* In the order in which the places are taken. */
+/* Finds the first free place, in the order in which places are taken. */
 
 static ngx_recs_past_version_t *
 ngx_recs_past_free(ngx_recs_past_ring_t *ring)

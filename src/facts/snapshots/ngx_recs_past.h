@@ -52,7 +52,10 @@ typedef struct {
 } ngx_recs_past_t;
 
 
-/* NULL: it isn't remembered.  channel is of no account for one kind. */
+/*
+ * NULL: it isn't remembered.  The channel is of no account for what was rolled
+ * back.
+ */
 
 ngx_recs_past_version_t *ngx_recs_past_find(ngx_recs_past_t *past,
     ngx_recs_past_e kind, const ngx_str_t *channel,
@@ -66,7 +69,7 @@ ngx_recs_past_version_t *ngx_recs_past_find(ngx_recs_past_t *past,
 ngx_uint_t ngx_recs_past_add(ngx_recs_past_t *past, ngx_recs_past_e kind,
     const ngx_str_t *channel, const ngx_recs_text_t *version, uint64_t moved);
 
-/* True: it was remembered. */
+/* The version may return.  True: it was remembered. */
 
 ngx_uint_t ngx_recs_past_forget(ngx_recs_past_t *past, ngx_recs_past_e kind,
     const ngx_str_t *channel, const ngx_recs_text_t *version);

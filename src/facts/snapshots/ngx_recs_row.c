@@ -1,4 +1,11 @@
 
+/*
+ * A row is read in one or two round trips: first the user's own; if he has
+ * none, that of the version before and the default page.  What Redis does not
+ * tell, the default page in shared memory stands in for.
+ */
+
+
 #include "ngx_recs_row.h"
 
 
@@ -77,7 +84,7 @@ ngx_recs_row_read(ngx_recs_row_t *row)
 }
 
 
-/* A name that has no row, whatever is in Redis. */
+/* Does the user have no row, whatever is in Redis? */
 
 static ngx_uint_t
 ngx_recs_row_nobody(const ngx_str_t *user)
@@ -107,7 +114,7 @@ ngx_recs_row_ask_user(ngx_recs_row_t *row)
 }
 
 
-/* The default page goes along: it must not take a third round trip. */
+/* The default page is asked for, too: it must not take a third round trip. */
 
 static ngx_int_t
 ngx_recs_row_ask_previous(ngx_recs_row_t *row)
@@ -163,7 +170,7 @@ ngx_recs_row_default(ngx_recs_row_t *row)
 }
 
 
-/* When all that was asked has its reply, or none. */
+/* Goes on when all that was asked has its reply, or will have none. */
 
 static ngx_int_t
 ngx_recs_row_next(ngx_recs_row_t *row)
@@ -271,7 +278,7 @@ ngx_recs_row_settle(ngx_recs_row_t *row, ngx_recs_row_source_e source,
 }
 
 
-/* Could it be otherwise if Redis had what it had? */
+/* Could the answer be another one if Redis had lost nothing? */
 
 static ngx_uint_t
 ngx_recs_row_doubted(ngx_recs_row_t *row, ngx_recs_row_source_e source,
@@ -288,8 +295,8 @@ ngx_recs_row_doubted(ngx_recs_row_t *row, ngx_recs_row_source_e source,
 
 
 /*
- * Redis has lost what it had, the rows with it perhaps: that he has none is not
- * known.  The default page may still be there.
+ * Redis has lost what it had, and the rows may be among it: nobody knows that
+ * the user has none.  The default page may still be there.
  */
 
 static ngx_int_t
@@ -310,7 +317,7 @@ ngx_recs_row_lost(ngx_recs_row_t *row, const ngx_recs_row_reply_t *reply)
 }
 
 
-/* What shared memory holds, of whichever version. */
+/* Answers with what shared memory holds, of whichever version. */
 
 static ngx_int_t
 ngx_recs_row_kept(ngx_recs_row_t *row)
@@ -386,7 +393,7 @@ ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
 }
 
 
-/* PREFIX:VERSION:u:USER */
+/* The key is PREFIX:VERSION:u:USER, in the row's pool. */
 
 static ngx_int_t
 ngx_recs_row_key(ngx_recs_row_t *row, const ngx_recs_descriptor_t *of,

@@ -1,5 +1,8 @@
 
-/* A channel in shared memory, as all workers read it. */
+/*
+ * Channels of snapshots in shared memory: all workers read copies of them
+ * without a lock, the leader writes.
+ */
 
 
 #include "ngx_recs_snapshot.h"

@@ -121,7 +121,7 @@ typedef struct ngx_recs_snapshots_image_s  ngx_recs_snapshots_image_t;
 typedef struct {
     ngx_str_t                    name;
     ngx_recs_channel_shared_t   *shared;
-    ngx_recs_inquiry_t          *inquiry;   /* the leader's */
+    ngx_recs_inquiry_t          *inquiry;   /* the leader's, of this channel */
 } ngx_recs_channel_t;
 
 
@@ -163,11 +163,14 @@ typedef struct {
                                                "active" */
     ngx_recs_descriptor_t     active;
     ngx_recs_descriptor_t     previous;     /* version.len 0: none; valid now */
-    ngx_uint_t                lost;         /* as its state has it */
+    ngx_uint_t                lost;         /* as in the channel's state */
 } ngx_recs_snapshot_t;
 
 
-/* In the zone's init.  What is missing the zone knows. */
+/*
+ * In the zone's init.  Where memory is missing the zone keeps count of it, and
+ * ngx_recs_zone_check() ends the start.
+ */
 
 void ngx_recs_snapshots_init_zone(ngx_recs_snapshots_t *ss,
     ngx_recs_zone_t *zone);
@@ -205,8 +208,9 @@ ngx_uint_t ngx_recs_channel_state(ngx_recs_channel_t *channel,
     ngx_recs_channel_state_t *state);
 
 /*
- * The leader's, under its lock.  A state, or a default page of at most
- * NGX_RECS_DEFAULT_MAX bytes, takes the place of the one before.
+ * The leader publishes a state, or keeps a default page of at most
+ * NGX_RECS_DEFAULT_MAX bytes, in place of the one before.  The caller holds
+ * ngx_recs_leader_lock().
  */
 
 void ngx_recs_channel_publish(ngx_recs_channel_t *channel,
@@ -214,7 +218,7 @@ void ngx_recs_channel_publish(ngx_recs_channel_t *channel,
 void ngx_recs_channel_keep(ngx_recs_channel_t *channel,
     const ngx_recs_descriptor_t *of, const ngx_str_t *page);
 
-/* The size of the default page that is kept, and whose it is; 0: none. */
+/* Bytes of the default page that is kept, and the version it is of; 0: none. */
 
 size_t ngx_recs_channel_default(ngx_recs_channel_t *channel,
     ngx_recs_text_t *version);

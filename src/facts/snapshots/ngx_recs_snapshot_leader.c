@@ -163,7 +163,7 @@ ngx_recs_snapshot_leader_ready(ngx_recs_redis_private_t *events)
 }
 
 
-/* Whatever it says: something changed. */
+/* A message says that something changed, whatever is in it. */
 
 static void
 ngx_recs_snapshot_leader_message(ngx_recs_redis_private_t *events,
@@ -205,7 +205,7 @@ ngx_recs_snapshot_leader_look(ngx_recs_inquiry_t *inquiry)
 }
 
 
-/* The end of a step. */
+/* A step has ended. */
 
 static void
 ngx_recs_snapshot_leader_next(ngx_recs_inquiry_t *inquiry, ngx_int_t rc)

@@ -1,5 +1,8 @@
 
-/* A snapshot's image: written from shared memory, and read into it. */
+/*
+ * The image of snapshots is written from shared memory, a channel at a time,
+ * and read into it as a whole.
+ */
 
 
 #include "ngx_recs_snapshots_image.h"
@@ -90,7 +93,7 @@ ngx_recs_snapshots_changed(ngx_recs_snapshots_t *ss)
 }
 
 
-/* What Redis hasn't told isn't written. */
+/* What came of an image, and not of Redis, isn't written again. */
 
 static ngx_uint_t
 ngx_recs_snapshots_image_ready(void *data)
@@ -141,7 +144,7 @@ ngx_recs_snapshots_image_begin(void *data)
 }
 
 
-/* A channel. */
+/* A piece is a channel. */
 
 static ngx_int_t
 ngx_recs_snapshots_image_piece(void *data)
@@ -176,7 +179,7 @@ ngx_recs_snapshots_image_piece(void *data)
 }
 
 
-/* A copy that is whole, with the page in si->page. */
+/* Takes a whole copy of a channel; its default page is put into si->page. */
 
 static ngx_int_t
 ngx_recs_channel_image_take(ngx_recs_snapshots_image_t *si,
@@ -334,7 +337,7 @@ ngx_recs_snapshots_image_size(const ngx_recs_snapshots_image_head_t *head,
 }
 
 
-/* NULL: so many channels, and nothing else. */
+/* NULL: the bytes are n channels and nothing else. */
 
 static const char *
 ngx_recs_snapshots_image_check(const u_char *p, const u_char *end,

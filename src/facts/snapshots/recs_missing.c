@@ -1,4 +1,7 @@
 
+/* A window of users is compared with the usual share, which follows slowly. */
+
+
 #include "recs_missing.h"
 
 
