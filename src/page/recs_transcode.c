@@ -37,8 +37,7 @@ static const char *recs_transcode_integer(recs_transcode_t *t,
 static const char *recs_transcode_number(recs_transcode_t *t,
     const recs_value_t *v);
 static void recs_transcode_float(recs_transcode_t *t, const recs_value_t *v);
-static const char *recs_transcode_binary(recs_transcode_t *t,
-    const recs_value_t *v);
+static void recs_transcode_binary(recs_transcode_t *t, const recs_value_t *v);
 static const char *recs_transcode_extension(recs_transcode_t *t,
     const recs_value_t *v);
 static int recs_transcode_timestamp(recs_transcode_t *t,
@@ -116,7 +115,8 @@ recs_transcode_value(recs_transcode_t *t)
         return NULL;
 
     case RECS_BINARY:
-        return recs_transcode_binary(t, &v);
+        recs_transcode_binary(t, &v);
+        return NULL;
 
     case RECS_EXTENSION:
         return recs_transcode_extension(t, &v);
@@ -330,55 +330,20 @@ recs_transcode_float(recs_transcode_t *t, const recs_value_t *v)
 }
 
 
-/* RFC 4648, section 4, with padding. */
-
-static const char *
+static void
 recs_transcode_binary(recs_transcode_t *t, const recs_value_t *v)
 {
-    size_t       i, left;
-    uint8_t     *out;
-    uint32_t     n;
-    recs_str_t   bytes, text;
-
-    static const char  digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    recs_str_t  bytes;
 
     bytes = recs_msgpack_bytes(v);
 
-    out = recs_alloc(t->mem, bytes.len / 3 * 4 + 4);
-
-    if (out == NULL) {
-        return recs_no_memory;
-    }
-
-    text.data = out;
-
-    for (i = 0; i < bytes.len; i += 3) {
-        left = bytes.len - i;
-
-        n = (uint32_t) bytes.data[i] << 16;
-        n |= left > 1 ? (uint32_t) bytes.data[i + 1] << 8 : 0;
-        n |= left > 2 ? (uint32_t) bytes.data[i + 2] : 0;
-
-        *out++ = (uint8_t) digits[n >> 18];
-        *out++ = (uint8_t) digits[n >> 12 & 63];
-        *out++ = (uint8_t) (left > 1 ? digits[n >> 6 & 63] : '=');
-        *out++ = (uint8_t) (left > 2 ? digits[n & 63] : '=');
-    }
-
-    text.len = (size_t) (out - text.data);
-
-    recs_write_string(&t->w, &text);
-
-    return NULL;
+    recs_write_base64(&t->w, &bytes);
 }
 
 
 static const char *
 recs_transcode_extension(recs_transcode_t *t, const recs_value_t *v)
 {
-    const char  *error;
-
     if (recs_transcode_timestamp(t, v)) {
         return NULL;
     }
@@ -392,11 +357,10 @@ recs_transcode_extension(recs_transcode_t *t, const recs_value_t *v)
     recs_write_int(&t->w, recs_msgpack_ext_type(v));
     recs_write_key(&t->w, "data");
 
-    error = recs_transcode_binary(t, v);
-
+    recs_transcode_binary(t, v);
     recs_write_object_end(&t->w);
 
-    return error;
+    return NULL;
 }
 
 

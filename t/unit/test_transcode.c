@@ -402,12 +402,12 @@ want_of_memory_is_said(void **state)
           recs_string("\x81\xa2" "a\n\x9c\xcb\x3f\xf8\0\0\0\0\0\0\xa1" "A"
                       "\x80\x90\x90\x90\x90\x90\x90\x90\x90\x81\xa1" "b"
                       "\x91\x91\x91\x91\x91\x91\x91\x90") },
-        { recs_string("\x81\x05\x93\xc4\x00\xd4\1\1\xdc\x00\x10"
+        { recs_string("\x83\x05\x93\xc4\x00\xd4\1\1\xdc\x00\x10"
                       "\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0"
-                      "\xc0\xca\0\0\0\0\xc0"),
+                      "\xc0\xca\0\0\0\0\xc0\x06\xc0\x07\xc0"),
           recs_string("{\"5\":[\"\",{\"type\":1,\"data\":\"AQ==\"},[null,null,"
                       "null,null,null,null,null,null,null,null,null,null,null,"
-                      "null,0.0,null]]}") },
+                      "null,0.0,null]],\"6\":null,\"7\":null}") },
     };
 
     (void) state;
