@@ -10,8 +10,9 @@
 #define RECS_PAGE_H
 
 
-#include "recs_reader.h"
 #include "recs_pointer.h"
+#include "recs_reader.h"
+#include "recs_scalar.h"
 
 
 #define RECS_PAGE_POINTERS_MAX  64

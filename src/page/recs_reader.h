@@ -129,61 +129,6 @@ int recs_read_finish(recs_reader_t *rd);
 
 
 /*
- * The text of a scalar value: a string's, decoded; an integer's digits ("-0"
- * is "0"); a bin's bytes.  Of all others what JSON has for them: in JSON the
- * bytes; in MessagePack a timestamp's date-time of RFC 3339, without quotes,
- * or what recs_transcode() makes of it.
- * Returns RECS_OK or RECS_NOMEM.
- */
-
-recs_rc_e recs_value_text(const recs_mem_t *mem, const recs_value_t *v,
-    recs_str_t *text);
-
-/*
- * A number, or an integer, as the double that is next to it; infinite, if it
- * is beyond all.  Returns RECS_OK or RECS_NOMEM.
- */
-
-recs_rc_e recs_value_double(const recs_mem_t *mem, const recs_value_t *v,
-    double *n);
-
-/*
- * True if v, a string or a member's name, has text as its decoded text; a name
- * that is no string (a bin is none) has no text.  Allocates nothing.
- */
-
-static inline int
-recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
-{
-    return v->msgpack ? recs_msgpack_text_is(v, text)
-                      : recs_json_text_is(v, text);
-}
-
-
-/* What recs_value_id() gives of what is no string, no integer and no bin. */
-
-recs_rc_e recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
-    recs_str_t *id);
-
-/*
- * The id that a scalar value is: the text of a string, an integer or a bin.  A
- * number that has a fraction or an exponent, or is a float, and is an integer
- * all the same (123.0, 1e3, -0.0) is the digits of that, up to 2^53 - 1 (a
- * float 32: 2^24 - 1); beyond that it may stand for several.  id->data is NULL
- * if v is none, or all zeroes, as what a page lacks.
- * Returns RECS_OK or RECS_NOMEM.
- */
-
-static inline recs_rc_e
-recs_value_id(const recs_mem_t *mem, const recs_value_t *v, recs_str_t *id)
-{
-    return v->type == RECS_STRING || v->type == RECS_INTEGER
-           || v->type == RECS_BINARY ? recs_value_text(mem, v, id)
-                                     : recs_value_other_id(mem, v, id);
-}
-
-
-/*
  * What a text is that must be an object or an array: RECS_MSGPACK if its first
  * byte begins a map or an array there, as no JSON text begins; else RECS_JSON.
  */

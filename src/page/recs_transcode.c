@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "recs_reader.h"
+#include "recs_scalar.h"
 #include "recs_time.h"
 #include "recs_transcode.h"
 #include "recs_writer.h"
@@ -75,6 +76,31 @@ recs_transcode(const recs_mem_t *mem, recs_format_e from,
     out->len = t.w.len;
 
     return error;
+}
+
+
+recs_rc_e
+recs_transcode_text(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *text)
+{
+    if (!v->msgpack || v->type == RECS_STRING || v->type == RECS_INTEGER
+        || v->type == RECS_BINARY)
+    {
+        return recs_value_text(mem, v, text);
+    }
+
+    /* only a want of memory keeps a scalar from being transcoded */
+
+    if (recs_transcode(mem, RECS_MSGPACK, &v->span, RECS_JSON, text) != NULL) {
+        return RECS_NOMEM;
+    }
+
+    if (text->data[0] == '"') {
+        text->data++;
+        text->len -= 2;
+    }
+
+    return RECS_OK;
 }
 
 

@@ -9,7 +9,7 @@
 #define RECS_TRANSCODE_H
 
 
-#include "recs_base.h"
+#include "recs_value.h"
 
 
 /*
@@ -21,6 +21,16 @@
 
 const char *recs_transcode(const recs_mem_t *mem, recs_format_e from,
     const recs_str_t *text, recs_format_e to, recs_str_t *out);
+
+/*
+ * The text of any scalar: recs_value_text() of what that has a text for; else,
+ * of MessagePack, what JSON has in its place, a timestamp's date-time of RFC
+ * 3339 without its quotes.  It points into the document or to memory from mem.
+ * Returns RECS_OK or RECS_NOMEM.
+ */
+
+recs_rc_e recs_transcode_text(const recs_mem_t *mem, const recs_value_t *v,
+    recs_str_t *text);
 
 
 #endif /* RECS_TRANSCODE_H */

@@ -11,6 +11,7 @@
 #include "fuzz.h"
 
 #include "recs_reader.h"
+#include "recs_scalar.h"
 #include "recs_writer.h"
 
 

@@ -14,6 +14,7 @@
 #include <msgpack.h>
 
 #include "recs_reader.h"
+#include "recs_scalar.h"
 #include "recs_transcode.h"
 
 

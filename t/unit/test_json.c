@@ -5,6 +5,7 @@
  */
 
 #include "unit_reader.h"
+#include "recs_scalar.h"
 
 
 typedef struct {

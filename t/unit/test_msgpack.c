@@ -5,6 +5,8 @@
  */
 
 #include "unit_reader.h"
+#include "recs_scalar.h"
+#include "recs_transcode.h"
 
 
 #define HEAD_MAX  8
@@ -324,7 +326,7 @@ a_scalar_is_read_with_its_text(void **state)
 
         assert_int_equal(read_copy(&arena, &scalars[i].text, &rd, &v), 0);
         assert_int_equal(v.type, scalars[i].type);
-        assert_int_equal(recs_value_text(&arena.mem, &v, &text), RECS_OK);
+        assert_int_equal(recs_transcode_text(&arena.mem, &v, &text), RECS_OK);
         unit_assert_str(&text, &scalars[i].is);
 
         check_truncated(&scalars[i].text);
@@ -753,7 +755,7 @@ want_of_memory_is_an_error(void **state)
         assert_int_equal(recs_read_open(&rd, &v), 0);
 
         unit_arena_init_max(&arena, 0);
-        assert_int_equal(recs_value_text(&arena.mem, &v, &text), RECS_NOMEM);
+        assert_int_equal(recs_transcode_text(&arena.mem, &v, &text), RECS_NOMEM);
         unit_arena_free(&arena);
     }
 }

@@ -17,6 +17,7 @@
 #include "ngx_recs_mem.h"
 #include "ngx_recs_replica.h"
 #include "recs_reader.h"
+#include "recs_scalar.h"
 
 
 /* Bytes that a field may have; who writes more ids writes more entries. */

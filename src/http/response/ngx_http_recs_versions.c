@@ -4,6 +4,7 @@
 
 #include "ngx_http_recs.h"
 #include "recs_time.h"
+#include "recs_transcode.h"
 
 
 /* A date may be so far ahead, s: clocks differ, but not by days. */
@@ -64,7 +65,7 @@ ngx_http_recs_read_body(ngx_http_recs_ctx_t *ctx, ngx_uint_t index,
         return NGX_OK;
     }
 
-    if (recs_value_text(&ctx->mem, v, &span) != RECS_OK) {
+    if (recs_transcode_text(&ctx->mem, v, &span) != RECS_OK) {
         return NGX_ERROR;
     }
 
