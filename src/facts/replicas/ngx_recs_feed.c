@@ -8,7 +8,7 @@
  */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 
 
 /* How long Redis waits for an entry, ms. */

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 
 #ifdef MADV_REMOVE
 #include <sys/mman.h>

@@ -2,7 +2,7 @@
 /* From Redis' set into a new table, which then replaces the one before. */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 
 #include <math.h>
 

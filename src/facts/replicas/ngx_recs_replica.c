@@ -2,7 +2,7 @@
 /* A replica in shared memory, as all workers read it. */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 #include "recs_hash.h"
 
 

@@ -2,7 +2,7 @@
 /*
  * A replica: what a Redis set holds, in shared memory, where all workers
  * answer from it without a round trip.  The leader loads it and follows the
- * set's feed (ngx_recs_follow.h).
+ * set's feed (ngx_recs_replica_leader.h).
  */
 
 

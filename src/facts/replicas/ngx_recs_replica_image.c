@@ -2,7 +2,7 @@
 /* A replica's image, written. */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 #include "ngx_recs_trust.h"
 #include "recs_hash.h"
 

@@ -2,7 +2,7 @@
 /* A replica's image, read into the tables of a new zone. */
 
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 #include "ngx_recs_trust.h"
 
 

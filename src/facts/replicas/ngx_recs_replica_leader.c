@@ -1,5 +1,5 @@
 
-#include "ngx_recs_follow.h"
+#include "ngx_recs_replica_leader.h"
 #include "ngx_recs_held.h"
 
 

@@ -3,7 +3,7 @@
  * The leader's part of a replica: it loads what Redis has and follows the
  * set's feed.  What its files share:
  *
- *   ngx_recs_follow.c       begins and ends it, writes to the tables
+ *   ngx_recs_replica_leader.c       begins and ends it, writes to the tables
  *   ngx_recs_load.c         from Redis' set into a new table
  *   ngx_recs_feed.c         the feed, read as it grows; counts compared
  *   ngx_recs_entry.c        one of the feed's entries
@@ -23,8 +23,8 @@
  */
 
 
-#ifndef NGX_RECS_FOLLOW_H
-#define NGX_RECS_FOLLOW_H
+#ifndef NGX_RECS_REPLICA_LEADER_H
+#define NGX_RECS_REPLICA_LEADER_H
 
 
 #include "ngx_recs_entry.h"
@@ -175,7 +175,7 @@ ngx_int_t ngx_recs_follow_init(ngx_recs_replica_t *replica,
 void ngx_recs_follow_exit(ngx_recs_follow_t *f);
 
 
-/* ngx_recs_follow.c */
+/* ngx_recs_replica_leader.c */
 
 /* This worker leads, and nobody takes over until unlock(). */
 
@@ -327,4 +327,4 @@ void ngx_recs_idle_start(ngx_recs_follow_t *f);
 void ngx_recs_idle_stop(ngx_recs_follow_t *f);
 
 
-#endif /* NGX_RECS_FOLLOW_H */
+#endif /* NGX_RECS_REPLICA_LEADER_H */
