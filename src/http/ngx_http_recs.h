@@ -459,7 +459,6 @@ struct ngx_http_recs_ctx_s {
 
     recs_output_t               output;
 
-    ngx_http_recs_ctx_t        *sent_next;  /* of the same main request */
     ngx_str_t                   record_key; /* empty: it isn't recorded */
     unsigned                    ended:1;    /* the main request is: it will only
                                                be logged */
@@ -478,9 +477,6 @@ typedef struct ngx_http_recs_steady_s  ngx_http_recs_steady_t;
 typedef struct {
     ngx_http_recs_seen_t       *seen;       /* the latest, of each channel */
     ngx_http_recs_steady_t     *steady;     /* the latest, of each text */
-    ngx_http_recs_ctx_t        *sent;       /* the first page of those that it
-                                               shows, */
-    ngx_http_recs_ctx_t       **sent_last;  /* and where the next one goes */
     unsigned                    hidden:1;   /* If-None-Match was, which said */
     ngx_str_t                   if_none_match;
 } ngx_http_recs_kept_t;
@@ -515,6 +511,8 @@ char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
 /* ngx_http_recs_pass_conf.c, */
 
 char *ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
     ngx_http_recs_loc_conf_t *conf);
 
@@ -550,13 +548,35 @@ ngx_int_t ngx_http_recs_filter_init(ngx_conf_t *cf);
 
 void ngx_http_recs_order(ngx_conf_t *cf);
 
+/* ngx_http_recs_ctx.c */
+
 /* What is known about the response, made if it is new; NULL: out of memory. */
 
 ngx_http_recs_ctx_t *ngx_http_recs_get_ctx(ngx_http_request_t *r);
 
-/* Awaits no answer any more, and rejects nothing: the request has ended. */
+/* Is a variable in the text of a key= or value= empty? */
 
-void ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx);
+ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv);
+
+/*
+ * A pool's contents now, or NULL, held until the request's memory goes.
+ */
+
+ngx_recs_pool_items_t *ngx_http_recs_hold_pool(ngx_http_request_t *r,
+    ngx_recs_pool_t *pool);
+
+/* The line that a draw belongs to. */
+
+ngx_http_recs_exploring_t *ngx_http_recs_exploring(
+    const ngx_http_recs_ctx_t *ctx, const recs_draw_t *draw);
+
+/*
+ * Is something odd worth a log line now, after it came *last, unix seconds; 0:
+ * never?  *last becomes now.
+ */
+
+ngx_uint_t ngx_http_recs_news(time_t *last);
 
 /*
  * ngx_http_recs_hold.c
@@ -573,6 +593,10 @@ void ngx_http_recs_hold(ngx_http_recs_ctx_t *ctx);
  */
 
 void ngx_http_recs_release(ngx_http_recs_ctx_t *ctx);
+
+/* Awaits no answer any more, and rejects nothing: the request has ended. */
+
+void ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx);
 
 /*
  * Lets nginx go on with the request once a filter outside of it has sent what
@@ -631,11 +655,6 @@ ngx_uint_t ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
     void (*done)(ngx_recs_ask_t *ask));
 
-/* Is a variable in the text of a key= or value= empty? */
-
-ngx_uint_t ngx_http_recs_incomplete(ngx_http_request_t *r,
-    ngx_http_complex_value_t *cv);
-
 /* Goes on when the answers are there.  NGX_OK or NGX_ERROR. */
 
 ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
@@ -649,18 +668,9 @@ ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 
 ngx_int_t ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx);
 
-/* The line that a draw belongs to. */
-
-ngx_http_recs_exploring_t *ngx_http_recs_exploring(
-    const ngx_http_recs_ctx_t *ctx, const recs_draw_t *draw);
-
 /* ngx_http_recs_explore_conf.c: has each pool what its explorers need? */
 
 ngx_int_t ngx_http_recs_check_explore(ngx_conf_t *cf);
-
-/* A body can't be used: is it worth a log line, after those before? */
-
-ngx_uint_t ngx_http_recs_bad_body_news(ngx_http_recs_loc_conf_t *rlcf);
 
 /*
  * ngx_http_recs_versions.c: fills in ctx->versions and ctx->ages, from the page
@@ -709,21 +719,33 @@ void ngx_http_recs_cap_count_refused(ngx_http_recs_ctx_t *ctx);
 ngx_uint_t ngx_http_recs_has_capped(const ngx_http_recs_ctx_t *ctx);
 void ngx_http_recs_cap_count_shown(ngx_http_recs_ctx_t *ctx);
 
+/*
+ * ngx_http_recs_record.c
+ *
+ * The rewritten page, and not only its header, begins to be sent: it is counted
+ * and recorded once it was delivered, if its location says so.  NGX_OK or
+ * NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx);
+
 /* ngx_http_recs_pass.c: the content handler. */
 
 ngx_int_t ngx_http_recs_pass_handler(ngx_http_request_t *r);
 
 /*
+ * ngx_http_recs_convert.c
+ *
  * Puts text, in ctx->format, into the format of the response; leaves that of
  * any other handler as it is.  NGX_OK or NGX_HTTP_BAD_GATEWAY.
  */
 
-ngx_int_t ngx_http_recs_pass_convert(ngx_http_recs_ctx_t *ctx,
+ngx_int_t ngx_http_recs_convert(ngx_http_recs_ctx_t *ctx,
     ngx_str_t *text);
 
 /* The same for the rewritten body.  If it can't be, ctx->reject. */
 
-ngx_int_t ngx_http_recs_pass_output(ngx_http_recs_ctx_t *ctx);
+ngx_int_t ngx_http_recs_convert_output(ngx_http_recs_ctx_t *ctx);
 
 /*
  * ngx_http_recs_accept.c: the format that the client would rather have, and
@@ -801,19 +823,31 @@ ngx_int_t ngx_http_recs_add_variables(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_recs_check_variables(ngx_conf_t *cf);
 
-/* The event id of this response: the same each time.  NGX_OK or NGX_ERROR. */
+/*
+ * ngx_http_recs_event.c
+ *
+ * The event id of a response: the same each time.  Empty ones would make all
+ * views draw alike: then it is the request's id.  NGX_OK or NGX_ERROR.
+ */
 
 ngx_int_t ngx_http_recs_event(ngx_http_recs_ctx_t *ctx, ngx_str_t *event);
+
+/* The same for a request that has no context. */
+
+ngx_int_t ngx_http_recs_request_event(ngx_http_request_t *r,
+    ngx_http_recs_loc_conf_t *rlcf, ngx_str_t *event);
 
 /* What an exploration gate is keyed by: the user, unless key= says else. */
 
 ngx_int_t ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx,
     const ngx_http_recs_explore_t *ex, ngx_str_t *key);
 
-extern const ngx_str_t  ngx_http_recs_states[];
-extern const ngx_str_t  ngx_http_recs_versions[];
-extern const ngx_str_t  ngx_http_recs_ages[];
-extern const ngx_str_t  ngx_http_recs_rows[];
+/* ngx_http_recs_names.c */
+
+extern const ngx_str_t  ngx_http_recs_states[];     /* by ..._state_e */
+extern const ngx_str_t  ngx_http_recs_versions[];   /* by ..._version_e */
+extern const ngx_str_t  ngx_http_recs_ages[];       /* by ..._age_e */
+extern const ngx_str_t  ngx_http_recs_rows[];       /* by ngx_recs_row_source_e */
 extern const ngx_str_t  ngx_http_recs_methods[];    /* by recs_method_e */
 
 /* ngx_http_recs_decoded.c: $recs_decoded_NAME */
@@ -877,12 +911,12 @@ ngx_int_t ngx_http_recs_answer(ngx_http_request_t *r, const recs_writer_t *w,
 
 /* ngx_http_recs_ready.c */
 
-char *ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
 
 
 /* ngx_http_recs_status.c */
 
-char *ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
 
 
 #endif /* NGX_HTTP_RECS_H */

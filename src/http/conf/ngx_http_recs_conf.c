@@ -230,41 +230,6 @@ ngx_http_recs_lift(void **slot)
 
 
 char *
-ngx_http_recs_handle(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
-    ngx_http_handler_pt handler)
-{
-    ngx_str_t                  *value;
-    ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    value = cf->args->elts;
-
-    if (rlcf->handler.len == value[0].len
-        && ngx_memcmp(rlcf->handler.data, value[0].data, value[0].len) == 0)
-    {
-        return "is duplicate";
-    }
-
-    if (rlcf->handler.len) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" can't be where %V is, a location has one "
-                           "handler", &value[0], &rlcf->handler);
-        return NGX_CONF_ERROR;
-    }
-
-    rlcf->handler = value[0];
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
-    rmcf->used = 1;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = handler;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
 ngx_http_recs_complex(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv)
 {

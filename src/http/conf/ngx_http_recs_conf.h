@@ -142,14 +142,6 @@ ngx_recs_redis_t *ngx_http_recs_find_redis(ngx_conf_t *cf, ngx_str_t *name);
 ngx_recs_snapshots_t *ngx_http_recs_find_snapshots(ngx_conf_t *cf,
     ngx_str_t *name);
 
-/*
- * For a directive that is a location's content handler: of those there is one.
- * NGX_CONF_OK, what is wrong, or NGX_CONF_ERROR after it was logged.
- */
-
-char *ngx_http_recs_handle(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
-    ngx_http_handler_pt handler);
-
 /* Compiles text with variables.  NGX_CONF_OK or NGX_CONF_ERROR. */
 
 char *ngx_http_recs_complex(ngx_conf_t *cf, ngx_str_t *value,

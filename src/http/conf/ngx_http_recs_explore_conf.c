@@ -10,13 +10,6 @@
 #define NGX_HTTP_RECS_CAP_WINDOW_MAX  (365 * 24 * 3600 * 1000LL)    /* ms */
 
 
-const ngx_str_t  ngx_http_recs_methods[] = {
-    ngx_string("uniform"),
-    ngx_string("weighted"),
-    ngx_string("diverse")
-};
-
-
 /* A share, exactly as it is written: "5%" or "2.5%". */
 
 static char *

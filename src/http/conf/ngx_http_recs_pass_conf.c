@@ -1,8 +1,15 @@
 
-/* The directive recs_pass. */
+/*
+ * The directives recs_pass, recs_ready and recs_status: each makes its location
+ * answer by a content handler of this module.
+ */
 
 
 #include "ngx_http_recs_conf.h"
+
+
+static char *ngx_http_recs_handle(ngx_conf_t *cf,
+    ngx_http_recs_loc_conf_t *rlcf, ngx_http_handler_pt handler);
 
 
 static char *
@@ -93,4 +100,68 @@ ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
         conf->pass = prev->pass;
         clcf->handler = ngx_http_recs_pass_handler;
     }
+}
+
+
+char *
+ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_recs_handle(cf, conf, ngx_http_recs_ready_handler);
+}
+
+
+char *
+ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid format \"%V\" in recs_status, "
+                           "it must be \"json\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_recs_handle(cf, rlcf, ngx_http_recs_status_handler);
+}
+
+
+/* A location has one content handler. */
+
+static char *
+ngx_http_recs_handle(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
+    ngx_http_handler_pt handler)
+{
+    ngx_str_t                  *value;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    value = cf->args->elts;
+
+    if (rlcf->handler.len == value[0].len
+        && ngx_memcmp(rlcf->handler.data, value[0].data, value[0].len) == 0)
+    {
+        return "is duplicate";
+    }
+
+    if (rlcf->handler.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" can't be where %V is, a location has one "
+                           "handler", &value[0], &rlcf->handler);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->handler = value[0];
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rmcf->used = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = handler;
+
+    return NGX_CONF_OK;
 }

@@ -2,11 +2,11 @@
 /*
  * What responses showed, and whether they were delivered.
  *
- * A page is noted when it begins to be sent, at the main request, whose end
- * alone tells whether it went out: nginx sets request_complete when nothing of
- * the response is buffered any more, in the request and in its connection (or
- * its HTTP/2 stream), and there was no error.  Then all bytes are the kernel's;
- * what becomes of them beyond that no server knows.
+ * The main request's end alone tells whether a page went out: nginx sets
+ * request_complete when nothing of the response is buffered any more, in the
+ * request and in its connection (or its HTTP/2 stream), and there was no error.
+ * Then all bytes are the kernel's; what becomes of them beyond that no server
+ * knows.
  */
 
 
@@ -17,7 +17,6 @@ static void ngx_http_recs_shown_shelf(ngx_http_recs_shown_t *shown);
 static ngx_uint_t ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown,
     ngx_uint_t rest);
 static ngx_uint_t ngx_http_recs_broke_off(ngx_http_request_t *r);
-static void ngx_http_recs_release_pool(void *data);
 
 
 void
@@ -147,36 +146,6 @@ ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown, ngx_uint_t rest)
 }
 
 
-ngx_int_t
-ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx)
-{
-    ngx_http_recs_kept_t  *kept;
-
-    kept = ngx_http_recs_keep(ctx->request);
-    if (kept == NULL) {
-        return NGX_ERROR;
-    }
-
-    ctx->sent_next = NULL;
-
-    *(kept->sent ? kept->sent_last : &kept->sent) = ctx;
-    kept->sent_last = &ctx->sent_next;
-
-    return ngx_http_recs_record_sent(ctx);
-}
-
-
-ngx_http_recs_ctx_t *
-ngx_http_recs_sent(ngx_http_request_t *r)
-{
-    ngx_http_recs_kept_t  *kept;
-
-    kept = ngx_http_recs_kept(r);
-
-    return kept ? kept->sent : NULL;
-}
-
-
 ngx_uint_t
 ngx_http_recs_delivered(const ngx_http_recs_ctx_t *ctx)
 {
@@ -223,33 +192,4 @@ ngx_http_recs_broke_off(ngx_http_request_t *r)
 
     return p && !p->upstream_done
            && (p->upstream_error || (p->upstream_eof && p->length != -1));
-}
-
-
-ngx_recs_pool_items_t *
-ngx_http_recs_hold_pool(ngx_http_request_t *r, ngx_recs_pool_t *pool)
-{
-    ngx_pool_cleanup_t     *cln;
-    ngx_recs_pool_items_t  *items;
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    items = ngx_recs_pool_hold(pool);
-
-    if (items) {
-        cln->handler = ngx_http_recs_release_pool;
-        cln->data = items;
-    }
-
-    return items;
-}
-
-
-static void
-ngx_http_recs_release_pool(void *data)
-{
-    ngx_recs_pool_release(data);
 }

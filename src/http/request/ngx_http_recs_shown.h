@@ -55,41 +55,12 @@ void ngx_http_recs_shown_first(const ngx_http_recs_ctx_t *ctx,
 ngx_uint_t ngx_http_recs_shown_next(ngx_http_recs_shown_t *shown);
 
 /*
- * The rewritten page, and not only its header, begins to be sent: it belongs to
- * what the client's request, the main one, shows.  NGX_OK or NGX_ERROR.
- */
-
-ngx_int_t ngx_http_recs_note_shown(ngx_http_recs_ctx_t *ctx);
-
-/*
- * ngx_http_recs_record.c: such a page is counted and recorded once it was
- * delivered, if its location says so.  NGX_OK or NGX_ERROR.
- */
-
-ngx_int_t ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx);
-
-/*
- * The pages that the client's request showed, its own and those of its
- * subrequests, in the order in which they began to be sent: the first one; the
- * others are at ctx->sent_next.  NULL: none.
- */
-
-ngx_http_recs_ctx_t *ngx_http_recs_sent(ngx_http_request_t *r);
-
-/*
  * Did the whole of the client's response go out to the kernel, that response in
  * it?  That is known from the end of the main request on: in its cleanups, and
  * when it is logged, not yet when a subrequest is logged.
  */
 
 ngx_uint_t ngx_http_recs_delivered(const ngx_http_recs_ctx_t *ctx);
-
-/*
- * A pool's contents now, or NULL, held until the request's memory goes.
- */
-
-ngx_recs_pool_items_t *ngx_http_recs_hold_pool(ngx_http_request_t *r,
-    ngx_recs_pool_t *pool);
 
 
 #endif /* NGX_HTTP_RECS_SHOWN_H */

@@ -154,7 +154,7 @@ ngx_http_recs_too_large(ngx_http_recs_ctx_t *ctx)
     ctx->state = NGX_HTTP_RECS_TOO_LARGE;
     ctx->why = "body";
 
-    if (ngx_http_recs_bad_body_news(ctx->conf)) {
+    if (ngx_http_recs_news(&ctx->conf->bad_body)) {
         ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                       "recs: a body can't be filtered: larger than "
                       "recs_max_body_size, %uz bytes",

@@ -213,11 +213,3 @@ ngx_http_recs_plan_shows(ngx_http_recs_ctx_t *ctx, recs_line_t *line,
                               ctx->conf->limit, category, line->shows)
            == RECS_OK ? NGX_OK : NGX_ERROR;
 }
-
-
-ngx_http_recs_exploring_t *
-ngx_http_recs_exploring(const ngx_http_recs_ctx_t *ctx,
-    const recs_draw_t *draw)
-{
-    return &ctx->exploring[draw->line - ctx->lines];
-}

@@ -58,32 +58,6 @@ ngx_http_recs_filter_init(ngx_conf_t *cf)
 }
 
 
-ngx_http_recs_ctx_t *
-ngx_http_recs_get_ctx(ngx_http_request_t *r)
-{
-    ngx_http_recs_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
-
-    if (ctx) {
-        return ctx;
-    }
-
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_recs_ctx_t));
-    if (ctx == NULL) {
-        return NULL;
-    }
-
-    ctx->request = r;
-    ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
-    ngx_recs_mem(&ctx->mem, r->pool);
-
-    ngx_http_set_ctx(r, ctx, ngx_http_recs_module);
-
-    return ctx;
-}
-
-
 static ngx_int_t
 ngx_http_recs_header_filter(ngx_http_request_t *r)
 {
@@ -409,27 +383,6 @@ ngx_http_recs_cleanup(void *data)
 }
 
 
-void
-ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx)
-{
-    if (ctx->phase == NGX_HTTP_RECS_WAIT) {
-        ngx_recs_ask_cancel(&ctx->ask);
-    }
-
-    if (ctx->rejecting == NULL) {
-        return;
-    }
-
-    if (ctx->rejecting->timer_set) {
-        ngx_del_timer(ctx->rejecting);
-    }
-
-    if (ctx->rejecting->posted) {
-        ngx_delete_posted_event(ctx->rejecting);
-    }
-}
-
-
 /* The answers are there, or the deadline has passed: sends the response. */
 
 static void
@@ -510,7 +463,7 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
         return rc;
     }
 
-    if (ngx_http_recs_note_shown(ctx) != NGX_OK) {
+    if (ngx_http_recs_record_sent(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -714,7 +667,7 @@ ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx)
     text.data = b->pos;
     text.len = b->last - b->pos;
 
-    if (ngx_http_recs_pass_convert(ctx, &text) != NGX_OK) {
+    if (ngx_http_recs_convert(ctx, &text) != NGX_OK) {
         return NGX_DECLINED;
     }
 

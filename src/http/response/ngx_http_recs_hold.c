@@ -64,6 +64,27 @@ ngx_http_recs_release(ngx_http_recs_ctx_t *ctx)
 }
 
 
+void
+ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx)
+{
+    if (ctx->phase == NGX_HTTP_RECS_WAIT) {
+        ngx_recs_ask_cancel(&ctx->ask);
+    }
+
+    if (ctx->rejecting == NULL) {
+        return;
+    }
+
+    if (ctx->rejecting->timer_set) {
+        ngx_del_timer(ctx->rejecting);
+    }
+
+    if (ctx->rejecting->posted) {
+        ngx_delete_posted_event(ctx->rejecting);
+    }
+}
+
+
 /*
  * The content of a subrequest has ended, or goes on without its handler:
  * whoever waits for the subrequest is told when it was sent, and not before.

@@ -8,18 +8,12 @@
 #include "ngx_http_recs_shown.h"
 
 
-/* Bad bodies are logged again when none came for so many seconds. */
-
-#define NGX_HTTP_RECS_QUIET  10
-
-
 static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);
 static const char *ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx,
     recs_rc_e rc, const char *error);
 static void ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error,
     size_t pos);
 static ngx_int_t ngx_http_recs_identified(ngx_http_recs_ctx_t *ctx);
-static ngx_uint_t ngx_http_recs_news(time_t *last);
 static void ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx);
@@ -182,18 +176,11 @@ ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx, recs_rc_e rc, const char *error)
 static void
 ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
 {
-    if (ngx_http_recs_bad_body_news(ctx->conf)) {
+    if (ngx_http_recs_news(&ctx->conf->bad_body)) {
         ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                       "recs: a body can't be filtered: %s, at byte %uz",
                       error, pos);
     }
-}
-
-
-ngx_uint_t
-ngx_http_recs_bad_body_news(ngx_http_recs_loc_conf_t *rlcf)
-{
-    return ngx_http_recs_news(&rlcf->bad_body);
 }
 
 
@@ -237,20 +224,6 @@ ngx_http_recs_identified(ngx_http_recs_ctx_t *ctx)
     ctx->reject = 1;
 
     return NGX_DECLINED;
-}
-
-
-/* Is it worth a line, after the last one of its kind? */
-
-static ngx_uint_t
-ngx_http_recs_news(time_t *last)
-{
-    time_t  before;
-
-    before = *last;
-    *last = ngx_time();
-
-    return before == 0 || ngx_time() - before >= NGX_HTTP_RECS_QUIET;
 }
 
 
@@ -403,29 +376,6 @@ ngx_http_recs_question(ngx_http_recs_ctx_t *ctx, ngx_http_recs_set_t *rs,
     q->prefetch = ngx_http_recs_prefetched(ctx->request, q->set, &q->key);
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_recs_incomplete(ngx_http_request_t *r, ngx_http_complex_value_t *cv)
-{
-    ngx_uint_t                 *index;
-    ngx_http_variable_value_t  *vv;
-
-    if (cv->flushes == NULL) {
-        return 0;
-    }
-
-    for (index = cv->flushes; *index != (ngx_uint_t) -1; index++) {
-
-        vv = ngx_http_get_flushed_variable(r, *index);
-
-        if (vv == NULL || vv->not_found || vv->len == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -623,7 +573,7 @@ ngx_http_recs_render(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ngx_http_recs_pass_output(ctx);
+    return ngx_http_recs_convert_output(ctx);
 }
 
 

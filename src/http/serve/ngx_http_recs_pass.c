@@ -6,7 +6,6 @@
 
 
 #include "ngx_http_recs.h"
-#include "recs_transcode.h"
 
 
 static ngx_int_t ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx);
@@ -16,19 +15,6 @@ static ngx_int_t ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx);
 static ngx_uint_t ngx_http_recs_pass_unfiltered(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx);
-
-
-/* By ngx_recs_row_source_e. */
-
-const ngx_str_t  ngx_http_recs_rows[] = {
-    ngx_string("user"),
-    ngx_string("previous"),
-    ngx_string("default"),
-    ngx_string("kept"),
-    ngx_string("none"),
-    ngx_string("unknown"),
-    ngx_string("too_large")
-};
 
 
 ngx_int_t
@@ -228,7 +214,7 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
 
     if (ngx_http_recs_pass_unfiltered(ctx)) {
 
-        rc = ngx_http_recs_pass_convert(ctx, &pass->row.text);
+        rc = ngx_http_recs_convert(ctx, &pass->row.text);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -269,81 +255,6 @@ ngx_http_recs_pass_unfiltered(ngx_http_recs_ctx_t *ctx)
     ngx_http_recs_check(ctx);
 
     return ctx->state != NGX_HTTP_RECS_NONE;
-}
-
-
-ngx_int_t
-ngx_http_recs_pass_convert(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
-{
-    recs_str_t   from, to;
-    const char  *error;
-
-    if (ctx->pass == NULL || ctx->pass->format == ctx->format) {
-        return NGX_OK;
-    }
-
-    from = ngx_recs_span(text);
-
-    error = recs_transcode(&ctx->mem, ctx->format, &from, ctx->pass->format,
-                           &to);
-    if (error) {
-
-        if (ngx_http_recs_bad_body_news(ctx->conf)) {
-            ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
-                          "recs: a row can't be served as %s: %s",
-                          ctx->pass->format == RECS_JSON ? "JSON"
-                                                         : "MessagePack",
-                          error);
-        }
-
-        return NGX_HTTP_BAD_GATEWAY;
-    }
-
-    text->data = (u_char *) to.data;
-    text->len = to.len;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_recs_pass_output(ngx_http_recs_ctx_t *ctx)
-{
-    u_char         *p;
-    size_t          i;
-    ngx_str_t       text;
-    recs_output_t  *out;
-
-    out = &ctx->output;
-
-    if (ctx->pass == NULL || ctx->pass->format == ctx->format) {
-        return NGX_OK;
-    }
-
-    text.len = out->size;
-    text.data = ngx_pnalloc(ctx->request->pool, text.len);
-    if (text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = text.data;
-
-    for (i = 0; i < out->npieces; i++) {
-        p = ngx_cpymem(p, out->pieces[i].data, out->pieces[i].len);
-    }
-
-    if (ngx_http_recs_pass_convert(ctx, &text) != NGX_OK) {
-        ctx->state = NGX_HTTP_RECS_MALFORMED;
-        ctx->why = "format";
-        ctx->reject = 1;
-        return NGX_OK;
-    }
-
-    out->pieces[0] = ngx_recs_span(&text);
-    out->npieces = 1;
-    out->size = text.len;
-
-    return NGX_OK;
 }
 
 

@@ -2,7 +2,7 @@
 /* The handler recs_ready: is all there that pages are made of? */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs.h"
 #include "ngx_recs_replica.h"
 #include "ngx_recs_trust.h"
 #include "recs_writer.h"
@@ -13,7 +13,6 @@
 #define NGX_HTTP_RECS_READY_LATE  5000
 
 
-static ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
 static void ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_ready_watch(ngx_recs_set_t *set, recs_writer_t *w);
@@ -30,14 +29,7 @@ static void ngx_http_recs_ready_not(recs_writer_t *w, const char *kind,
     const ngx_str_t *name, const char *fmt, ...);
 
 
-char *
-ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    return ngx_http_recs_handle(cf, conf, ngx_http_recs_ready_handler);
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_recs_ready_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;

@@ -2,13 +2,12 @@
 /* The handler recs_status: what all workers have counted. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs.h"
 #include "ngx_recs_entry.h"
 #include "ngx_recs_trust.h"
 #include "recs_writer.h"
 
 
-static ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
 static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
@@ -50,27 +49,7 @@ ngx_http_recs_write_named(recs_writer_t *w, const ngx_str_t *name)
 }
 
 
-char *
-ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_recs_loc_conf_t *rlcf = conf;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid format \"%V\" in recs_status, "
-                           "it must be \"json\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_recs_handle(cf, rlcf, ngx_http_recs_status_handler);
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_recs_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;

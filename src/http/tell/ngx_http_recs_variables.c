@@ -48,34 +48,6 @@ static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
     ngx_str_t *text);
 
 
-const ngx_str_t  ngx_http_recs_states[] = {
-    ngx_string(""),
-    ngx_string("filtered"),
-    ngx_string("shadow"),
-    ngx_string("degraded"),
-    ngx_string("skipped"),
-    ngx_string("skewed"),
-    ngx_string("stale"),
-    ngx_string("bypassed"),
-    ngx_string("malformed"),
-    ngx_string("too_large")
-};
-
-
-const ngx_str_t  ngx_http_recs_versions[] = {
-    ngx_string("model"),
-    ngx_string("schema"),
-    ngx_string("features"),
-    ngx_string("snapshot")
-};
-
-
-const ngx_str_t  ngx_http_recs_ages[] = {
-    ngx_string("candidates"),
-    ngx_string("features")
-};
-
-
 static const ngx_str_t  ngx_http_recs_prefix = ngx_string("recs_");
 static const ngx_str_t  ngx_http_recs_removed_prefix =
     ngx_string("recs_removed_");
@@ -477,57 +449,6 @@ ngx_http_recs_user_variable(ngx_http_request_t *r,
 }
 
 
-/* An empty id would make all views draw alike: then the request's is taken. */
-
-static ngx_int_t
-ngx_http_recs_get_event(ngx_http_request_t *r, ngx_http_recs_loc_conf_t *rlcf,
-    ngx_str_t *event)
-{
-    ngx_http_variable_value_t  *vv;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    event->len = 0;
-
-    if (rlcf->event && ngx_http_recs_steady(r, rlcf->event, event) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (event->len) {
-        return NGX_OK;
-    }
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
-
-    /* by its index: by its name it would be another one each time */
-
-    vv = ngx_http_get_indexed_variable(r, rmcf->request_id);
-    if (vv == NULL || vv->not_found) {
-        return NGX_ERROR;
-    }
-
-    event->data = vv->data;
-    event->len = vv->len;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_recs_event(ngx_http_recs_ctx_t *ctx, ngx_str_t *event)
-{
-    if (ctx->event.data == NULL
-        && ngx_http_recs_get_event(ctx->request, ctx->conf, &ctx->event)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    *event = ctx->event;
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_recs_event_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -541,29 +462,9 @@ ngx_http_recs_event_variable(ngx_http_request_t *r,
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
 
     rc = ctx ? ngx_http_recs_event(ctx, &event)
-             : ngx_http_recs_get_event(r, rlcf, &event);
+             : ngx_http_recs_request_event(r, rlcf, &event);
 
     return rc == NGX_OK ? ngx_http_recs_text(v, &event) : NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_recs_gate_key(ngx_http_recs_ctx_t *ctx,
-    const ngx_http_recs_explore_t *ex, ngx_str_t *key)
-{
-    ngx_http_complex_value_t  *cv;
-
-    key->len = 0;
-
-    cv = ex->key ? ex->key : ctx->conf->user;
-
-    if (cv && ngx_http_recs_steady(ctx->request, cv, key) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    /* an empty key would put all who have none on one side of the gate */
-
-    return key->len ? NGX_OK : ngx_http_recs_event(ctx, key);
 }
 
 
