@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 #include "ngx_recs_pool_leader.h"
 #include "ngx_recs_snapshot_leader.h"
 #include "ngx_recs_trust.h"

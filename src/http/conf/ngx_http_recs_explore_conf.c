@@ -2,7 +2,7 @@
 /* recs_explore */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 
 
 #define NGX_HTTP_RECS_CAP_MAX         1000000000

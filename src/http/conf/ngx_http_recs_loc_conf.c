@@ -2,7 +2,7 @@
 /* The directives of locations that take more than a slot. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 
 
 static ngx_int_t ngx_http_recs_shelf(ngx_conf_t *cf,

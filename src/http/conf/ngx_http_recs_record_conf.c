@@ -2,7 +2,7 @@
 /* The directive recs_record_shown. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 
 
 static char *

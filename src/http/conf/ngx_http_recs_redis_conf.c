@@ -2,7 +2,7 @@
 /* The block recs_redis NAME { … }. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 #include "ngx_recs_file.h"
 
 

@@ -2,7 +2,7 @@
 /* The directive recs_set. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 #include "ngx_recs_trust.h"
 
 

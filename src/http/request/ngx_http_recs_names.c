@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 const ngx_str_t  ngx_http_recs_states[] = {

@@ -9,7 +9,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 /* A text as a request, maybe a subrequest, read it last. */

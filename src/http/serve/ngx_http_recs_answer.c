@@ -2,7 +2,7 @@
 /* Answers of handlers that have them in memory. */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 ngx_int_t

@@ -2,7 +2,7 @@
 /* The handler recs_status: what all workers have counted. */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 #include "ngx_recs_entry.h"
 #include "ngx_recs_trust.h"
 #include "recs_writer.h"

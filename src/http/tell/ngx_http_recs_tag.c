@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 #include "recs_text.h"
 #include "recs_writer.h"
 

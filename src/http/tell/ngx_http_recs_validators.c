@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 #include "recs_xxhash.h"
 

@@ -2,7 +2,7 @@
 /* The variables $recs_…, for logs and headers. */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 typedef struct {

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 
 
 static char *ngx_http_recs_handle(ngx_conf_t *cf,

@@ -2,7 +2,7 @@
 /* Names, options, pointers: what most directives have in common. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_options.h"
 
 
 static ngx_int_t ngx_http_recs_check_name(ngx_conf_t *cf, ngx_str_t *name);

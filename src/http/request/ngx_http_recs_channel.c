@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 /* A channel's state as a request found it. */

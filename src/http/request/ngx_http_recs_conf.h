@@ -5,8 +5,8 @@
  */
 
 
-#ifndef NGX_HTTP_RECS_H
-#define NGX_HTTP_RECS_H
+#ifndef NGX_HTTP_RECS_CONF_H
+#define NGX_HTTP_RECS_CONF_H
 
 
 #include <ngx_config.h>
@@ -919,4 +919,4 @@ ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
 
 
-#endif /* NGX_HTTP_RECS_H */
+#endif /* NGX_HTTP_RECS_CONF_H */

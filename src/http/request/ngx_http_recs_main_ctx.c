@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 static void ngx_http_recs_kept_cleanup(void *data);

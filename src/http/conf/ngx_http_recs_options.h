@@ -5,11 +5,11 @@
  */
 
 
-#ifndef NGX_HTTP_RECS_CONF_H
-#define NGX_HTTP_RECS_CONF_H
+#ifndef NGX_HTTP_RECS_OPTIONS_H
+#define NGX_HTTP_RECS_OPTIONS_H
 
 
-#include "ngx_http_recs.h"
+#include "ngx_http_recs_conf.h"
 
 
 /* Of what there was: fewer members of a replica or a pool are held back, % */
@@ -153,4 +153,4 @@ ngx_int_t ngx_http_recs_pointer(ngx_conf_t *cf, ngx_str_t *source,
     recs_pointer_t *ptr);
 
 
-#endif /* NGX_HTTP_RECS_CONF_H */
+#endif /* NGX_HTTP_RECS_OPTIONS_H */
