@@ -6,9 +6,12 @@
  */
 
 
+#include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
 #include "ngx_recs_pool_leader.h"
 #include "ngx_recs_snapshot_leader.h"
+#include "ngx_http_recs_response.h"
+#include "ngx_http_recs_tell.h"
 #include "ngx_recs_trust.h"
 
 

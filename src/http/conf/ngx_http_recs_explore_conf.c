@@ -2,6 +2,8 @@
 /* recs_explore */
 
 
+#include "ngx_http_recs_directives.h"
+#include "ngx_http_recs_names.h"
 #include "ngx_http_recs_options.h"
 
 

@@ -5,7 +5,9 @@
  */
 
 
+#include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
+#include "ngx_http_recs_serve.h"
 
 
 static char *ngx_http_recs_handle(ngx_conf_t *cf,

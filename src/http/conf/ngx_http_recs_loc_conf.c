@@ -2,6 +2,8 @@
 /* The directives of locations that take more than a slot. */
 
 
+#include "ngx_http_recs_directives.h"
+#include "ngx_http_recs_names.h"
 #include "ngx_http_recs_options.h"
 
 

@@ -2,6 +2,7 @@
 /* The directive recs_pool. */
 
 
+#include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
 #include "ngx_recs_pool_file.h"
 #include "ngx_recs_pool_leader.h"

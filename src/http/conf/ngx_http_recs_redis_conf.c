@@ -2,6 +2,7 @@
 /* The block recs_redis NAME { … }. */
 
 
+#include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
 #include "ngx_recs_file.h"
 

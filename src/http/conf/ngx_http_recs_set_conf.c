@@ -2,7 +2,9 @@
 /* The directive recs_set. */
 
 
+#include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
+#include "ngx_recs_prefetch.h"
 #include "ngx_recs_trust.h"
 
 

@@ -2,6 +2,7 @@
 /* The directive recs_snapshots. */
 
 
+#include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
 
 

@@ -1,17 +1,17 @@
 
 /*
- * What a request saw of a snapshot: the same from its start to its end, the
- * access log included, whatever becomes active meanwhile.
+ * A channel of snapshots as one request finds it: the same from its start to
+ * its end, the access log included, whatever becomes active meanwhile.
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_request.h"
 
 
 /* A channel's state as a request found it. */
 
-struct ngx_http_recs_seen_s {
-    ngx_http_recs_seen_t       *next;
+struct ngx_http_recs_channel_s {
+    ngx_http_recs_channel_t    *next;
     ngx_recs_snapshots_t       *snapshots;
     ngx_uint_t                  channel;    /* whose was asked for */
     ngx_recs_snapshot_t         snapshot;   /* or "active"'s, see there */
@@ -19,71 +19,75 @@ struct ngx_http_recs_seen_s {
 };
 
 
-static ngx_http_recs_seen_t *ngx_http_recs_seen_find(
-    ngx_http_recs_seen_t *seen, ngx_recs_snapshots_t *snapshots,
+static ngx_http_recs_channel_t *ngx_http_recs_channel_find(
+    ngx_http_recs_channel_t *found, ngx_recs_snapshots_t *snapshots,
     ngx_uint_t channel, ngx_uint_t followed);
 
 
 ngx_int_t
-ngx_http_recs_seen(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
+ngx_http_recs_channel(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
     ngx_str_t *channel, const ngx_recs_snapshot_t **snapshot)
 {
-    ngx_int_t              rc;
-    ngx_uint_t             i;
-    ngx_recs_snapshot_t    now;
-    ngx_http_recs_seen_t  *seen, *same;
-    ngx_http_recs_kept_t  *kept;
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_recs_snapshot_t        now;
+    ngx_http_recs_channel_t   *found, *same;
+    ngx_http_recs_main_ctx_t  *mctx;
 
-    kept = ngx_http_recs_keep(r);
-    if (kept == NULL) {
+    mctx = ngx_http_recs_get_main_ctx(r);
+    if (mctx == NULL) {
         return NGX_ERROR;
     }
 
     i = ngx_recs_snapshot_channel(snapshots, channel);
 
-    seen = ngx_http_recs_seen_find(kept->seen, snapshots, i, 0);
-    if (seen) {
-        *snapshot = &seen->snapshot;
-        return seen->none ? NGX_DECLINED : NGX_OK;
+    found = ngx_http_recs_channel_find(mctx->channels, snapshots, i, 0);
+    if (found) {
+        *snapshot = &found->snapshot;
+        return found->none ? NGX_DECLINED : NGX_OK;
     }
 
     rc = ngx_recs_snapshot_get(snapshots, i, &now);
 
-    seen = ngx_palloc(r->main->pool, sizeof(ngx_http_recs_seen_t));
-    if (seen == NULL) {
+    found = ngx_palloc(r->main->pool, sizeof(ngx_http_recs_channel_t));
+    if (found == NULL) {
         return NGX_ERROR;
     }
 
     /* two channels may be the same one: then they are of one moment, too */
 
-    same = ngx_http_recs_seen_find(kept->seen, snapshots, now.channel, 1);
+    same = ngx_http_recs_channel_find(mctx->channels, snapshots, now.channel,
+                                      1);
 
-    seen->snapshots = snapshots;
-    seen->channel = i;
-    seen->snapshot = same ? same->snapshot : now;
-    seen->none = same ? same->none : rc != NGX_OK;
+    found->snapshots = snapshots;
+    found->channel = i;
+    found->snapshot = same ? same->snapshot : now;
+    found->none = same ? same->none : rc != NGX_OK;
 
-    seen->next = kept->seen;
-    kept->seen = seen;
+    found->next = mctx->channels;
+    mctx->channels = found;
 
-    *snapshot = &seen->snapshot;
+    *snapshot = &found->snapshot;
 
-    return seen->none ? NGX_DECLINED : NGX_OK;
+    return found->none ? NGX_DECLINED : NGX_OK;
 }
 
 
-/* followed: channel is not what was asked for, but what that turned out as. */
+/*
+ * Finds who asked for that channel; or, with followed, whose channel turned out
+ * to be that one.
+ */
 
-static ngx_http_recs_seen_t *
-ngx_http_recs_seen_find(ngx_http_recs_seen_t *seen,
+static ngx_http_recs_channel_t *
+ngx_http_recs_channel_find(ngx_http_recs_channel_t *found,
     ngx_recs_snapshots_t *snapshots, ngx_uint_t channel, ngx_uint_t followed)
 {
-    for ( /* void */ ; seen; seen = seen->next) {
+    for ( /* void */ ; found; found = found->next) {
 
-        if (seen->snapshots == snapshots
-            && (followed ? seen->snapshot.channel : seen->channel) == channel)
+        if (found->snapshots == snapshots
+            && (followed ? found->snapshot.channel : found->channel) == channel)
         {
-            return seen;
+            return found;
         }
     }
 

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_request.h"
 
 
 /* Bad bodies are logged again when none came for so many seconds. */

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_request.h"
 
 
 /* An empty id would make all views draw alike: then the request's is taken. */

@@ -1,11 +1,8 @@
 
-/*
- * What states, versions, ages, rows and methods are called: the same in
- * directives, headers, variables, bodies, records and the status.
- */
+/* Each array is in the order of the enum that it is indexed by. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_names.h"
 
 
 const ngx_str_t  ngx_http_recs_states[] = {
@@ -35,8 +32,6 @@ const ngx_str_t  ngx_http_recs_ages[] = {
     ngx_string("features")
 };
 
-
-/* By ngx_recs_row_source_e. */
 
 const ngx_str_t  ngx_http_recs_rows[] = {
     ngx_string("user"),

@@ -9,7 +9,7 @@
 #define NGX_HTTP_RECS_SHOWN_H
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_request.h"
 
 
 typedef enum {

@@ -9,7 +9,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_request.h"
 
 
 /* A text as a request, maybe a subrequest, read it last. */
@@ -39,21 +39,21 @@ ngx_int_t
 ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
     ngx_str_t *value)
 {
-    uintptr_t                moment;
-    ngx_http_recs_kept_t    *kept;
-    ngx_http_recs_steady_t  *steady;
+    uintptr_t                  moment;
+    ngx_http_recs_steady_t    *steady;
+    ngx_http_recs_main_ctx_t  *mctx;
 
     if (ngx_http_recs_steady_already(r, cv)) {
         return ngx_http_complex_value(r, cv, value);
     }
 
-    kept = ngx_http_recs_keep(r);
-    if (kept == NULL) {
+    mctx = ngx_http_recs_get_main_ctx(r);
+    if (mctx == NULL) {
         return NGX_ERROR;
     }
 
     moment = ngx_http_recs_moment(r);
-    steady = ngx_http_recs_steady_find(kept->steady, r, cv);
+    steady = ngx_http_recs_steady_find(mctx->steady, r, cv);
 
     if (steady && steady->moment == moment
         && ngx_http_recs_same_span(&steady->uri, &r->uri)
@@ -73,8 +73,8 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
             return NGX_ERROR;
         }
 
-        steady->next = kept->steady;
-        kept->steady = steady;
+        steady->next = mctx->steady;
+        mctx->steady = steady;
     }
 
     steady->request = r;

@@ -9,7 +9,7 @@
  */
 
 
-#include "ngx_http_recs_shown.h"
+#include "ngx_http_recs_response.h"
 
 
 /* A cap's room, in items, by the bytes of its pool. */

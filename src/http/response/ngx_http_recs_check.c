@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
 
 
 #define NGX_HTTP_RECS_TYPE_MAX   128        /* bytes; RFC 6838, section 4.2 */

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
 #include "recs_transcode.h"
 
 

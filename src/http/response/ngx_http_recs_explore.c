@@ -2,7 +2,7 @@
 /* Which recs_explore lines a request explores by, and what these may draw. */
 
 
-#include "ngx_http_recs_shown.h"
+#include "ngx_http_recs_response.h"
 
 
 /* A variable that names no pool is logged again after so many seconds. */

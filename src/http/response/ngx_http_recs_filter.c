@@ -10,7 +10,8 @@
  */
 
 
-#include "ngx_http_recs_shown.h"
+#include "ngx_http_recs_response.h"
+#include "ngx_http_recs_tell.h"
 
 
 #define NGX_HTTP_RECS_BODY_SIZE  16384      /* at first, if none is announced */

@@ -6,7 +6,8 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
+
 
 #include <zlib.h>
 

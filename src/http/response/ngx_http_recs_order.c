@@ -12,7 +12,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
 
 
 #define NGX_HTTP_RECS_NOWHERE  ((ngx_uint_t) -1)

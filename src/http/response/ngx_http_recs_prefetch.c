@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
 
 
 static ngx_int_t ngx_http_recs_prefetch_sets(ngx_http_request_t *r,

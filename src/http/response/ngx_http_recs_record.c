@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_http_recs_response.h"
 #include "ngx_http_recs_shown.h"
 
 

@@ -5,7 +5,8 @@
  */
 
 
-#include "ngx_http_recs_shown.h"
+#include "ngx_http_recs_response.h"
+#include "ngx_http_recs_tell.h"
 
 
 static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);

@@ -2,7 +2,7 @@
 /* Versions and ages: found in the body or in variables, and judged. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
 #include "recs_time.h"
 #include "recs_transcode.h"
 

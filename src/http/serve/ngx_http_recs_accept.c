@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_serve.h"
 
 
 /* What the ranges of Accept say of one type: the most specific one counts. */

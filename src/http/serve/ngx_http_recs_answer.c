@@ -2,7 +2,8 @@
 /* Answers of handlers that have them in memory. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_serve.h"
+#include "ngx_http_recs_tell.h"
 
 
 ngx_int_t

@@ -5,7 +5,9 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_response.h"
+#include "ngx_http_recs_serve.h"
+#include "ngx_http_recs_tell.h"
 
 
 static ngx_int_t ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx);
@@ -87,7 +89,7 @@ ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_recs_seen(r, conf->snapshots, &channel,
+    rc = ngx_http_recs_channel(r, conf->snapshots, &channel,
                             &row->snapshot);
 
     if (rc != NGX_OK) {

@@ -2,7 +2,7 @@
 /* The handler recs_ready: is all there that pages are made of? */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_serve.h"
 #include "ngx_recs_replica.h"
 #include "ngx_recs_trust.h"
 #include "recs_writer.h"

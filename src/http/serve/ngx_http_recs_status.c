@@ -2,7 +2,8 @@
 /* The handler recs_status: what all workers have counted. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_names.h"
+#include "ngx_http_recs_serve.h"
 #include "ngx_recs_entry.h"
 #include "ngx_recs_trust.h"
 #include "recs_writer.h"

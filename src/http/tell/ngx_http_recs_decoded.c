@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_tell.h"
 #include "recs_text.h"
 #include "recs_url.h"
 

@@ -8,7 +8,9 @@
  */
 
 
+#include "ngx_http_recs_names.h"
 #include "ngx_http_recs_shown.h"
+#include "ngx_http_recs_tell.h"
 #include "recs_exposure.h"
 
 

@@ -5,7 +5,11 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_names.h"
+#include "ngx_http_recs_tell.h"
+
+
+#define NGX_HTTP_RECS_HEADER_MAX  128       /* bytes of a version */
 
 
 static ngx_int_t ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx);

@@ -5,7 +5,8 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_names.h"
+#include "ngx_http_recs_tell.h"
 #include "recs_text.h"
 #include "recs_writer.h"
 

@@ -5,7 +5,8 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_tell.h"
+
 
 #if (NGX_SSL)
 #include <openssl/evp.h>

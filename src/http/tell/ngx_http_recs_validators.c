@@ -10,8 +10,7 @@
  */
 
 
-#include "ngx_http_recs_conf.h"
-
+#include "ngx_http_recs_tell.h"
 #include "recs_xxhash.h"
 
 
@@ -43,8 +42,8 @@ static const ngx_str_t  ngx_http_recs_hidden_names[] = {
 ngx_int_t
 ngx_http_recs_hide(ngx_http_request_t *r)
 {
-    ngx_http_recs_kept_t      *kept;
     ngx_http_headers_in_t     *in;
+    ngx_http_recs_main_ctx_t  *mctx;
     ngx_http_recs_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
@@ -57,17 +56,17 @@ ngx_http_recs_hide(ngx_http_request_t *r)
 
     if (in->if_none_match && r == r->main) {
 
-        kept = ngx_http_recs_keep(r);
-        if (kept == NULL) {
+        mctx = ngx_http_recs_get_main_ctx(r);
+        if (mctx == NULL) {
             return NGX_ERROR;
         }
 
-        kept->hidden = 1;
+        mctx->hidden = 1;
 
         /* other methods have their effect: their answers are not cut short */
 
         if (r->method == NGX_HTTP_GET) {
-            kept->if_none_match = in->if_none_match->value;
+            mctx->if_none_match = in->if_none_match->value;
         }
     }
 
@@ -183,12 +182,12 @@ ngx_http_recs_hidden_name(const ngx_str_t *name)
 static const ngx_str_t *
 ngx_http_recs_if_none_match(ngx_http_request_t *r)
 {
-    ngx_http_recs_kept_t  *kept;
+    ngx_http_recs_main_ctx_t  *mctx;
 
-    kept = ngx_http_recs_kept(r);
+    mctx = ngx_http_recs_find_main_ctx(r);
 
-    if (kept && kept->hidden) {
-        return &kept->if_none_match;
+    if (mctx && mctx->hidden) {
+        return &mctx->if_none_match;
     }
 
     return r->headers_in.if_none_match ? &r->headers_in.if_none_match->value

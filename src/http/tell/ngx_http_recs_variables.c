@@ -2,7 +2,8 @@
 /* The variables $recs_…, for logs and headers. */
 
 
-#include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_names.h"
+#include "ngx_http_recs_tell.h"
 
 
 typedef struct {
@@ -605,7 +606,7 @@ ngx_http_recs_active_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    switch (ngx_http_recs_seen(r, active.snapshots, &active.channel,
+    switch (ngx_http_recs_channel(r, active.snapshots, &active.channel,
                                &snapshot))
     {
     case NGX_OK:

@@ -1,0 +1,63 @@
+
+/*
+ * The directives: the function of each that takes more than a slot, and what is
+ * checked once all of the configuration was read.
+ */
+
+
+#ifndef NGX_HTTP_RECS_DIRECTIVES_H
+#define NGX_HTTP_RECS_DIRECTIVES_H
+
+
+#include "ngx_http_recs_conf.h"
+
+
+/* ngx_http_recs_redis_conf.c, ..._set_conf.c, ..._pool_conf.c, */
+
+char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ..._snapshots_conf.c, ..._explore_conf.c, ..._record_conf.c, */
+
+char *ngx_http_recs_snapshots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_record_shown(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ..._handler_conf.c, */
+
+char *ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ..._loc_conf.c */
+
+char *ngx_http_recs_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* A location's handler is that of what it is in, if that is recs_pass. */
+
+void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
+    ngx_http_recs_loc_conf_t *conf);
+
+/* Warns of what is required of an empty file. */
+
+void ngx_http_recs_set_check_required(ngx_conf_t *cf,
+    ngx_http_recs_main_conf_t *rmcf);
+
+/*
+ * Has each pool what its explorers need?  NGX_OK, or NGX_ERROR and it was
+ * logged.
+ */
+
+ngx_int_t ngx_http_recs_check_explore(ngx_conf_t *cf);
+
+
+#endif /* NGX_HTTP_RECS_DIRECTIVES_H */
