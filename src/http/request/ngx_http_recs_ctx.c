@@ -99,7 +99,7 @@ ngx_http_recs_exploring_t *
 ngx_http_recs_exploring(const ngx_http_recs_ctx_t *ctx,
     const recs_draw_t *draw)
 {
-    return &ctx->exploring[draw->line - ctx->lines];
+    return &ctx->explore.exploring[draw->line - ctx->explore.lines];
 }
 
 

@@ -32,15 +32,19 @@ typedef enum {
     NGX_HTTP_RECS_WAIT,                 /* the sets are being asked */
     NGX_HTTP_RECS_READY,                /* the rewritten body may go out */
     NGX_HTTP_RECS_REJECTED,             /* it will be answered with 502 */
-    NGX_HTTP_RECS_PASS                  /* nothing (more) to do here */
+    NGX_HTTP_RECS_DONE                  /* nothing (more) to do here */
 } ngx_http_recs_phase_e;
 
+
+/* A version. */
 
 typedef struct {
     ngx_str_t                   text;       /* data is NULL: none was found */
     unsigned                    skewed:1;   /* it is not accepted */
 } ngx_http_recs_found_t;
 
+
+/* How old something is that the page was made of. */
 
 typedef struct {
     ngx_uint_t                  known;      /* the date was found */
@@ -56,7 +60,7 @@ typedef struct {
     ngx_recs_row_t              row;
     unsigned                    waiting:1;  /* for it */
     recs_format_e               format;     /* of the response */
-} ngx_http_recs_pass_t;
+} ngx_http_recs_served_t;
 
 
 /* What a subrequest is done with once its page, which is held, was sent. */
@@ -69,6 +73,17 @@ typedef struct {
 } ngx_http_recs_hold_t;
 
 
+/* The body as it came. */
+
+typedef struct {
+    recs_format_e               format;
+    ngx_buf_t                  *buf;        /* NULL: nothing came */
+    ngx_str_t                   text;       /* the same, decompressed */
+    unsigned                    complete:1;
+    unsigned                    gzip:1;
+} ngx_http_recs_body_t;
+
+
 /* A recs_explore whose gate is open. */
 
 typedef struct {
@@ -78,6 +93,47 @@ typedef struct {
     ngx_str_t                   key;        /* of the gate */
 } ngx_http_recs_exploring_t;
 
+
+/* What a page may explore: the lines whose gates are open, and their draws. */
+
+typedef struct {
+    recs_line_t                *lines;
+    ngx_http_recs_exploring_t  *exploring;  /* of each of these */
+    unsigned                    nlines;
+    recs_draw_t                *draws;
+    unsigned                    ndraws;
+} ngx_http_recs_plan_t;
+
+
+/* What a page's shelves are filled up with. */
+
+typedef struct {
+    ngx_recs_pool_items_t      *items;      /* held; NULL: none */
+    size_t                      n;          /* of these: asked about */
+} ngx_http_recs_filling_t;
+
+
+/* What the sets were asked, and what they said. */
+
+typedef struct {
+    ngx_recs_ask_t              ask;
+    ngx_msec_t                  began;      /* ngx_current_msec then */
+    ngx_msec_t                  took;       /* ms */
+    uint8_t                    *rules;      /* rule -> question */
+    size_t                     *removed;    /* question -> items */
+} ngx_http_recs_lookup_t;
+
+
+/* The exposure record, as it was read last. */
+
+typedef struct {
+    ngx_str_t                   text;       /* data is NULL: it was not read */
+    ngx_uint_t                  status;     /* the response's then */
+    unsigned                    ended:1;    /* it was read in the log */
+} ngx_http_recs_recorded_t;
+
+
+/* One response, from when its location is asked, or its header is seen. */
 
 typedef struct ngx_http_recs_ctx_s  ngx_http_recs_ctx_t;
 
@@ -91,52 +147,30 @@ struct ngx_http_recs_ctx_s {
     const char                 *why;        /* of bypassed and malformed */
 
     unsigned                    started:1;  /* its header was seen */
+    unsigned                    decided:1;  /* on its items */
+    unsigned                    rewritten:1;    /* so decided, and so sent */
+    unsigned                    stale:1;    /* whatever else its state says */
+    unsigned                    reject:1;   /* it is to be answered with 502 */
+    unsigned                    ended:1;    /* the main request is: it will only
+                                               be logged */
+
     ngx_http_recs_hold_t        hold;
-    ngx_http_recs_pass_t       *pass;       /* NULL: not served from Redis */
-
-    /* the body as it came */
-
-    recs_format_e               format;
-    ngx_buf_t                  *body;
-    ngx_str_t                   text;       /* the same, decompressed */
-    unsigned                    last:1;     /* it is complete */
-    unsigned                    gzip:1;
     ngx_event_t                *rejecting;  /* NULL: it isn't rejected */
-
-    /* what is asked and decided */
+    ngx_http_recs_served_t     *served;     /* NULL: not served from Redis */
+    ngx_http_recs_body_t        body;
 
     recs_page_t                 page;
     ngx_http_recs_found_t       versions[NGX_HTTP_RECS_NVERSIONS];
     ngx_http_recs_aged_t        ages[NGX_HTTP_RECS_NAGES];
     ngx_str_t                   event;      /* data is NULL: not known yet */
-    ngx_recs_ask_t              ask;
-    ngx_msec_t                  asked;      /* ngx_current_msec then */
-    ngx_msec_t                  waited;     /* ms */
-    recs_line_t                *lines;      /* that explore here */
-    ngx_http_recs_exploring_t  *exploring;  /* of each of them */
-    unsigned                    nlines;
-    ngx_recs_pool_items_t      *backfill;   /* held; NULL: none */
-    size_t                      nbackfill;  /* of these: asked about */
-    recs_draw_t                *draws;
-    unsigned                    ndraws;
+    ngx_http_recs_plan_t        explore;
+    ngx_http_recs_filling_t     backfill;
+    ngx_http_recs_lookup_t      lookup;
     recs_decision_t             decision;
-    uint8_t                    *rules;      /* rule -> question */
-    size_t                     *removed;    /* question -> items */
-    unsigned                    decided:1;
-    unsigned                    rewritten:1;    /* so decided, and so sent */
-    unsigned                    stale:1;        /* whatever else its state
-                                                   says */
-    unsigned                    reject:1;
-
     recs_output_t               output;
 
     ngx_str_t                   record_key; /* empty: it isn't recorded */
-    unsigned                    ended:1;    /* the main request is: it will only
-                                               be logged */
-    ngx_str_t                   exposure;   /* its record; data is NULL: was not
-                                               read yet */
-    ngx_uint_t                  exposure_status;    /* ... at that status, */
-    unsigned                    exposure_ended:1;   /* in the log */
+    ngx_http_recs_recorded_t    exposure;
 };
 
 

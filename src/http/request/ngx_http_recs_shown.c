@@ -139,7 +139,7 @@ ngx_http_recs_shown_insert(ngx_http_recs_shown_t *shown, ngx_uint_t rest)
 
     } else {
         shown->source = NGX_HTTP_RECS_BACKFILLED;
-        shown->id = ctx->backfill->choices.ids[insert->item];
+        shown->id = ctx->backfill.items->choices.ids[insert->item];
     }
 
     return 1;

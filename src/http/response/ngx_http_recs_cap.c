@@ -85,8 +85,8 @@ ngx_http_recs_cap_draws(ngx_http_recs_ctx_t *ctx)
 {
     unsigned  s;
 
-    for (s = 0; s < ctx->ndraws; s++) {
-        if (ngx_http_recs_cap_draw(ctx, &ctx->draws[s]) != NGX_OK) {
+    for (s = 0; s < ctx->explore.ndraws; s++) {
+        if (ngx_http_recs_cap_draw(ctx, &ctx->explore.draws[s]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -137,8 +137,8 @@ ngx_http_recs_cap_count_refused(ngx_http_recs_ctx_t *ctx)
     recs_draw_t                *draw;
     ngx_recs_pool_counters_t   *counters;
 
-    for (s = 0; s < ctx->ndraws; s++) {
-        draw = &ctx->draws[s];
+    for (s = 0; s < ctx->explore.ndraws; s++) {
+        draw = &ctx->explore.draws[s];
 
         if (draw->capped == NULL) {
             continue;

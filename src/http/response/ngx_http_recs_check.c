@@ -96,11 +96,11 @@ ngx_http_recs_type(ngx_http_recs_ctx_t *ctx)
 
     hash = ngx_hash_strlow(lowcase, type, len);
 
-    if (ctx->pass == NULL
+    if (ctx->served == NULL
         && ngx_strlcasestrn(lowcase, lowcase + len, (u_char *) "msgpack",
                             7 - 1))
     {
-        ctx->format = RECS_MSGPACK;
+        ctx->body.format = RECS_MSGPACK;
     }
 
     return rlcf->types.size == 0
@@ -188,7 +188,7 @@ ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx)
         || (encoding->len == 6
             && ngx_strncasecmp(encoding->data, (u_char *) "x-gzip", 6) == 0))
     {
-        ctx->gzip = 1;
+        ctx->body.gzip = 1;
         return 1;
     }
 
@@ -241,5 +241,5 @@ ngx_http_recs_rejects_body(ngx_http_recs_ctx_t *ctx)
     /* a row that is no page is of no use to anybody */
 
     return ctx->conf->on_bad_body == NGX_HTTP_RECS_BAD_REJECT
-           || (ctx->pass && ctx->state == NGX_HTTP_RECS_MALFORMED);
+           || (ctx->served && ctx->state == NGX_HTTP_RECS_MALFORMED);
 }

@@ -15,20 +15,20 @@ ngx_http_recs_convert(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
     recs_str_t   from, to;
     const char  *error;
 
-    if (ctx->pass == NULL || ctx->pass->format == ctx->format) {
+    if (ctx->served == NULL || ctx->served->format == ctx->body.format) {
         return NGX_OK;
     }
 
     from = ngx_recs_span(text);
 
-    error = recs_transcode(&ctx->mem, ctx->format, &from, ctx->pass->format,
-                           &to);
+    error = recs_transcode(&ctx->mem, ctx->body.format, &from,
+                           ctx->served->format, &to);
     if (error) {
 
         if (ngx_http_recs_news(&ctx->conf->bad_body)) {
             ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                           "recs: a row can't be served as %s: %s",
-                          ctx->pass->format == RECS_JSON ? "JSON"
+                          ctx->served->format == RECS_JSON ? "JSON"
                                                          : "MessagePack",
                           error);
         }
@@ -53,7 +53,7 @@ ngx_http_recs_convert_output(ngx_http_recs_ctx_t *ctx)
 
     out = &ctx->output;
 
-    if (ctx->pass == NULL || ctx->pass->format == ctx->format) {
+    if (ctx->served == NULL || ctx->served->format == ctx->body.format) {
         return NGX_OK;
     }
 

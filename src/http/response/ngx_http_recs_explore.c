@@ -26,20 +26,22 @@ ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx)
 {
     ngx_uint_t                 i, n;
     recs_str_t                 event;
+    ngx_http_recs_plan_t      *plan;
     ngx_http_recs_explore_t  **ex;
 
     if (ctx->conf->explore == NULL) {
         return NGX_OK;
     }
 
+    plan = &ctx->explore;
     ex = ctx->conf->explore->elts;
     n = ctx->conf->explore->nelts;
 
-    ctx->lines = ngx_pcalloc(ctx->request->pool, n * sizeof(recs_line_t));
-    ctx->exploring = ngx_pcalloc(ctx->request->pool,
-                                 n * sizeof(ngx_http_recs_exploring_t));
+    plan->lines = ngx_pcalloc(ctx->request->pool, n * sizeof(recs_line_t));
+    plan->exploring = ngx_pcalloc(ctx->request->pool,
+                                  n * sizeof(ngx_http_recs_exploring_t));
 
-    if (ctx->lines == NULL || ctx->exploring == NULL) {
+    if (plan->lines == NULL || plan->exploring == NULL) {
         return NGX_ERROR;
     }
 
@@ -49,7 +51,7 @@ ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx)
         }
     }
 
-    if (ctx->nlines == 0) {
+    if (plan->nlines == 0) {
         return NGX_OK;
     }
 
@@ -59,8 +61,8 @@ ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx)
 
     event = ngx_recs_span(&ctx->event);
 
-    return recs_explore_plan(&ctx->mem, ctx->lines, ctx->nlines, &event,
-                             &ctx->draws, &ctx->ndraws)
+    return recs_explore_plan(&ctx->mem, plan->lines, plan->nlines, &event,
+                             &plan->draws, &plan->ndraws)
            == RECS_OK ? NGX_OK : NGX_ERROR;
 }
 
@@ -77,8 +79,8 @@ ngx_http_recs_plan_line(ngx_http_recs_ctx_t *ctx, ngx_http_recs_explore_t *ex)
 
     static const recs_choices_t  none;
 
-    line = &ctx->lines[ctx->nlines];
-    exploring = &ctx->exploring[ctx->nlines];
+    line = &ctx->explore.lines[ctx->explore.nlines];
+    exploring = &ctx->explore.exploring[ctx->explore.nlines];
 
     if (ngx_http_recs_gate_key(ctx, ex, &exploring->key) != NGX_OK) {
         return NGX_ERROR;
@@ -99,7 +101,7 @@ ngx_http_recs_plan_line(ngx_http_recs_ctx_t *ctx, ngx_http_recs_explore_t *ex)
     exploring->conf = ex;
     line->policy = &ex->policy;
     line->pool = &none;
-    ctx->nlines++;
+    ctx->explore.nlines++;
 
     if (exploring->pool == NULL) {
         return NGX_OK;

@@ -80,8 +80,8 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
     ctx->started = 1;
 
-    if (!ngx_http_recs_type(ctx) && ctx->pass == NULL) {
-        ctx->phase = NGX_HTTP_RECS_PASS;
+    if (!ngx_http_recs_type(ctx) && ctx->served == NULL) {
+        ctx->phase = NGX_HTTP_RECS_DONE;
         ctx->state = NGX_HTTP_RECS_BYPASSED;
         return ngx_http_next_header_filter(r);
     }
@@ -100,7 +100,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     }
 
     if (ctx->state) {
-        ctx->phase = NGX_HTTP_RECS_PASS;
+        ctx->phase = NGX_HTTP_RECS_DONE;
 
         if (ngx_http_recs_headers(ctx) != NGX_OK) {
             return NGX_ERROR;
@@ -127,7 +127,7 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_recs_module);
 
-    if (ctx == NULL || !ctx->started || ctx->phase == NGX_HTTP_RECS_PASS) {
+    if (ctx == NULL || !ctx->started || ctx->phase == NGX_HTTP_RECS_DONE) {
         return ngx_http_next_body_filter(r, in);
     }
 
@@ -135,7 +135,7 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
         rc = ngx_http_recs_collect(ctx, in);
 
-        if (ctx->phase == NGX_HTTP_RECS_PASS) {
+        if (ctx->phase == NGX_HTTP_RECS_DONE) {
             return rc;
         }
 
@@ -164,7 +164,7 @@ ngx_http_recs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 /*
  * Takes in what has come of the body: NGX_OK, it is complete; NGX_AGAIN, it is
  * not, or it is rejected; NGX_ERROR.  If it gave up the body, the phase is
- * NGX_HTTP_RECS_PASS, and this is the filter's result.
+ * NGX_HTTP_RECS_DONE, and this is the filter's result.
  */
 
 static ngx_int_t
@@ -257,12 +257,12 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
         return NGX_DECLINED;
     }
 
-    if (ctx->pass) {
+    if (ctx->served) {
         return ngx_http_recs_hold_row(ctx, b);
     }
 
     n = ngx_buf_in_memory(b) ? b->last - b->pos : 0;
-    had = ctx->body ? ctx->body->last - ctx->body->pos : 0;
+    had = ctx->body.buf ? ctx->body.buf->last - ctx->body.buf->pos : 0;
 
     if (n > ctx->conf->max_body_size - had) {
         ngx_http_recs_too_large(ctx);
@@ -282,12 +282,12 @@ ngx_http_recs_hold_row(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
         return NGX_OK;
     }
 
-    ctx->body = ngx_palloc(ctx->request->pool, sizeof(ngx_buf_t));
-    if (ctx->body == NULL) {
+    ctx->body.buf = ngx_palloc(ctx->request->pool, sizeof(ngx_buf_t));
+    if (ctx->body.buf == NULL) {
         return NGX_ERROR;
     }
 
-    *ctx->body = *b;
+    *ctx->body.buf = *b;
 
     return NGX_OK;
 }
@@ -300,7 +300,7 @@ ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data, size_t len)
     size_t      had, size;
     ngx_buf_t  *old, *body;
 
-    old = ctx->body;
+    old = ctx->body.buf;
     had = old ? old->last - old->pos : 0;
 
     if (old == NULL || (size_t) (old->end - old->last) < len) {
@@ -323,10 +323,10 @@ ngx_http_recs_append(ngx_http_recs_ctx_t *ctx, u_char *data, size_t len)
             (void) ngx_pfree(ctx->request->pool, old->start);
         }
 
-        ctx->body = body;
+        ctx->body.buf = body;
     }
 
-    ctx->body->last = ngx_cpymem(ctx->body->last, data, len);
+    ctx->body.buf->last = ngx_cpymem(ctx->body.buf->last, data, len);
 
     return NGX_OK;
 }
@@ -339,7 +339,7 @@ ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
-    ctx->last = 1;
+    ctx->body.complete = 1;
     ctx->phase = NGX_HTTP_RECS_READY;
 
     if (ctx->state) {
@@ -615,7 +615,7 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
         return rc;
     }
 
-    b = ctx->body;
+    b = ctx->body.buf;
 
     if (b == NULL) {
 
@@ -631,7 +631,7 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
         b->sync = 1;
     }
 
-    if (ctx->last) {
+    if (ctx->body.complete) {
         b->last_buf = (r == r->main);
         b->last_in_chain = 1;
 
@@ -659,9 +659,9 @@ ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx)
     ngx_buf_t  *b;
     ngx_str_t   text;
 
-    b = ctx->body;
+    b = ctx->body.buf;
 
-    if (ctx->pass == NULL || b == NULL) {
+    if (ctx->served == NULL || b == NULL) {
         return NGX_OK;
     }
 

@@ -55,7 +55,7 @@ ngx_http_recs_release(ngx_http_recs_ctx_t *ctx)
 
     r = ctx->request;
 
-    ctx->phase = NGX_HTTP_RECS_PASS;
+    ctx->phase = NGX_HTTP_RECS_DONE;
     r->buffered &= ~NGX_HTTP_RECS_BUFFERED;
 
     if (r->post_subrequest == &ctx->hold.done) {
@@ -68,7 +68,7 @@ void
 ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx)
 {
     if (ctx->phase == NGX_HTTP_RECS_WAIT) {
-        ngx_recs_ask_cancel(&ctx->ask);
+        ngx_recs_ask_cancel(&ctx->lookup.ask);
     }
 
     if (ctx->rejecting == NULL) {

@@ -40,8 +40,8 @@ ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    zs.next_in = ctx->body ? ctx->body->pos : (u_char *) "";
-    zs.avail_in = ctx->body ? ctx->body->last - ctx->body->pos : 0;
+    zs.next_in = ctx->body.buf ? ctx->body.buf->pos : (u_char *) "";
+    zs.avail_in = ctx->body.buf ? ctx->body.buf->last - ctx->body.buf->pos : 0;
 
     size = 0;
     rc = Z_OK;
@@ -67,11 +67,11 @@ ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx)
         }
     }
 
-    ctx->text.len = zs.next_out - ctx->text.data;
+    ctx->body.text.len = zs.next_out - ctx->body.text.data;
 
     (void) inflateEnd(&zs);
 
-    if (ctx->text.len > ctx->conf->max_body_size) {
+    if (ctx->body.text.len > ctx->conf->max_body_size) {
         ngx_http_recs_too_large(ctx);
         return NGX_DECLINED;
     }
@@ -119,14 +119,14 @@ ngx_http_recs_inflate_grow(ngx_http_recs_ctx_t *ctx, z_stream *zs,
     }
 
     if (*size) {
-        ngx_memcpy(p, ctx->text.data, *size);
-        (void) ngx_pfree(ctx->request->pool, ctx->text.data);
+        ngx_memcpy(p, ctx->body.text.data, *size);
+        (void) ngx_pfree(ctx->request->pool, ctx->body.text.data);
     }
 
     zs->next_out = p + *size;
     zs->avail_out = more - *size;
 
-    ctx->text.data = p;
+    ctx->body.text.data = p;
     *size = more;
 
     return NGX_OK;

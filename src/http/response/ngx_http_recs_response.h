@@ -104,8 +104,8 @@ ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 /*
  * ngx_http_recs_inflate.c
  *
- * Decompresses the body into ctx->text.  NGX_OK; NGX_DECLINED: it can't be,
- * ctx->state says why; NGX_ERROR: out of memory.
+ * Decompresses the body into ctx->body.text.  NGX_OK; NGX_DECLINED: it can't
+ * be, ctx->state says why; NGX_ERROR: out of memory.
  */
 
 ngx_int_t ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx);
@@ -113,8 +113,8 @@ ngx_int_t ngx_http_recs_inflate(ngx_http_recs_ctx_t *ctx);
 /*
  * ngx_http_recs_convert.c
  *
- * Puts text, in ctx->format, into the format of the response; leaves that of
- * any handler but recs_pass as it is.  NGX_OK or NGX_HTTP_BAD_GATEWAY.
+ * Puts text, in ctx->body.format, into the format of the response; leaves that
+ * of any handler but recs_pass as it is.  NGX_OK or NGX_HTTP_BAD_GATEWAY.
  */
 
 ngx_int_t ngx_http_recs_convert(ngx_http_recs_ctx_t *ctx, ngx_str_t *text);
@@ -143,7 +143,7 @@ void ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx);
 /*
  * ngx_http_recs_explore.c
  *
- * If the request explores: ctx->lines and ctx->draws, of which items of which
+ * Fills in ctx->explore: which lines explore here, and of which items of which
  * pools may be drawn.  NGX_OK or NGX_ERROR.
  */
 

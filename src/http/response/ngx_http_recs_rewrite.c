@@ -22,7 +22,7 @@ static ngx_int_t ngx_http_recs_question(ngx_http_recs_ctx_t *ctx,
     ngx_http_recs_set_t *rs, ngx_uint_t exclude);
 static ngx_int_t ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx);
 static ngx_uint_t ngx_http_recs_of_held(ngx_http_recs_ctx_t *ctx);
-static void ngx_http_recs_state(ngx_http_recs_ctx_t *ctx);
+static void ngx_http_recs_decide_state(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_render(ngx_http_recs_ctx_t *ctx);
 static void ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx);
 
@@ -39,11 +39,11 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
         return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
     }
 
-    ctx->ask.pool = ctx->request->pool;
-    ctx->ask.log = ctx->request->connection->log;
-    ctx->ask.timeout = ctx->conf->lookup_timeout;
-    ctx->ask.handler = done;
-    ctx->ask.data = ctx;
+    ctx->lookup.ask.pool = ctx->request->pool;
+    ctx->lookup.ask.log = ctx->request->connection->log;
+    ctx->lookup.ask.timeout = ctx->conf->lookup_timeout;
+    ctx->lookup.ask.handler = done;
+    ctx->lookup.ask.data = ctx;
 
     ngx_http_recs_plan_backfill(ctx);
 
@@ -56,16 +56,16 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ctx->asked = ngx_current_msec;
+    ctx->lookup.began = ngx_current_msec;
 
-    return ngx_recs_ask(&ctx->ask);
+    return ngx_recs_ask(&ctx->lookup.ask);
 }
 
 
 ngx_int_t
 ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 {
-    ctx->waited = ngx_current_msec - ctx->asked;
+    ctx->lookup.took = ngx_current_msec - ctx->lookup.began;
 
     if (ngx_http_recs_cap_draws(ctx) != NGX_OK
         || ngx_http_recs_decide(ctx) != NGX_OK)
@@ -75,7 +75,7 @@ ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 
     ctx->decided = 1;
 
-    ngx_http_recs_state(ctx);
+    ngx_http_recs_decide_state(ctx);
 
     if (ctx->reject) {
         return NGX_OK;
@@ -104,27 +104,27 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
     recs_str_t   text;
     const char  *error;
 
-    if (ctx->gzip) {
+    if (ctx->body.gzip) {
         inflated = ngx_http_recs_inflate(ctx);
 
         if (inflated != NGX_OK) {
             return inflated;
         }
 
-    } else if (ctx->body) {
-        ctx->text.data = ctx->body->pos;
-        ctx->text.len = ctx->body->last - ctx->body->pos;
+    } else if (ctx->body.buf) {
+        ctx->body.text.data = ctx->body.buf->pos;
+        ctx->body.text.len = ctx->body.buf->last - ctx->body.buf->pos;
 
     } else {
-        ngx_str_set(&ctx->text, "");
+        ngx_str_set(&ctx->body.text, "");
     }
 
-    text = ngx_recs_span(&ctx->text);
+    text = ngx_recs_span(&ctx->body.text);
 
     pos = 0;
     error = NULL;
 
-    rc = recs_page_read(&ctx->mem, &ctx->conf->spec, ctx->format, &text,
+    rc = recs_page_read(&ctx->mem, &ctx->conf->spec, ctx->body.format, &text,
                         &ctx->page, &error, &pos);
 
     if (rc == RECS_OK) {
@@ -242,17 +242,17 @@ ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx)
         return;
     }
 
-    ctx->backfill = ngx_http_recs_hold_pool(ctx->request,
-                                            &backfill->pool->pool);
+    ctx->backfill.items = ngx_http_recs_hold_pool(ctx->request,
+                                                  &backfill->pool->pool);
 
-    if (ctx->backfill == NULL) {
+    if (ctx->backfill.items == NULL) {
         return;
     }
 
     n = ngx_min(2 * backfill->min * ctx->page.nshelves,
                 NGX_HTTP_RECS_BACKFILL_MAX);
 
-    ctx->nbackfill = ngx_min(n, ctx->backfill->choices.n);
+    ctx->backfill.n = ngx_min(n, ctx->backfill.items->choices.n);
 }
 
 
@@ -266,10 +266,10 @@ ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
     recs_str_t   *ids;
     recs_draw_t  *draw;
 
-    n = ctx->page.nitems + ctx->nbackfill;
+    n = ctx->page.nitems + ctx->backfill.n;
 
-    for (s = 0; s < ctx->ndraws; s++) {
-        n += ctx->draws[s].norder;
+    for (s = 0; s < ctx->explore.ndraws; s++) {
+        n += ctx->explore.draws[s].norder;
     }
 
     ids = ngx_palloc(ctx->request->pool, n * sizeof(recs_str_t) + 1);
@@ -285,20 +285,20 @@ ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)
         }
     }
 
-    for (s = 0; s < ctx->ndraws; s++) {
-        draw = &ctx->draws[s];
+    for (s = 0; s < ctx->explore.ndraws; s++) {
+        draw = &ctx->explore.draws[s];
 
         for (k = 0; k < draw->norder; k++) {
             ids[n++] = draw->line->pool->ids[draw->order[k]];
         }
     }
 
-    for (i = 0; i < ctx->nbackfill; i++) {
-        ids[n++] = ctx->backfill->choices.ids[i];
+    for (i = 0; i < ctx->backfill.n; i++) {
+        ids[n++] = ctx->backfill.items->choices.ids[i];
     }
 
-    ctx->ask.ids = ids;
-    ctx->ask.nids = n;
+    ctx->lookup.ask.ids = ids;
+    ctx->lookup.ask.nids = n;
 
     return NGX_OK;
 }
@@ -308,25 +308,30 @@ static ngx_int_t
 ngx_http_recs_questions(ngx_http_recs_ctx_t *ctx)
 {
     ngx_uint_t                   i, n;
+    ngx_pool_t                  *pool;
     ngx_array_t                 *require, *exclude;
     ngx_http_recs_set_t        **rs;
+    ngx_http_recs_lookup_t      *lookup;
     ngx_http_recs_main_conf_t   *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
-    ctx->ask.seed = rmcf->seed;
+    lookup = &ctx->lookup;
+    pool = ctx->request->pool;
+
+    lookup->ask.seed = rmcf->seed;
 
     require = ctx->conf->require;
     exclude = ctx->conf->exclude;
 
     n = (require ? require->nelts : 0) + (exclude ? exclude->nelts : 0);
 
-    ctx->ask.questions = ngx_pcalloc(ctx->request->pool,
-                                     n * sizeof(ngx_recs_question_t) + 1);
-    ctx->removed = ngx_pcalloc(ctx->request->pool, n * sizeof(size_t) + 1);
-    ctx->rules = ngx_pnalloc(ctx->request->pool, n + 1);
+    lookup->ask.questions = ngx_pcalloc(pool,
+                                        n * sizeof(ngx_recs_question_t) + 1);
+    lookup->removed = ngx_pcalloc(pool, n * sizeof(size_t) + 1);
+    lookup->rules = ngx_pnalloc(pool, n + 1);
 
-    if (ctx->ask.questions == NULL || ctx->removed == NULL
-        || ctx->rules == NULL)
+    if (lookup->ask.questions == NULL || lookup->removed == NULL
+        || lookup->rules == NULL)
     {
         return NGX_ERROR;
     }
@@ -357,7 +362,7 @@ ngx_http_recs_question(ngx_http_recs_ctx_t *ctx, ngx_http_recs_set_t *rs,
 {
     ngx_recs_question_t  *q;
 
-    q = &ctx->ask.questions[ctx->ask.nquestions++];
+    q = &ctx->lookup.ask.questions[ctx->lookup.ask.nquestions++];
     q->set = &rs->set;
     q->exclude = exclude;
 
@@ -390,8 +395,8 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
 
     ngx_memzero(&policy, sizeof(recs_policy_t));
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        q = &ctx->ask.questions[i];
+    for (i = 0; i < ctx->lookup.ask.nquestions; i++) {
+        q = &ctx->lookup.ask.questions[i];
 
         if (q->skip) {
             continue;
@@ -401,7 +406,7 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
         rules[policy.nrules].exclude = q->exclude;
         rules[policy.nrules].drop_unknown = q->set->drop_unknown;
 
-        ctx->rules[policy.nrules++] = (uint8_t) i;
+        ctx->lookup.rules[policy.nrules++] = (uint8_t) i;
     }
 
     policy.rules = rules;
@@ -409,17 +414,17 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
     policy.distinct = ctx->conf->distinct;
     policy.drop_unidentified = (ctx->conf->on_unidentified
                                 == NGX_HTTP_RECS_UNIDENTIFIED_DROP);
-    policy.seed = ctx->ask.seed;
+    policy.seed = ctx->lookup.ask.seed;
 
-    policy.draws = ctx->draws;
-    policy.ndraws = ctx->ndraws;
+    policy.draws = ctx->explore.draws;
+    policy.ndraws = ctx->explore.ndraws;
     policy.event = ngx_recs_span(&ctx->event);
 
-    if (ctx->nbackfill) {
+    if (ctx->backfill.n) {
         policy.min = ctx->conf->backfill->min;
-        policy.backfill = ctx->backfill->choices.ids;
-        policy.backfill_forms = ctx->backfill->choices.forms;
-        policy.nbackfill = ctx->nbackfill;
+        policy.backfill = ctx->backfill.items->choices.ids;
+        policy.backfill_forms = ctx->backfill.items->choices.forms;
+        policy.nbackfill = ctx->backfill.n;
     }
 
     if (recs_decide(&ctx->mem, &ctx->page, &policy, &ctx->decision) != RECS_OK)
@@ -428,7 +433,7 @@ ngx_http_recs_decide(ngx_http_recs_ctx_t *ctx)
     }
 
     for (i = 0; i < policy.nrules; i++) {
-        ctx->removed[ctx->rules[i]] = ctx->decision.removed_by[i];
+        ctx->lookup.removed[ctx->lookup.rules[i]] = ctx->decision.removed_by[i];
     }
 
     return NGX_OK;
@@ -465,9 +470,12 @@ ngx_http_recs_of_held(ngx_http_recs_ctx_t *ctx)
  */
 
 static void
-ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
+ngx_http_recs_decide_state(ngx_http_recs_ctx_t *ctx)
 {
-    ngx_uint_t  i;
+    ngx_uint_t       i;
+    ngx_recs_ask_t  *ask;
+
+    ask = &ctx->lookup.ask;
 
     ctx->state = NGX_HTTP_RECS_FILTERED;
 
@@ -479,12 +487,12 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
         }
     }
 
-    if (ctx->pass && ctx->pass->row.source == NGX_RECS_ROW_KEPT) {
+    if (ctx->served && ctx->served->row.source == NGX_RECS_ROW_KEPT) {
         ctx->stale = 1;
     }
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        if (ctx->ask.questions[i].stale) {
+    for (i = 0; i < ask->nquestions; i++) {
+        if (ask->questions[i].stale) {
             ctx->stale = 1;
         }
     }
@@ -504,16 +512,16 @@ ngx_http_recs_state(ngx_http_recs_ctx_t *ctx)
         }
     }
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        if (ctx->ask.questions[i].skip && !ctx->ask.questions[i].exclude
+    for (i = 0; i < ask->nquestions; i++) {
+        if (ask->questions[i].skip && !ask->questions[i].exclude
             && !ctx->reject)
         {
             ctx->state = NGX_HTTP_RECS_SKIPPED;
         }
     }
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        if (ctx->ask.questions[i].unknown && !ctx->reject) {
+    for (i = 0; i < ask->nquestions; i++) {
+        if (ask->questions[i].unknown && !ctx->reject) {
             ctx->state = NGX_HTTP_RECS_DEGRADED;
         }
     }
@@ -549,7 +557,7 @@ ngx_http_recs_render(ngx_http_recs_ctx_t *ctx)
 
         } else {
             pool = &ctx->conf->backfill->pool->pool;
-            items = ctx->backfill;
+            items = ctx->backfill.items;
             gate = 0;
         }
 
@@ -610,11 +618,11 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
         ngx_recs_count(rmcf->responses->emptied, 1);
     }
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        q = &ctx->ask.questions[i];
+    for (i = 0; i < ctx->lookup.ask.nquestions; i++) {
+        q = &ctx->lookup.ask.questions[i];
 
-        if (ctx->removed[i]) {
-            ngx_recs_count(q->set->counters->removed, ctx->removed[i]);
+        if (ctx->lookup.removed[i]) {
+            ngx_recs_count(q->set->counters->removed, ctx->lookup.removed[i]);
         }
     }
 
@@ -622,7 +630,7 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
         ngx_recs_count(items->backfilled, d->backfilled);
     }
 
-    if (ctx->draws) {
+    if (ctx->explore.draws) {
         ngx_recs_count(items->explored, d->explored);
         ngx_recs_count(items->skipped_slots, d->skipped);
         ngx_recs_count(items->unfilled_slots, d->unfilled);

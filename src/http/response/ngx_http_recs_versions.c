@@ -138,33 +138,33 @@ ngx_http_recs_snapshot_version(ngx_http_recs_ctx_t *ctx,
     ngx_uint_t version, ngx_str_t *text)
 {
     const ngx_recs_text_t        *said;
-    const ngx_recs_descriptor_t  *served;
+    const ngx_recs_descriptor_t  *from;
 
     ngx_str_null(text);
 
-    if (ctx->pass == NULL) {
+    if (ctx->served == NULL) {
         return;
     }
 
-    served = ctx->pass->row.served ? ctx->pass->row.served
-                                   : &ctx->pass->row.snapshot->active;
+    from = ctx->served->row.served ? ctx->served->row.served
+                                   : &ctx->served->row.snapshot->active;
 
     switch (version) {
 
     case NGX_HTTP_RECS_MODEL:
-        said = &served->model;
+        said = &from->model;
         break;
 
     case NGX_HTTP_RECS_SCHEMA:
-        said = &served->schema;
+        said = &from->schema;
         break;
 
     case NGX_HTTP_RECS_FEATURES:
-        said = &served->features;
+        said = &from->features;
         break;
 
     default:
-        said = &served->version;
+        said = &from->version;
     }
 
     if (said->len) {
@@ -189,7 +189,7 @@ ngx_http_recs_read_ages(ngx_http_recs_ctx_t *ctx)
     ngx_http_recs_aged_t       *aged;
     ngx_http_recs_freshness_t  *freshness;
 
-    if (ctx->pass
+    if (ctx->served
         && ngx_http_recs_snapshot_age(ctx,
                                       &ctx->ages[NGX_HTTP_RECS_CANDIDATES_AGE])
            != NGX_OK)
@@ -253,12 +253,12 @@ ngx_http_recs_snapshot_age(ngx_http_recs_ctx_t *ctx,
     ngx_int_t                     max_age;
     ngx_str_t                     text;
     recs_str_t                    span;
-    const ngx_recs_descriptor_t  *served;
+    const ngx_recs_descriptor_t  *from;
 
-    served = ctx->pass->row.served;
+    from = ctx->served->row.served;
 
-    made = served->generated_at;
-    aged->max_age = served->max_age;
+    made = from->generated_at;
+    aged->max_age = from->max_age;
 
     if (ngx_http_recs_read_body(ctx, ctx->conf->values.row_generated_at, &text)
         != NGX_OK)

@@ -65,19 +65,19 @@ ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
     r = ctx->request;
     conf = ctx->conf->pass;
 
-    ctx->pass = ngx_pcalloc(r->pool, sizeof(ngx_http_recs_pass_t));
+    ctx->served = ngx_pcalloc(r->pool, sizeof(ngx_http_recs_served_t));
     cln = ngx_http_cleanup_add(r, 0);
 
-    if (ctx->pass == NULL || cln == NULL) {
+    if (ctx->served == NULL || cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     cln->handler = ngx_http_recs_pass_cleanup;
-    cln->data = ctx->pass;
+    cln->data = ctx->served;
 
     ngx_str_null(&channel);
 
-    row = &ctx->pass->row;
+    row = &ctx->served->row;
     row->source = NGX_RECS_ROW_UNKNOWN;
 
     if ((conf->channel
@@ -111,7 +111,7 @@ ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->pass->waiting = (rc == NGX_AGAIN);
+    ctx->served->waiting = (rc == NGX_AGAIN);
 
     return rc;
 }
@@ -120,10 +120,10 @@ ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
 static void
 ngx_http_recs_pass_cleanup(void *data)
 {
-    ngx_http_recs_pass_t *pass = data;
+    ngx_http_recs_served_t *served = data;
 
-    if (pass->waiting) {
-        ngx_recs_row_cancel(&pass->row);
+    if (served->waiting) {
+        ngx_recs_row_cancel(&served->row);
     }
 }
 
@@ -139,7 +139,7 @@ ngx_http_recs_pass_answered(ngx_recs_row_t *row)
     r = ctx->request;
     c = r->connection;
 
-    ctx->pass->waiting = 0;
+    ctx->served->waiting = 0;
 
     ngx_http_set_log_request(c->log, r);
 
@@ -161,7 +161,7 @@ ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
 
     ngx_http_recs_snapshot_versions(ctx);
 
-    switch (ctx->pass->row.source) {
+    switch (ctx->served->row.source) {
 
     case NGX_RECS_ROW_NONE:
         r->headers_out.status = NGX_HTTP_NO_CONTENT;
@@ -192,31 +192,31 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
     ngx_str_t                   type;
     recs_str_t                  text;
     ngx_http_request_t         *r;
-    ngx_http_recs_pass_t       *pass;
+    ngx_http_recs_served_t     *served;
     ngx_http_recs_pass_conf_t  *conf;
 
     static const ngx_str_t  vary = ngx_string("Vary");
     static const ngx_str_t  accept = ngx_string("Accept");
 
     r = ctx->request;
-    pass = ctx->pass;
+    served = ctx->served;
     conf = ctx->conf->pass;
 
-    text = ngx_recs_span(&pass->row.text);
-    ctx->format = recs_format_of(&text);
+    text = ngx_recs_span(&served->row.text);
+    ctx->body.format = recs_format_of(&text);
 
     if (conf->negotiate) {
-        pass->format = ctx->format;
-        ngx_http_recs_negotiate(r, &pass->format, &type);
+        served->format = ctx->body.format;
+        ngx_http_recs_negotiate(r, &served->format, &type);
 
     } else {
-        pass->format = conf->format;
-        ngx_http_recs_format_type(pass->format, &type);
+        served->format = conf->format;
+        ngx_http_recs_format_type(served->format, &type);
     }
 
     if (ngx_http_recs_pass_unfiltered(ctx)) {
 
-        rc = ngx_http_recs_convert(ctx, &pass->row.text);
+        rc = ngx_http_recs_convert(ctx, &served->row.text);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -275,8 +275,8 @@ ngx_http_recs_pass_send(ngx_http_recs_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b->pos = ctx->pass->row.text.data;
-    b->last = b->pos + ctx->pass->row.text.len;
+    b->pos = ctx->served->row.text.data;
+    b->last = b->pos + ctx->served->row.text.len;
     b->start = b->pos;
     b->end = b->last;
     b->memory = (b->last != b->pos);

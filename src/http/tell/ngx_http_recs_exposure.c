@@ -98,18 +98,18 @@ ngx_http_recs_exposure_variable(ngx_http_request_t *r,
      */
 
     status = ngx_http_recs_exposure_status(r);
-    text = &ctx->exposure;
+    text = &ctx->exposure.text;
 
-    if (text->data == NULL || ctx->exposure_ended != ctx->ended
-        || ctx->exposure_status != status)
+    if (text->data == NULL || ctx->exposure.ended != ctx->ended
+        || ctx->exposure.status != status)
     {
         if (ngx_http_recs_exposure(ctx, text) != NGX_OK) {
             text->data = NULL;
             return NGX_ERROR;
         }
 
-        ctx->exposure_ended = ctx->ended;
-        ctx->exposure_status = status;
+        ctx->exposure.ended = ctx->ended;
+        ctx->exposure.status = status;
     }
 
     v->data = text->data;
@@ -206,8 +206,8 @@ ngx_http_recs_exposure_size(const ngx_http_recs_ctx_t *ctx, size_t escaped)
                             ->shown.len;
     }
 
-    for (i = 0; i < ctx->ndraws; i++) {
-        draw = &ctx->draws[i];
+    for (i = 0; i < ctx->explore.ndraws; i++) {
+        draw = &ctx->explore.draws[i];
         exploring = ngx_http_recs_exploring(ctx, draw);
 
         size += NGX_HTTP_RECS_EXPOSURE_DRAW + 4 * draw->panel_size
@@ -360,8 +360,8 @@ ngx_http_recs_exposure_unknown(ngx_http_recs_exposure_t *e)
 
     n = 0;
 
-    for (i = 0; i < e->ctx->ask.nquestions; i++) {
-        q = &e->ctx->ask.questions[i];
+    for (i = 0; i < e->ctx->lookup.ask.nquestions; i++) {
+        q = &e->ctx->lookup.ask.questions[i];
 
         if (!q->unknown) {
             continue;
@@ -490,7 +490,7 @@ ngx_http_recs_exposure_reserve(ngx_http_recs_exposure_t *e)
 {
     size_t  len;
 
-    if (e->ctx->ndraws == 0 || !e->ctx->rewritten) {
+    if (e->ctx->explore.ndraws == 0 || !e->ctx->rewritten) {
         return NGX_OK;
     }
 
@@ -577,8 +577,8 @@ ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e)
     ngx_uint_t          i;
     const recs_draw_t  *draw;
 
-    for (i = 0; i < e->ctx->ndraws; i++) {
-        draw = &e->ctx->draws[i];
+    for (i = 0; i < e->ctx->explore.ndraws; i++) {
+        draw = &e->ctx->explore.draws[i];
 
         if (draw->neligible || draw->skipped) {
             continue;
@@ -616,9 +616,9 @@ ngx_http_recs_exposure_skipped(ngx_http_recs_exposure_t *e)
     recs_write_key(&e->w, "skipped");
     recs_write_array(&e->w);
 
-    for (i = 0; i < e->ctx->ndraws; i++) {
-        if (e->ctx->draws[i].skipped) {
-            recs_write_uint(&e->w, e->ctx->draws[i].slot);
+    for (i = 0; i < e->ctx->explore.ndraws; i++) {
+        if (e->ctx->explore.draws[i].skipped) {
+            recs_write_uint(&e->w, e->ctx->explore.draws[i].slot);
         }
     }
 
@@ -666,7 +666,7 @@ ngx_http_recs_exposure_object(const ngx_http_recs_ctx_t *ctx,
     ngx_recs_pool_items_t  *items;
 
     items = insert->draw ? ngx_http_recs_exploring(ctx, insert->draw)->items
-                         : ctx->backfill;
+                         : ctx->backfill.items;
 
     return &items->objects[insert->item];
 }

@@ -235,9 +235,9 @@ ngx_http_recs_filter_header(ngx_http_recs_ctx_t *ctx)
         p = ngx_sprintf(p, ";why=%s", ctx->why);
     }
 
-    if (ctx->pass) {
+    if (ctx->served) {
         p = ngx_sprintf(p, ";row=%V",
-                        &ngx_http_recs_rows[ctx->pass->row.source]);
+                        &ngx_http_recs_rows[ctx->served->row.source]);
     }
 
     if (ctx->decided) {
@@ -323,14 +323,14 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
     ngx_uint_t            i;
     ngx_recs_question_t  *q;
 
-    if (ctx->ask.nquestions == 0) {
+    if (ctx->lookup.ask.nquestions == 0) {
         return NGX_OK;
     }
 
     len = 0;
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        len += ctx->ask.questions[i].set->name.len
+    for (i = 0; i < ctx->lookup.ask.nquestions; i++) {
+        len += ctx->lookup.ask.questions[i].set->name.len
                + sizeof(", ;age=;stale;unknown;why=distrusted;prefetched"
                         ";removed=")
                + 2 * NGX_SIZE_T_LEN;
@@ -343,8 +343,8 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
 
     value.data = p;
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        q = &ctx->ask.questions[i];
+    for (i = 0; i < ctx->lookup.ask.nquestions; i++) {
+        q = &ctx->lookup.ask.questions[i];
 
         p = ngx_sprintf(p, "%s%V", i ? ", " : "", &q->set->name);
 
@@ -366,8 +366,8 @@ ngx_http_recs_sets_header(ngx_http_recs_ctx_t *ctx)
             p = ngx_sprintf(p, ";prefetched");
         }
 
-        if (!q->unknown || ctx->removed[i]) {
-            p = ngx_sprintf(p, ";removed=%uz", ctx->removed[i]);
+        if (!q->unknown || ctx->lookup.removed[i]) {
+            p = ngx_sprintf(p, ";removed=%uz", ctx->lookup.removed[i]);
         }
     }
 
@@ -419,7 +419,7 @@ ngx_http_recs_timing_header(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    value.len = ngx_sprintf(value.data, "recs;dur=%M", ctx->waited)
+    value.len = ngx_sprintf(value.data, "recs;dur=%M", ctx->lookup.took)
                 - value.data;
 
     return ngx_http_recs_header(ctx->request, &ngx_http_recs_timing_name,

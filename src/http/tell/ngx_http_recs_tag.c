@@ -49,7 +49,7 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     d = &ctx->decision;
     state = ngx_recs_span(&ngx_http_recs_states[ctx->state]);
 
-    recs_writer_init(&w, &ctx->mem, ctx->format, 512);
+    recs_writer_init(&w, &ctx->mem, ctx->body.format, 512);
 
     recs_write_object(&w);
     recs_write_key(&w, "state");
@@ -71,8 +71,8 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
         recs_write_key_uint(&w, "unidentified", d->unidentified);
     }
 
-    if (ctx->pass) {
-        source = ngx_recs_span(&ngx_http_recs_rows[ctx->pass->row.source]);
+    if (ctx->served) {
+        source = ngx_recs_span(&ngx_http_recs_rows[ctx->served->row.source]);
 
         recs_write_key(&w, "row");
         recs_write_string(&w, &source);
@@ -133,8 +133,8 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     recs_write_key(w, "sets");
     recs_write_object(w);
 
-    for (i = 0; i < ctx->ask.nquestions; i++) {
-        q = &ctx->ask.questions[i];
+    for (i = 0; i < ctx->lookup.ask.nquestions; i++) {
+        q = &ctx->lookup.ask.questions[i];
         name = ngx_recs_span(&q->set->name);
 
         recs_write_key_str(w, &name);
@@ -164,7 +164,7 @@ ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
                 recs_write_true(w);
             }
 
-            recs_write_key_uint(w, "removed", ctx->removed[i]);
+            recs_write_key_uint(w, "removed", ctx->lookup.removed[i]);
         }
 
         recs_write_object_end(w);
@@ -223,7 +223,7 @@ ngx_http_recs_tag_ages(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
     recs_str_t  name;
     ngx_uint_t  i, stale;
 
-    if (ctx->conf->freshness == NULL && ctx->pass == NULL) {
+    if (ctx->conf->freshness == NULL && ctx->served == NULL) {
         return;
     }
 
@@ -269,10 +269,11 @@ ngx_http_recs_tag_ages(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 static void
 ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 {
-    size_t           i;
-    recs_str_t       set;
-    recs_item_t     *item;
-    recs_verdict_t  *verdict;
+    size_t                i;
+    recs_str_t            set;
+    recs_item_t          *item;
+    recs_verdict_t       *verdict;
+    ngx_recs_question_t  *q;
 
     static const char  *rules[] = {     /* by recs_fate_e */
         NULL, NULL, "distinct", "limit", "explore", "unidentified"
@@ -300,8 +301,9 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
         }
 
         if (verdict->fate == RECS_REFUSED) {
-            set = ngx_recs_span(&ctx->ask.questions[ctx->rules[verdict->rule]]
-                                 .set->name);
+            q = &ctx->lookup.ask.questions[ctx->lookup.rules[verdict->rule]];
+            set = ngx_recs_span(&q->set->name);
+
             recs_write_key(w, "set");
             recs_write_string(w, &set);
 

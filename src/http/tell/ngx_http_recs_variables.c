@@ -533,8 +533,8 @@ ngx_http_recs_question_of(ngx_http_recs_ctx_t *ctx, const ngx_str_t *name,
     ngx_uint_t            i;
     ngx_recs_question_t  *q;
 
-    for (i = 0; ctx && i < ctx->ask.nquestions; i++) {
-        q = &ctx->ask.questions[i];
+    for (i = 0; ctx && i < ctx->lookup.ask.nquestions; i++) {
+        q = &ctx->lookup.ask.questions[i];
 
         if (ngx_http_recs_same_name(&q->set->name, name->data + prefix->len,
                                     name->len - prefix->len))
@@ -551,6 +551,7 @@ static ngx_int_t
 ngx_http_recs_removed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_uint_t            i;
     ngx_recs_question_t  *q;
     ngx_http_recs_ctx_t  *ctx;
 
@@ -563,7 +564,9 @@ ngx_http_recs_removed_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    return ngx_http_recs_number(r, v, ctx->removed[q - ctx->ask.questions]);
+    i = q - ctx->lookup.ask.questions;
+
+    return ngx_http_recs_number(r, v, ctx->lookup.removed[i]);
 }
 
 
@@ -690,8 +693,8 @@ ngx_http_recs_time_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    text.len = ngx_sprintf(text.data, "%M.%03M", ctx->waited / 1000,
-                           ctx->waited % 1000)
+    text.len = ngx_sprintf(text.data, "%M.%03M", ctx->lookup.took / 1000,
+                           ctx->lookup.took % 1000)
                - text.data;
 
     return ngx_http_recs_text(v, &text);
