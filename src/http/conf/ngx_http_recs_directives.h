@@ -1,7 +1,7 @@
 
 /*
- * The directives: the function of each that takes more than a slot, and what is
- * checked once all of the configuration was read.
+ * The directives: their table, the function of each that takes more than a
+ * slot, how they are inherited, and what is checked once all was read.
  */
 
 
@@ -11,6 +11,16 @@
 
 #include "ngx_http_recs_conf.h"
 
+
+/* ngx_http_recs_directives.c */
+
+extern ngx_command_t  ngx_http_recs_commands[];
+
+/* ngx_http_recs_merge.c */
+
+void *ngx_http_recs_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_recs_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
 /* ngx_http_recs_redis_conf.c, ..._set_conf.c, ..._pool_conf.c, */
 

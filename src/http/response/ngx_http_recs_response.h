@@ -87,6 +87,15 @@ void ngx_http_recs_abandon(ngx_http_recs_ctx_t *ctx);
 void ngx_http_recs_resume(ngx_http_recs_ctx_t *ctx, ngx_int_t rc);
 
 /*
+ * ngx_http_recs_reject.c
+ *
+ * The response, of which nothing was sent yet, will be answered with 502.
+ * NGX_OK, ctx->phase says so; NGX_ERROR: out of memory.
+ */
+
+ngx_int_t ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx);
+
+/*
  * ngx_http_recs_rewrite.c
  *
  * Begins to make the rewritten body of the whole one.  NGX_OK: ctx->state says

@@ -214,6 +214,7 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 static const char *
 ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
 {
+    const ngx_str_t            *prefix;
     ngx_http_recs_active_t      active;
     ngx_http_recs_main_conf_t  *rmcf;
 
@@ -226,15 +227,11 @@ ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
 
-    if (ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)) {
-        return ngx_http_recs_names_set(rmcf, name,
-                                       &ngx_http_recs_removed_prefix)
-               ? NULL : "no recs_set is defined for";
-    }
+    prefix = ngx_http_recs_has_prefix(name, &ngx_http_recs_removed_prefix)
+             ? &ngx_http_recs_removed_prefix : &ngx_http_recs_set_age_prefix;
 
-    if (ngx_http_recs_has_prefix(name, &ngx_http_recs_set_age_prefix)) {
-        return ngx_http_recs_names_set(rmcf, name,
-                                       &ngx_http_recs_set_age_prefix)
+    if (ngx_http_recs_has_prefix(name, prefix)) {
+        return ngx_http_recs_names_set(rmcf, name, prefix)
                ? NULL : "no recs_set is defined for";
     }
 
