@@ -20,6 +20,8 @@
 static ngx_int_t ngx_http_recs_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recs_check_names(ngx_conf_t *cf, ngx_array_t *names,
     const char *directive);
+static void ngx_http_recs_check_required(ngx_conf_t *cf,
+    ngx_http_recs_main_conf_t *rmcf);
 static ngx_int_t ngx_http_recs_add_zone(ngx_conf_t *cf,
     ngx_http_recs_main_conf_t *rmcf);
 static ngx_int_t ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data);
@@ -80,7 +82,7 @@ ngx_http_recs_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_recs_set_check_required(cf, rmcf);
+    ngx_http_recs_check_required(cf, rmcf);
 
     if (!rmcf->used) {
         return NGX_OK;
@@ -97,7 +99,7 @@ ngx_http_recs_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    *h = ngx_http_recs_hide;
+    *h = ngx_http_recs_hide_handler;
 
     if (rmcf->prefetch) {
         h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
@@ -105,7 +107,7 @@ ngx_http_recs_init(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        *h = ngx_http_recs_prefetch;
+        *h = ngx_http_recs_prefetch_handler;
     }
 
     ngx_http_recs_order(cf);
@@ -135,6 +137,32 @@ ngx_http_recs_check_names(ngx_conf_t *cf, ngx_array_t *names,
     }
 
     return NGX_OK;
+}
+
+
+/* Warns of what is required of an empty file. */
+
+static void
+ngx_http_recs_check_required(ngx_conf_t *cf,
+    ngx_http_recs_main_conf_t *rmcf)
+{
+    ngx_uint_t             i;
+    ngx_http_recs_set_t  **rs;
+
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+
+        if (rs[i]->set.source == NGX_RECS_SET_FILE && rs[i]->set.file.n == 0
+            && rs[i]->required_line)
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "the file of recs_set \"%V\" holds no id: "
+                          "recs_require of it in %V:%ui keeps no item",
+                          &rs[i]->named.name, &rs[i]->required_file,
+                          rs[i]->required_line);
+        }
+    }
 }
 
 

@@ -57,11 +57,6 @@ char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
     ngx_http_recs_loc_conf_t *conf);
 
-/* Warns of what is required of an empty file. */
-
-void ngx_http_recs_set_check_required(ngx_conf_t *cf,
-    ngx_http_recs_main_conf_t *rmcf);
-
 /*
  * Has each pool what its explorers need?  NGX_OK, or NGX_ERROR and it was
  * logged.

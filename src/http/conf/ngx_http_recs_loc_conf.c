@@ -445,7 +445,7 @@ ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_recs_option_init(&o, cf, 1);
 
-    if (version->set) {
+    if (version->given) {
         return ngx_http_recs_wrong(&o, "is duplicate");
     }
 
@@ -455,7 +455,7 @@ ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    version->set = 1;
+    version->given = 1;
 
     return NGX_CONF_OK;
 }
@@ -568,7 +568,7 @@ ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_recs_option_init(&o, cf, 1);
 
-    if (freshness->set) {
+    if (freshness->given) {
         return ngx_http_recs_wrong(&o, "is duplicate");
     }
 
@@ -578,7 +578,7 @@ ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    freshness->set = 1;
+    freshness->given = 1;
 
     if (freshness->reject && freshness->max_age == 0
         && freshness->source.from != NGX_HTTP_RECS_FROM_SNAPSHOT)
@@ -596,17 +596,9 @@ ngx_http_recs_backfill_min(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_backfill_t *backfill = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n == NGX_ERROR || n == 0 || n > NGX_HTTP_RECS_BACKFILL_MAX) {
-        return "it must be a number from 1 to 100";
-    }
-
-    backfill->min = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_number(o, NGX_HTTP_RECS_BACKFILL_MAX,
+                                       &backfill->min,
+                                       "it must be a number from 1 to 100");
 }
 
 

@@ -165,7 +165,7 @@ ngx_http_recs_options(ngx_http_recs_option_t *o,
         o->value.data = value[i].data + def->name.len;
         o->value.len = value[i].len - def->name.len;
 
-        rv = def->set(o, thing);
+        rv = def->read(o, thing);
 
         if (rv != NGX_CONF_OK) {
             if (rv != NGX_CONF_ERROR) {
@@ -310,20 +310,48 @@ ngx_http_recs_option_absent(ngx_http_recs_option_t *o,
 
 
 char *
+ngx_http_recs_option_number(ngx_http_recs_option_t *o, ngx_int_t max,
+    ngx_uint_t *n, char *right)
+{
+    ngx_int_t  value;
+
+    value = ngx_atoi(o->value.data, o->value.len);
+
+    if (value < 1 || value > max) {
+        return right;
+    }
+
+    *n = value;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_recs_option_msec(ngx_http_recs_option_t *o, ngx_int_t min,
+    ngx_int_t max, ngx_msec_t *msec, char *right)
+{
+    ngx_int_t  value;
+
+    value = ngx_parse_time(&o->value, 0);
+
+    if (value == NGX_ERROR || value < min || value > max) {
+        return right;
+    }
+
+    *msec = value;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_recs_option_min_members(ngx_http_recs_option_t *o,
     ngx_uint_t *min_members)
 {
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return "it must be a number of members, over 0";
-    }
-
-    *min_members = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_number(o, NGX_MAX_INT_T_VALUE, min_members,
+                                       "it must be a number of members, "
+                                       "over 0");
 }
 
 

@@ -38,13 +38,13 @@ typedef struct {
 
 
 /*
- * How an option is read into thing.  set() returns NGX_CONF_OK, what would be
+ * How an option is read into thing.  read() returns NGX_CONF_OK, what would be
  * right ("it must be ..."), or NGX_CONF_ERROR after it logged an error itself.
  */
 
 typedef struct {
     ngx_str_t                   name;       /* with the "=" */
-    char                     *(*set)(ngx_http_recs_option_t *o, void *thing);
+    char                     *(*read)(ngx_http_recs_option_t *o, void *thing);
 } ngx_http_recs_option_def_t;
 
 
@@ -56,11 +56,21 @@ void ngx_http_recs_option_init(ngx_http_recs_option_t *o, ngx_conf_t *cf,
 /*
  * Compiles an option's text that will not be used if a variable in it is empty,
  * which nginx can't tell of a capture without a name.  Returns what an option's
- * set() does.
+ * read() does.
  */
 
 char *ngx_http_recs_option_text(ngx_http_recs_option_t *o,
     ngx_http_complex_value_t **cv);
+
+/*
+ * The option's value is a number from 1 to max, or a time from min to max, ms.
+ * NGX_CONF_OK, or right: a text that says what would be right.
+ */
+
+char *ngx_http_recs_option_number(ngx_http_recs_option_t *o, ngx_int_t max,
+    ngx_uint_t *n, char *right);
+char *ngx_http_recs_option_msec(ngx_http_recs_option_t *o, ngx_int_t min,
+    ngx_int_t max, ngx_msec_t *msec, char *right);
 
 /*
  * What several directives take: "unit=s" or "unit=ms", of times that are

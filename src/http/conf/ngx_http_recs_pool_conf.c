@@ -62,17 +62,10 @@ ngx_http_recs_pool_refresh(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_pool_options_t *po = thing;
 
-    ngx_int_t  msec;
-
-    msec = ngx_parse_time(&o->value, 0);
-
-    if (msec == NGX_ERROR || msec < 100) {
-        return "it must be a time such as \"60s\", at least \"100ms\"";
-    }
-
-    po->pool->refresh = msec;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_msec(o, 100, NGX_MAX_INT_T_VALUE,
+                                     &po->pool->refresh,
+                                     "it must be a time such as \"60s\", "
+                                     "at least \"100ms\"");
 }
 
 

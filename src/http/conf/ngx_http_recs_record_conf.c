@@ -73,17 +73,10 @@ ngx_http_recs_record_max(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_record_t *record = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n == NGX_ERROR || n == 0 || n > NGX_HTTP_RECS_RECORD_MAX) {
-        return "it must be a number from 1 to 1000000";
-    }
-
-    record->keep.max = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_number(o, NGX_HTTP_RECS_RECORD_MAX,
+                                       &record->keep.max,
+                                       "it must be a number from 1 to "
+                                       "1000000");
 }
 
 

@@ -211,17 +211,10 @@ ngx_http_recs_set_window(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_parse_time(&o->value, 0);
-
-    if (n == NGX_ERROR || n < 100 || n > 24 * 3600 * 1000) {
-        return "it must be a time such as \"10s\", from \"100ms\" to \"1d\"";
-    }
-
-    so->trust.window = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_msec(o, 100, 24 * 3600 * 1000,
+                                     &so->trust.window,
+                                     "it must be a time such as \"10s\", "
+                                     "from \"100ms\" to \"1d\"");
 }
 
 
@@ -230,17 +223,9 @@ ngx_http_recs_set_min_asked(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n < 1 || n > 1000000) {
-        return "it must be a number of ids from 1 to 1000000";
-    }
-
-    so->trust.min_asked = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_number(o, 1000000, &so->trust.min_asked,
+                                       "it must be a number of ids from "
+                                       "1 to 1000000");
 }
 
 
@@ -249,17 +234,10 @@ ngx_http_recs_set_prefetch(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_http_recs_set_options_t *so = thing;
 
-    ngx_int_t  n;
-
-    n = ngx_atoi(o->value.data, o->value.len);
-
-    if (n < 1 || n > NGX_RECS_PREFETCH_MAX) {
-        return "it must be a number of members from 1 to 10000";
-    }
-
-    so->set->set.prefetch = n;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_number(o, NGX_RECS_PREFETCH_MAX,
+                                       &so->set->set.prefetch,
+                                       "it must be a number of members "
+                                       "from 1 to 10000");
 }
 
 
@@ -316,18 +294,11 @@ static char *
 ngx_http_recs_set_msec(ngx_http_recs_option_t *o,
     ngx_http_recs_set_options_t *so, ngx_msec_t *msec)
 {
-    ngx_int_t  n;
-
-    n = ngx_parse_time(&o->value, 0);
-
-    if (n == NGX_ERROR || n < 100) {
-        return "it must be a time such as \"60s\", at least \"100ms\"";
-    }
-
     so->of_replica = 1;
-    *msec = n;
 
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_msec(o, 100, NGX_MAX_INT_T_VALUE, msec,
+                                     "it must be a time such as \"60s\", "
+                                     "at least \"100ms\"");
 }
 
 
@@ -709,28 +680,4 @@ ngx_http_recs_set_load(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,
     }
 
     return NGX_CONF_OK;
-}
-
-
-void
-ngx_http_recs_set_check_required(ngx_conf_t *cf,
-    ngx_http_recs_main_conf_t *rmcf)
-{
-    ngx_uint_t             i;
-    ngx_http_recs_set_t  **rs;
-
-    rs = rmcf->sets.elts;
-
-    for (i = 0; i < rmcf->sets.nelts; i++) {
-
-        if (rs[i]->set.source == NGX_RECS_SET_FILE && rs[i]->set.file.n == 0
-            && rs[i]->required_line)
-        {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "the file of recs_set \"%V\" holds no id: "
-                          "recs_require of it in %V:%ui keeps no item",
-                          &rs[i]->named.name, &rs[i]->required_file,
-                          rs[i]->required_line);
-        }
-    }
 }

@@ -136,17 +136,9 @@ ngx_http_recs_snapshots_poll(ngx_http_recs_option_t *o, void *thing)
 {
     ngx_recs_snapshots_t *ss = thing;
 
-    ngx_int_t  msec;
-
-    msec = ngx_parse_time(&o->value, 0);
-
-    if (msec == NGX_ERROR || msec < 100) {
-        return "it must be a time such as \"1s\", at least \"100ms\"";
-    }
-
-    ss->poll = msec;
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_option_msec(o, 100, NGX_MAX_INT_T_VALUE, &ss->poll,
+                                     "it must be a time such as \"1s\", "
+                                     "at least \"100ms\"");
 }
 
 
@@ -179,7 +171,7 @@ ngx_http_recs_snapshots_missing(ngx_http_recs_option_t *o, void *thing)
 /* "active" is the first, whether it is listed or not. */
 
 static char *
-ngx_http_recs_snapshots_set_channels(ngx_http_recs_option_t *o,
+ngx_http_recs_snapshots_make_channels(ngx_http_recs_option_t *o,
     ngx_recs_snapshots_t *ss, ngx_str_t *names, ngx_uint_t n)
 {
     ngx_uint_t  i, k;
@@ -233,7 +225,7 @@ ngx_http_recs_snapshots_channels(ngx_http_recs_option_t *o, void *thing)
     rv = ngx_http_recs_snapshots_list(o, &list);
 
     return rv == NGX_CONF_OK
-           ? ngx_http_recs_snapshots_set_channels(o, ss, list.elts, list.nelts)
+           ? ngx_http_recs_snapshots_make_channels(o, ss, list.elts, list.nelts)
            : rv;
 }
 
@@ -300,7 +292,7 @@ ngx_http_recs_snapshots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ss->nchannels == 0) {
-        return ngx_http_recs_snapshots_set_channels(&o, ss, &canary, 1);
+        return ngx_http_recs_snapshots_make_channels(&o, ss, &canary, 1);
     }
 
     return NGX_CONF_OK;

@@ -234,14 +234,14 @@ typedef struct {
 
 
 typedef struct {
-    ngx_uint_t                  set;        /* the location has this one */
+    ngx_uint_t                  given;      /* the location has this one */
     ngx_http_recs_source_t      source;
     ngx_http_complex_value_t   *accept;     /* NULL: any */
 } ngx_http_recs_version_t;
 
 
 typedef struct {
-    ngx_uint_t                  set;        /* the location has this one */
+    ngx_uint_t                  given;      /* the location has this one */
     ngx_http_recs_source_t      source;
     time_t                      max_age;    /* s; 0: any */
     ngx_uint_t                  reject;     /* on_stale=reject */

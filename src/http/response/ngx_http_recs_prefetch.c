@@ -17,7 +17,7 @@ static void ngx_http_recs_prefetch_cleanup(void *data);
 
 
 ngx_int_t
-ngx_http_recs_prefetch(ngx_http_request_t *r)
+ngx_http_recs_prefetch_handler(ngx_http_request_t *r)
 {
     ngx_recs_prefetches_t     *all;
     ngx_http_recs_loc_conf_t  *rlcf;

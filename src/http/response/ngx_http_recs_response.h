@@ -165,7 +165,7 @@ ngx_int_t ngx_http_recs_plan_explore(ngx_http_recs_ctx_t *ctx);
  * their keys are known.
  */
 
-ngx_int_t ngx_http_recs_prefetch(ngx_http_request_t *r);
+ngx_int_t ngx_http_recs_prefetch_handler(ngx_http_request_t *r);
 
 /* What was asked so of a set with that key.  NULL: nothing. */
 

@@ -43,7 +43,7 @@ ngx_table_elt_t *ngx_http_recs_header(ngx_http_request_t *r,
  * A phase handler: hides what a client says of the body that it has.
  */
 
-ngx_int_t ngx_http_recs_hide(ngx_http_request_t *r);
+ngx_int_t ngx_http_recs_hide_handler(ngx_http_request_t *r);
 
 /* Gives the rewritten body its ETag.  NGX_OK or NGX_ERROR. */
 

@@ -40,7 +40,7 @@ static const ngx_str_t  ngx_http_recs_hidden_names[] = {
 
 
 ngx_int_t
-ngx_http_recs_hide(ngx_http_request_t *r)
+ngx_http_recs_hide_handler(ngx_http_request_t *r)
 {
     ngx_http_headers_in_t     *in;
     ngx_http_recs_main_ctx_t  *mctx;
