@@ -27,7 +27,11 @@ static ngx_int_t ngx_http_recs_add_zone(ngx_conf_t *cf,
 static ngx_int_t ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs,
     ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
+static void ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
+    ngx_recs_zone_t *zone);
 static ngx_int_t ngx_http_recs_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_recs_init_process_redis(ngx_http_recs_redis_t *rr,
+    ngx_cycle_t *cycle);
 static void ngx_http_recs_exit_process(ngx_cycle_t *cycle);
 
 
@@ -268,15 +272,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     rr = rmcf->redis.elts;
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
-        rr[i]->redis.counters = (ngx_recs_redis_counters_t *)
-            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REDIS,
-                                   &rr[i]->named.name);
-
-        if (rr[i]->recorder.redis) {
-            rr[i]->recorder.counters = (ngx_recs_recorder_counters_t *)
-                ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RECORDER,
-                                       &rr[i]->named.name);
-        }
+        ngx_http_recs_init_zone_redis(rr[i], zone);
     }
 
     ngx_recs_leader_init_zone(&rmcf->leader, zone);
@@ -316,6 +312,20 @@ ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs, ngx_shm_zone_t *shm_zone,
 }
 
 
+static void
+ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr, ngx_recs_zone_t *zone)
+{
+    rr->redis.counters = (ngx_recs_redis_counters_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REDIS, &rr->named.name);
+
+    if (rr->recorder.redis) {
+        rr->recorder.counters = (ngx_recs_recorder_counters_t *)
+            ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RECORDER,
+                                   &rr->named.name);
+    }
+}
+
+
 static ngx_int_t
 ngx_http_recs_init_process(ngx_cycle_t *cycle)
 {
@@ -339,14 +349,7 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     rr = rmcf->redis.elts;
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
-        if (ngx_recs_redis_init_worker(&rr[i]->redis, cycle) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (rr[i]->recorder.redis
-            && ngx_recs_recorder_init_worker(&rr[i]->recorder, cycle)
-               != NGX_OK)
-        {
+        if (ngx_http_recs_init_process_redis(rr[i], cycle) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -394,6 +397,19 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
     ngx_recs_leader_start(&rmcf->leader, cycle);
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_init_process_redis(ngx_http_recs_redis_t *rr,
+    ngx_cycle_t *cycle)
+{
+    if (ngx_recs_redis_init_worker(&rr->redis, cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return rr->recorder.redis
+           ? ngx_recs_recorder_init_worker(&rr->recorder, cycle) : NGX_OK;
 }
 
 

@@ -1,5 +1,9 @@
 
-/* recs_explore */
+/*
+ * The directive recs_explore: a gate, the slots behind it, and the pool that
+ * they draw from.  A pool may be defined after it, so what that needs is
+ * checked at the end.
+ */
 
 
 #include "ngx_http_recs_directives.h"
@@ -234,6 +238,25 @@ ngx_http_recs_explore_slots_free(ngx_http_recs_option_t *o,
 }
 
 
+static ngx_http_recs_explore_t *
+ngx_http_recs_explore_new(ngx_conf_t *cf)
+{
+    ngx_http_recs_explore_t  *ex;
+
+    ex = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_explore_t));
+    if (ex == NULL) {
+        return NULL;
+    }
+
+    ex->policy.rate = -1;
+    ex->policy.panel = 20;
+    ex->file = cf->conf_file->file.name;
+    ex->line = cf->conf_file->line;
+
+    return ex;
+}
+
+
 char *
 ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -263,15 +286,10 @@ ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    ex = ngx_pcalloc(cf->pool, sizeof(ngx_http_recs_explore_t));
+    ex = ngx_http_recs_explore_new(cf);
     if (ex == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    ex->policy.rate = -1;
-    ex->policy.panel = 20;
-    ex->file = cf->conf_file->file.name;
-    ex->line = cf->conf_file->line;
 
     value = cf->args->elts;
 

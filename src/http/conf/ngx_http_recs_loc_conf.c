@@ -1,5 +1,8 @@
 
-/* The directives of locations that take more than a slot. */
+/*
+ * The directives of locations that take more than a slot, and have no file of
+ * their own: pointers into pages, names of sets, versions, ages, backfill.
+ */
 
 
 #include "ngx_http_recs_directives.h"

@@ -1,5 +1,8 @@
 
-/* Names, options, pointers: what most directives have in common. */
+/*
+ * What directives have in common.  Whatever is wrong is logged with the name of
+ * the directive and what would be right.
+ */
 
 
 #include "ngx_http_recs_options.h"

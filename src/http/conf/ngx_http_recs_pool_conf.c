@@ -1,5 +1,8 @@
 
-/* The directive recs_pool. */
+/*
+ * The directive recs_pool: where a pool's items come from, what is read of
+ * each, and when less than there was is believed.  A file is read at once.
+ */
 
 
 #include "ngx_http_recs_directives.h"
@@ -15,6 +18,9 @@ typedef struct {
     ngx_uint_t                  min_members;
     unsigned                    id:1;       /* given */
 } ngx_http_recs_pool_options_t;
+
+
+static char *ngx_http_recs_pool_load(ngx_conf_t *cf, ngx_recs_pool_t *pool);
 
 
 static char *
@@ -320,20 +326,26 @@ ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cln->handler = ngx_http_recs_pool_cleanup;
     cln->data = &rp->pool;
 
-    if (rp->pool.redis) {
-        return NGX_CONF_OK;
-    }
+    return rp->pool.redis ? NGX_CONF_OK
+                          : ngx_http_recs_pool_load(cf, &rp->pool);
+}
 
-    if (ngx_recs_pool_file_load(&rp->pool, cf->log, &error) != NGX_OK) {
+
+static char *
+ngx_http_recs_pool_load(ngx_conf_t *cf, ngx_recs_pool_t *pool)
+{
+    const char  *error;
+
+    if (ngx_recs_pool_file_load(pool, cf->log, &error) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "\"%V\" of recs_pool \"%V\" %s",
-                           &rp->pool.file, &value[1], error);
+                           &pool->file, &pool->name, error);
         return NGX_CONF_ERROR;
     }
 
     /* cf->log is that of the cycle before, and goes with it */
 
-    rp->pool.items->memory->log = &cf->cycle->new_log;
+    pool->items->memory->log = &cf->cycle->new_log;
 
     return NGX_CONF_OK;
 }

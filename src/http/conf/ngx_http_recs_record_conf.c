@@ -1,5 +1,8 @@
 
-/* The directive recs_record_shown. */
+/*
+ * The directive recs_record_shown: the key that a location's shown items are
+ * recorded under, in which Redis, and how long they stay there.
+ */
 
 
 #include "ngx_http_recs_directives.h"

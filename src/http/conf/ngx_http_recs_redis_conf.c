@@ -1,5 +1,7 @@
 
-/* The block recs_redis NAME { … }. */
+/*
+ * The block recs_redis NAME { … }: a Redis, its connections, and who logs in.
+ */
 
 
 #include "ngx_http_recs_directives.h"

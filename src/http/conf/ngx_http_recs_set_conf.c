@@ -1,5 +1,9 @@
 
-/* The directive recs_set. */
+/*
+ * The directive recs_set: where a set is, what makes an id one of its members,
+ * whether it is copied as a replica, and when it isn't believed.  Its options
+ * are read in any order; what they allow of each other is checked afterwards.
+ */
 
 
 #include "ngx_http_recs_directives.h"

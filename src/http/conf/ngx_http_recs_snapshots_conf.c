@@ -1,5 +1,8 @@
 
-/* The directive recs_snapshots. */
+/*
+ * The directive recs_snapshots: where snapshots are published, which of them
+ * are adopted, and its channels.
+ */
 
 
 #include "ngx_http_recs_directives.h"

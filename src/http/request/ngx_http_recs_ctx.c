@@ -1,8 +1,7 @@
 
 /*
- * The context of a response: what the module knows of it, from the first time
- * that somebody asks to the end of its request, and what all parts of the
- * module do with one.
+ * The context of a response, and what all parts of the module ask of one.
+ * nginx forgets it, but for our cleanups, when the request is redirected.
  */
 
 

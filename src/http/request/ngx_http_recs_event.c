@@ -1,7 +1,8 @@
 
 /*
- * The event id of a response, by which records of it are joined and its
- * exploration draws; and the key of an exploration gate.
+ * By what a response is known to others: its event id, which joins records of
+ * it and seeds its draws; and the key of an exploration gate, by which a user
+ * is in it or not.
  */
 
 

@@ -1,5 +1,5 @@
 
-/* Each array is in the order of the enum that it is indexed by. */
+/* The names, each array in the order of the enum that is its index. */
 
 
 #include "ngx_http_recs_names.h"

@@ -1,5 +1,8 @@
 
-/* Which recs_explore lines a request explores by, and what these may draw. */
+/*
+ * Which recs_explore lines a request explores by, and what these may draw.  It
+ * is planned before the sets are asked: they are asked about what may be drawn.
+ */
 
 
 #include "ngx_http_recs_response.h"

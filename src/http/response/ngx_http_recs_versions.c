@@ -1,5 +1,8 @@
 
-/* Versions and ages: found in the body or in variables, and judged. */
+/*
+ * Versions and ages of what a page was made of: found in its body, in variables
+ * or in its snapshot's descriptor, and held against what the location accepts.
+ */
 
 
 #include "ngx_http_recs_response.h"

@@ -1,6 +1,7 @@
 
 /*
- * Which of two formats a client would rather have (RFC 9110, section 12.5.1).
+ * Which of two formats a client would rather have, as its Accept says (RFC
+ * 9110, section 12.5.1).
  */
 
 

@@ -1,5 +1,8 @@
 
-/* Answers of handlers that have them in memory. */
+/*
+ * The answers of handlers that have all of it in memory: what they refuse, and
+ * how they send it.
+ */
 
 
 #include "ngx_http_recs_serve.h"

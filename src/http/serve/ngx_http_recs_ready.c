@@ -1,5 +1,8 @@
 
-/* The handler recs_ready: is all there that pages are made of? */
+/*
+ * The handler recs_ready: is all there that pages are made of?  503 and a line
+ * for each thing that is not, so that a balancer can wait.
+ */
 
 
 #include "ngx_http_recs_serve.h"

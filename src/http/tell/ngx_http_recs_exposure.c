@@ -5,6 +5,9 @@
  *
  * It is made when the variable is used.  Its size is bounded.  Of what does not
  * fit, items that exploration drew go last: estimates are made of them.
+ *
+ * It is one file, though a long one: what each part may take of the bound is
+ * reckoned with all the others.
  */
 
 

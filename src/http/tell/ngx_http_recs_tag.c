@@ -13,6 +13,8 @@
 
 static ngx_int_t ngx_http_recs_explained(ngx_http_recs_ctx_t *ctx,
     ngx_uint_t *explained);
+static void ngx_http_recs_tag_counts(ngx_http_recs_ctx_t *ctx,
+    recs_writer_t *w);
 static void ngx_http_recs_tag_sets(ngx_http_recs_ctx_t *ctx,
     recs_writer_t *w);
 static void ngx_http_recs_tag_versions(ngx_http_recs_ctx_t *ctx,
@@ -28,10 +30,9 @@ static void ngx_http_recs_tag_text(recs_writer_t *w, const recs_str_t *text,
 ngx_int_t
 ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
 {
-    recs_str_t        state, source;
-    ngx_uint_t        explained;
-    recs_writer_t     w;
-    recs_decision_t  *d;
+    recs_str_t     state, source;
+    ngx_uint_t     explained;
+    recs_writer_t  w;
 
     tag->data = (u_char *) "";
     tag->len = 0;
@@ -46,7 +47,6 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
         return NGX_OK;
     }
 
-    d = &ctx->decision;
     state = ngx_recs_span(&ngx_http_recs_states[ctx->state]);
 
     recs_writer_init(&w, &ctx->mem, ctx->body.format, 512);
@@ -54,22 +54,7 @@ ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag)
     recs_write_object(&w);
     recs_write_key(&w, "state");
     recs_write_string(&w, &state);
-    recs_write_key_uint(&w, "total", d->total);
-    recs_write_key_uint(&w, "kept", d->kept);
-    recs_write_key_uint(&w, "removed", d->removed);
-    recs_write_key_uint(&w, "explored", d->explored);
-
-    if (ctx->conf->backfill) {
-        recs_write_key_uint(&w, "backfilled", d->backfilled);
-    }
-
-    if (ctx->conf->distinct) {
-        recs_write_key_uint(&w, "repeated", d->repeated);
-    }
-
-    if (d->unidentified) {
-        recs_write_key_uint(&w, "unidentified", d->unidentified);
-    }
+    ngx_http_recs_tag_counts(ctx, &w);
 
     if (ctx->served) {
         source = ngx_recs_span(&ngx_http_recs_rows[ctx->served->row.source]);
@@ -120,6 +105,32 @@ ngx_http_recs_explained(ngx_http_recs_ctx_t *ctx, ngx_uint_t *explained)
     *explained = value.len && !(value.len == 1 && value.data[0] == '0');
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_recs_tag_counts(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
+{
+    recs_decision_t  *d;
+
+    d = &ctx->decision;
+
+    recs_write_key_uint(w, "total", d->total);
+    recs_write_key_uint(w, "kept", d->kept);
+    recs_write_key_uint(w, "removed", d->removed);
+    recs_write_key_uint(w, "explored", d->explored);
+
+    if (ctx->conf->backfill) {
+        recs_write_key_uint(w, "backfilled", d->backfilled);
+    }
+
+    if (ctx->conf->distinct) {
+        recs_write_key_uint(w, "repeated", d->repeated);
+    }
+
+    if (d->unidentified) {
+        recs_write_key_uint(w, "unidentified", d->unidentified);
+    }
 }
 
 

@@ -1,5 +1,8 @@
 
-/* The variables $recs_…, for logs and headers. */
+/*
+ * The variables $recs_…, for logs and headers: the table, what is checked of
+ * their names when the configuration was read, and the value of each.
+ */
 
 
 #include "ngx_http_recs_names.h"
@@ -214,6 +217,7 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 static const char *
 ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
 {
+    ngx_uint_t                  n;
     const ngx_str_t            *prefix;
     ngx_http_recs_active_t      active;
     ngx_http_recs_main_conf_t  *rmcf;
@@ -239,17 +243,14 @@ ngx_http_recs_variable_fault(ngx_conf_t *cf, const ngx_str_t *name)
         return "unknown";
     }
 
-    switch (ngx_http_recs_active(rmcf, name, &active)) {
+    n = ngx_http_recs_active(rmcf, name, &active);
 
-    case 0:
+    if (n == 0) {
         return "no recs_snapshots is defined for";
-
-    case 1:
-        return NULL;
-
-    default:
-        return "more than one channel of recs_snapshots could be meant by";
     }
+
+    return n == 1 ? NULL
+                  : "more than one channel of recs_snapshots could be meant by";
 }
 
 
