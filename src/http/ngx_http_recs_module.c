@@ -192,7 +192,7 @@ ngx_http_recs_add_zone(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf)
 }
 
 
-/* They share entries of one size. */
+/* All counters have entries of one size in the zone. */
 
 #define ngx_http_recs_fits(counters)                                          \
     _Static_assert(sizeof(counters)                                           \

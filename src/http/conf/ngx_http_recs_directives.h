@@ -52,7 +52,7 @@ char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* A location's handler is that of what it is in, if that is recs_pass. */
+/* A block without a name has the handler of its location, if recs_pass is. */
 
 void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
     ngx_http_recs_loc_conf_t *conf);

@@ -16,7 +16,7 @@
 #define NGX_HTTP_RECS_CAP_WINDOW_MAX  (365 * 24 * 3600 * 1000LL)    /* ms */
 
 
-/* A share, exactly as it is written: "5%" or "2.5%". */
+/* rate= is a share, taken exactly as it is written: "5%" or "2.5%". */
 
 static char *
 ngx_http_recs_explore_rate(ngx_http_recs_option_t *o, void *thing)
@@ -133,7 +133,7 @@ ngx_http_recs_explore_panel(ngx_http_recs_option_t *o, void *thing)
 }
 
 
-/* "100/1h" */
+/* cap= is how often within which time: "100/1h". */
 
 static char *
 ngx_http_recs_explore_cap(ngx_http_recs_option_t *o, void *thing)
@@ -181,7 +181,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_explore_defs[] = {
 };
 
 
-/* The pool: a name, or a text with variables that says one. */
+/* The pool is a name, or a text with variables that says one. */
 
 static ngx_int_t
 ngx_http_recs_explore_pool(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf,
@@ -201,7 +201,10 @@ ngx_http_recs_explore_pool(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf,
 }
 
 
-/* The slots of one location are of one recs_explore each, and so many. */
+/*
+ * No two recs_explore lines of a location may have the same slot, nor may all
+ * of them have too many.
+ */
 
 static char *
 ngx_http_recs_explore_slots_free(ngx_http_recs_option_t *o,

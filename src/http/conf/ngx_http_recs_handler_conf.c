@@ -88,7 +88,7 @@ ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* Blocks of a location that have no name ("if", "limit_except") go with it. */
+/* "if" and "limit_except" are locations without a name: they inherit it. */
 
 void
 ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,

@@ -93,7 +93,10 @@ ngx_http_recs_shelf(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
 }
 
 
-/* "with=" and "optional=", n bytes: companions of the shelf before them. */
+/*
+ * "with=" and "optional=", which are n bytes long, list companions of the shelf
+ * before them.
+ */
 
 static ngx_int_t
 ngx_http_recs_companions(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
@@ -149,7 +152,7 @@ ngx_http_recs_companions(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
 }
 
 
-/* A pointer to an array, which is none that is there already, nor in one. */
+/* Reads a pointer to an array that no pointer before it leads to or into. */
 
 static ngx_int_t
 ngx_http_recs_items_pointer(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
@@ -192,7 +195,7 @@ ngx_http_recs_items_pointer(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
 }
 
 
-/* Is there one companion for one shelf? */
+/* Does the pointer lead to one companion for each shelf? */
 
 static ngx_int_t
 ngx_http_recs_in_step(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *rlcf,
@@ -244,7 +247,7 @@ ngx_http_recs_item_id(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* What nginx says where it knows that one argument is not enough. */
+/* Says what nginx would, if it knew that one argument is not enough. */
 
 static char *
 ngx_http_recs_too_few(ngx_conf_t *cf)
@@ -328,7 +331,7 @@ ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "body=" and "value=" of versions and dates. */
+/* "body=" and "value=" say where a version or a date is read. */
 
 static char *
 ngx_http_recs_source_body(ngx_http_recs_option_t *o,

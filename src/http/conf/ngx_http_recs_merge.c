@@ -163,7 +163,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-/* What is looked for in a page, by default and as configured. */
+/* Makes the list of what is looked for in a page. */
 
 static char *
 ngx_http_recs_merge_pointers(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *conf)

@@ -11,7 +11,10 @@
 static ngx_int_t ngx_http_recs_check_name(ngx_conf_t *cf, ngx_str_t *name);
 
 
-/* Letters, digits and "_", a letter first: fit for a header and a variable. */
+/*
+ * A name is letters, digits and "_", a letter first: so it can stand in a
+ * header and in a variable's name.
+ */
 
 static ngx_int_t
 ngx_http_recs_check_name(ngx_conf_t *cf, ngx_str_t *name)

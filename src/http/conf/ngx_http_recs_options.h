@@ -12,12 +12,12 @@
 #include "ngx_http_recs_conf.h"
 
 
-/* Of what there was: fewer members of a replica or a pool are held back, % */
+/* shrink=, %: if fewer are left of what there was, these are held back. */
 
 #define NGX_HTTP_RECS_SHRINK  50
 
 
-/* absent=: what a key that is not there says of a set or a pool. */
+/* absent= says what it means if the key of a set or a pool is not there. */
 
 typedef enum {
     NGX_HTTP_RECS_ABSENT_UNSET = 0,         /* as the directive has it */
@@ -48,7 +48,7 @@ typedef struct {
 } ngx_http_recs_option_def_t;
 
 
-/* For the directive at hand, which defines its argument number name. */
+/* Begins with the directive at hand, whose argument number name is a name. */
 
 void ngx_http_recs_option_init(ngx_http_recs_option_t *o, ngx_conf_t *cf,
     ngx_uint_t name);
@@ -100,7 +100,7 @@ ngx_int_t ngx_http_recs_option_percent(ngx_http_recs_option_t *o,
 char *ngx_http_recs_options(ngx_http_recs_option_t *o,
     const ngx_http_recs_option_def_t *defs, ngx_uint_t first, void *thing);
 
-/* The directive as a whole is wrong.  Returns NGX_CONF_ERROR. */
+/* Logs that the directive as a whole is wrong.  Returns NGX_CONF_ERROR. */
 
 char *ngx_http_recs_wrong(ngx_http_recs_option_t *o, const char *right);
 

@@ -94,7 +94,7 @@ ngx_http_recs_pool_size(ngx_http_recs_option_t *o, void *thing)
 }
 
 
-/* A pointer to one value of an object. */
+/* Reads a pointer to one value of an object. */
 
 static char *
 ngx_http_recs_pool_pointer(ngx_http_recs_option_t *o, recs_pointer_t *ptr)
@@ -224,7 +224,7 @@ ngx_http_recs_pool_guard(ngx_http_recs_pool_options_t *po)
 }
 
 
-/* In the master, the contents as they were read with the configuration. */
+/* Frees the contents that were read with the configuration. */
 
 static void
 ngx_http_recs_pool_cleanup(void *data)

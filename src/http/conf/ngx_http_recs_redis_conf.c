@@ -161,7 +161,7 @@ ngx_http_recs_redis_database(ngx_str_t *number, ngx_recs_redis_t *redis)
 }
 
 
-/* Splits what follows mark off *rest; NULL: there is no mark. */
+/* Splits what follows mark off *rest and returns it; NULL: there is no mark. */
 
 static ngx_str_t *
 ngx_http_recs_redis_split(ngx_str_t *rest, u_char mark, ngx_str_t *tail)
@@ -181,7 +181,7 @@ ngx_http_recs_redis_split(ngx_str_t *rest, u_char mark, ngx_str_t *tail)
 }
 
 
-/* redis://HOST[:PORT][/DATABASE], unix:PATH[?db=DATABASE] */
+/* A server is redis://HOST[:PORT][/DATABASE] or unix:PATH[?db=DATABASE]. */
 
 static char *
 ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)

@@ -373,7 +373,7 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_set_defs[] = {
 };
 
 
-/* NULL, or what would be right. */
+/* Returns NULL, or what would be right. */
 
 static const char *
 ngx_http_recs_set_check_replica(ngx_http_recs_set_options_t *so)
@@ -652,7 +652,7 @@ ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* The file's ids.  What is odd about them is said, once each. */
+/* Reads the file's ids.  Each thing that is odd about them is logged once. */
 
 static char *
 ngx_http_recs_set_load(ngx_conf_t *cf, ngx_http_recs_set_options_t *so,

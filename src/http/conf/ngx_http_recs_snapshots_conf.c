@@ -20,7 +20,7 @@ ngx_http_recs_snapshots_redis(ngx_http_recs_option_t *o, void *thing)
 }
 
 
-/* Part of keys, of which all but the rows' have it in braces. */
+/* prefix= is part of keys; all but those of rows have it in braces. */
 
 static char *
 ngx_http_recs_snapshots_prefix(ngx_http_recs_option_t *o, void *thing)
@@ -67,7 +67,7 @@ ngx_http_recs_snapshots_coverage(ngx_http_recs_option_t *o, void *thing)
 }
 
 
-/* An item of a comma-separated list is added; an empty one is an error. */
+/* Adds the items of a comma-separated list; an empty one is an error. */
 
 static char *
 ngx_http_recs_snapshots_list(ngx_http_recs_option_t *o, ngx_array_t *list)

@@ -32,7 +32,7 @@
 #define NGX_HTTP_RECS_BACKFILL_MAX  100     /* items asked about */
 
 
-/* What became of a response: $recs_state. */
+/* What became of a response, as $recs_state says it. */
 
 typedef enum {
     NGX_HTTP_RECS_NONE = 0,             /* not decided yet */
@@ -50,7 +50,7 @@ typedef enum {
 } ngx_http_recs_state_e;
 
 
-/* recs_on_bad_body: which of them are answered with 502. */
+/* recs_on_bad_body says which bad bodies are answered with 502. */
 
 typedef enum {
     NGX_HTTP_RECS_BAD_PASS = 0,             /* none */
@@ -58,7 +58,7 @@ typedef enum {
     NGX_HTTP_RECS_BAD_REJECT                /* malformed ones, too */
 } ngx_http_recs_bad_e;
 
-/* recs_on_unidentified: what becomes of items without a usable id. */
+/* recs_on_unidentified says what becomes of items without a usable id. */
 
 typedef enum {
     NGX_HTTP_RECS_UNIDENTIFIED_KEEP = 0,
@@ -67,7 +67,7 @@ typedef enum {
 } ngx_http_recs_unidentified_e;
 
 
-/* What has a version. */
+/* These have a version: ngx_http_recs_versions[]. */
 
 typedef enum {
     NGX_HTTP_RECS_MODEL = 0,
@@ -78,7 +78,7 @@ typedef enum {
 } ngx_http_recs_version_e;
 
 
-/* What has an age. */
+/* These have an age: ngx_http_recs_ages[]. */
 
 typedef enum {
     NGX_HTTP_RECS_CANDIDATES_AGE = 0,
@@ -248,7 +248,7 @@ typedef struct {
 } ngx_http_recs_freshness_t;
 
 
-/* Numbers of the page's values: those that are read from the body. */
+/* Where among the page's values what is read from the body stands. */
 
 typedef struct {
     ngx_uint_t                  versions[NGX_HTTP_RECS_NVERSIONS];

@@ -9,7 +9,7 @@
 #include "ngx_http_recs_request.h"
 
 
-/* An empty id would make all views draw alike: then the request's is taken. */
+/* With empty ids all views would draw alike: then the request's is taken. */
 
 ngx_int_t
 ngx_http_recs_request_event(ngx_http_request_t *r,

@@ -130,7 +130,7 @@ typedef struct {
     ngx_str_t                   text;       /* data is NULL: it was not read */
     ngx_uint_t                  status;     /* the response's then */
     unsigned                    ended:1;    /* it was read in the log */
-} ngx_http_recs_recorded_t;
+} ngx_http_recs_exposed_t;
 
 
 /* One response, from when its location is asked, or its header is seen. */
@@ -170,7 +170,7 @@ struct ngx_http_recs_ctx_s {
     recs_output_t               output;
 
     ngx_str_t                   record_key; /* empty: it isn't recorded */
-    ngx_http_recs_recorded_t    exposure;
+    ngx_http_recs_exposed_t     exposure;
 };
 
 

@@ -74,7 +74,7 @@ ngx_http_recs_shown_next(ngx_http_recs_shown_t *shown)
 }
 
 
-/* Goes on to the next shelf: its items, and what was put on it. */
+/* Goes on to the next shelf: to its items, and to what was put on it. */
 
 static void
 ngx_http_recs_shown_shelf(ngx_http_recs_shown_t *shown)

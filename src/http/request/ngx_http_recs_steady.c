@@ -12,7 +12,7 @@
 #include "ngx_http_recs_request.h"
 
 
-/* A text as a request, maybe a subrequest, read it last. */
+/* What a request, maybe a subrequest, read last of a text. */
 
 struct ngx_http_recs_steady_s {
     ngx_http_recs_steady_t     *next;

@@ -12,7 +12,7 @@
 #include "ngx_http_recs_response.h"
 
 
-/* A cap's room, in items, by the bytes of its pool. */
+/* A cap has room for so many items: one for so many bytes of its pool. */
 
 #define NGX_HTTP_RECS_CAP_SHARE  256
 #define NGX_HTTP_RECS_CAP_MIN    1024
@@ -59,7 +59,7 @@ ngx_http_recs_cap_init_zone(ngx_http_recs_main_conf_t *rmcf,
 }
 
 
-/* A pool that a variable says may be the largest. */
+/* If a variable says which pool it is, it may be the largest. */
 
 static size_t
 ngx_http_recs_cap_items(ngx_http_recs_main_conf_t *rmcf,

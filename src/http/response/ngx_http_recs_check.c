@@ -197,7 +197,7 @@ ngx_http_recs_encoding(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* How many fields say so: nginx knows of the last one. */
+/* Counts the Content-Encoding fields: nginx knows of the last one. */
 
 static ngx_uint_t
 ngx_http_recs_encodings(ngx_http_request_t *r)

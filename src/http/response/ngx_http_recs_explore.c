@@ -198,7 +198,7 @@ ngx_http_recs_unknown_pool(ngx_http_recs_ctx_t *ctx,
 }
 
 
-/* For diverse: what the page shows of each category of the pool. */
+/* "diverse" needs to know what the page shows of each category of the pool. */
 
 static ngx_int_t
 ngx_http_recs_plan_shows(ngx_http_recs_ctx_t *ctx, recs_line_t *line,

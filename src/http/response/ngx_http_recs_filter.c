@@ -269,7 +269,7 @@ ngx_http_recs_take(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
 }
 
 
-/* A row is whole, and stays: it need not be copied. */
+/* Takes in a row, which is whole and stays: it need not be copied. */
 
 static ngx_int_t
 ngx_http_recs_hold_row(ngx_http_recs_ctx_t *ctx, ngx_buf_t *b)
@@ -460,7 +460,7 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
         return rc;
     }
 
-    if (ngx_http_recs_record_sent(ctx) != NGX_OK) {
+    if (ngx_http_recs_await_delivery(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -535,7 +535,7 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
 }
 
 
-/* A row may not be in the format that was asked for. */
+/* Converts a row that is not in the format that was asked for. */
 
 static ngx_int_t
 ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx)

@@ -96,7 +96,7 @@ ngx_http_recs_inflate_member(z_stream *zs)
 }
 
 
-/* More room for the output, up to recs_max_body_size and a byte. */
+/* Makes more room for the output, up to recs_max_body_size and a byte. */
 
 static ngx_int_t
 ngx_http_recs_inflate_grow(ngx_http_recs_ctx_t *ctx, z_stream *zs,

@@ -45,7 +45,7 @@ ngx_http_recs_prefetch_handler(ngx_http_request_t *r)
 }
 
 
-/* *all: the request's, if there is one among the sets. */
+/* *all becomes the request's, once there is one among the sets. */
 
 static ngx_int_t
 ngx_http_recs_prefetch_sets(ngx_http_request_t *r, ngx_array_t *sets,

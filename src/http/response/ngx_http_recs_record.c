@@ -19,7 +19,7 @@ static void ngx_http_recs_record(ngx_http_recs_ctx_t *ctx);
  */
 
 ngx_int_t
-ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx)
+ngx_http_recs_await_delivery(ngx_http_recs_ctx_t *ctx)
 {
     ngx_http_cleanup_t      *cln;
     ngx_http_recs_record_t  *record;
@@ -50,7 +50,7 @@ ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* The main request's end. */
+/* The main request has ended: what went out is known. */
 
 static void
 ngx_http_recs_record_cleanup(void *data)

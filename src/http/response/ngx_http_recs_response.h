@@ -203,7 +203,7 @@ void ngx_http_recs_cap_count_shown(ngx_http_recs_ctx_t *ctx);
  * NGX_OK or NGX_ERROR.
  */
 
-ngx_int_t ngx_http_recs_record_sent(ngx_http_recs_ctx_t *ctx);
+ngx_int_t ngx_http_recs_await_delivery(ngx_http_recs_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_RECS_RESPONSE_H */

@@ -93,7 +93,10 @@ ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* NGX_DECLINED: the body can't be filtered, ctx->state says so. */
+/*
+ * Reads the page.  NGX_OK; NGX_DECLINED: the body can't be filtered, ctx->state
+ * says so; NGX_ERROR.
+ */
 
 static ngx_int_t
 ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
@@ -141,7 +144,7 @@ ngx_http_recs_read(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* What is wrong with the body, for the state and, returned, for the log. */
+/* Sets the state by what is wrong with the body, and returns it for the log. */
 
 static const char *
 ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx, recs_rc_e rc, const char *error)
@@ -228,7 +231,7 @@ ngx_http_recs_identified(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* As many items as could be needed: twice what all shelves may miss. */
+/* Holds as many items as may be needed: twice what all shelves may miss. */
 
 static void
 ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx)
@@ -256,7 +259,7 @@ ngx_http_recs_plan_backfill(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* What is asked about: ids of the page, of the panels, of the backfill. */
+/* Lists what is asked about: ids of the page, the panels and the backfill. */
 
 static ngx_int_t
 ngx_http_recs_ids(ngx_http_recs_ctx_t *ctx)

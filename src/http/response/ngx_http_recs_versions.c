@@ -134,7 +134,7 @@ ngx_http_recs_snapshot_versions(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* What the descriptor of the snapshot that is served says. */
+/* Reads what the descriptor of the snapshot that is served says. */
 
 static void
 ngx_http_recs_snapshot_version(ngx_http_recs_ctx_t *ctx,
@@ -246,7 +246,7 @@ ngx_http_recs_made(ngx_http_recs_aged_t *aged, int64_t made)
 }
 
 
-/* What the row says, or else the descriptor of the snapshot that it is of. */
+/* Reads what the row says, or else its snapshot's descriptor. */
 
 static ngx_int_t
 ngx_http_recs_snapshot_age(ngx_http_recs_ctx_t *ctx,

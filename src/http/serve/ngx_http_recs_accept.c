@@ -104,7 +104,7 @@ ngx_http_recs_format_type(recs_format_e format, ngx_str_t *type)
 }
 
 
-/* application/msgpack, application/json;q=0.8 */
+/* Reads such as "application/msgpack, application/json;q=0.8". */
 
 static void
 ngx_http_recs_read_accept(ngx_str_t *value, ngx_http_recs_offer_t *offers)
@@ -149,7 +149,7 @@ ngx_http_recs_read_accept(ngx_str_t *value, ngx_http_recs_offer_t *offers)
 }
 
 
-/* The weight among a range's parameters, in thousandths; 1 if there is none. */
+/* Returns the weight of a range, in thousandths; 1000 if it has none. */
 
 static ngx_uint_t
 ngx_http_recs_quality(ngx_str_t *params)

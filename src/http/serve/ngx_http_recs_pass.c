@@ -50,7 +50,7 @@ ngx_http_recs_pass_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK, NGX_AGAIN, or the status of an error. */
+/* Asks for the row.  NGX_OK, NGX_AGAIN, or the status of an error. */
 
 static ngx_int_t
 ngx_http_recs_pass_read(ngx_http_recs_ctx_t *ctx)
@@ -183,7 +183,7 @@ ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
 }
 
 
-/* The formats of the row and of the response, and what the latter is called. */
+/* Finds the formats of row and response, and what the latter is called. */
 
 static ngx_int_t
 ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)

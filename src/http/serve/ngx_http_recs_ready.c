@@ -11,7 +11,7 @@
 #include "recs_writer.h"
 
 
-/* A pool may be read so late before it is out of date, ms. */
+/* A pool that is read so many ms late is not out of date yet. */
 
 #define NGX_HTTP_RECS_READY_LATE  5000
 
@@ -90,7 +90,7 @@ ngx_http_recs_ready_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 }
 
 
-/* "held, Redis has 0 ids, 9 stay, 3000ms old", as the case may be. */
+/* Writes such as "held, Redis has 0 ids, 9 stay, 3000ms old". */
 
 static void
 ngx_http_recs_ready_replica(ngx_recs_set_t *set, recs_writer_t *w)
@@ -234,7 +234,7 @@ ngx_http_recs_ready_snapshots(ngx_http_recs_main_conf_t *rmcf,
 }
 
 
-/* Those of which Redis has lost something. */
+/* Names the channels of which Redis has lost something. */
 
 static void
 ngx_http_recs_ready_channels(ngx_recs_snapshots_t *ss, recs_writer_t *w)

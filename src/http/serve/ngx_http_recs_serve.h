@@ -1,5 +1,8 @@
 
-/* The content handlers: recs_pass, recs_ready and recs_status. */
+/*
+ * The content handlers, recs_pass, recs_ready and recs_status, and what they
+ * share.  A handler returns what nginx finalizes its request with.
+ */
 
 
 #ifndef NGX_HTTP_RECS_SERVE_H

@@ -22,7 +22,7 @@
                                                    key, a version; the rest of
                                                    it is left out */
 
-/* Bytes that these take at most, besides what they are named. */
+/* These take so many bytes at most, besides their names and texts. */
 
 #define NGX_HTTP_RECS_EXPOSURE_HEAD    512
 #define NGX_HTTP_RECS_EXPOSURE_ITEM    104
@@ -76,7 +76,7 @@ static void ngx_http_recs_exposure_fit(ngx_http_recs_exposure_t *e, size_t len,
     ngx_uint_t drawn);
 
 
-/* Not found: the response is none that is looked at, or not decided on yet. */
+/* It is not found if the response isn't looked at, or not decided on yet. */
 
 ngx_int_t
 ngx_http_recs_exposure_variable(ngx_http_request_t *r,
@@ -179,7 +179,7 @@ ngx_http_recs_exposure(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
 }
 
 
-/* Bytes of all items and draws at most, if one of a text takes escaped. */
+/* All items and draws take so many bytes, if one of a text takes escaped. */
 
 static size_t
 ngx_http_recs_exposure_size(const ngx_http_recs_ctx_t *ctx, size_t escaped)
@@ -294,7 +294,7 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
 }
 
 
-/* A user, or what stands for one: nothing if it is empty. */
+/* Writes a user, or what stands for one, unless it is empty. */
 
 static ngx_int_t
 ngx_http_recs_exposure_user(ngx_http_recs_exposure_t *e, const char *name,
@@ -328,7 +328,7 @@ ngx_http_recs_exposure_user(ngx_http_recs_exposure_t *e, const char *name,
 }
 
 
-/* Its beginning, in whole characters, if it is too long. */
+/* Writes a text; of one that is too long its first whole characters. */
 
 static void
 ngx_http_recs_exposure_text(recs_writer_t *w, const char *name,
@@ -405,7 +405,7 @@ ngx_http_recs_exposure_counts(ngx_http_recs_exposure_t *e)
 }
 
 
-/* The items, as they stand on the page that was sent. */
+/* Writes the items as they stand on the page that was sent. */
 
 static ngx_int_t
 ngx_http_recs_exposure_shown(ngx_http_recs_exposure_t *e)
@@ -486,7 +486,7 @@ ngx_http_recs_exposure_original(ngx_http_recs_exposure_t *e)
 }
 
 
-/* How much all draws take: other items leave that free. */
+/* Reckons how much all draws take: other items leave that free. */
 
 static ngx_int_t
 ngx_http_recs_exposure_reserve(ngx_http_recs_exposure_t *e)
@@ -515,7 +515,7 @@ ngx_http_recs_exposure_reserve(ngx_http_recs_exposure_t *e)
 }
 
 
-/* The page as it was rewritten; or, with drawn, of it only what was drawn. */
+/* Writes the rewritten page; with drawn, only what was drawn of it. */
 
 static ngx_int_t
 ngx_http_recs_exposure_page(ngx_http_recs_exposure_t *e, ngx_uint_t drawn)
@@ -571,7 +571,7 @@ ngx_http_recs_exposure_item(ngx_http_recs_exposure_t *e,
 }
 
 
-/* The slots for which nothing was eligible. */
+/* Writes the slots for which nothing was eligible. */
 
 static ngx_int_t
 ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e)
@@ -609,7 +609,7 @@ ngx_http_recs_exposure_unfilled(ngx_http_recs_exposure_t *e)
 }
 
 
-/* The slots past the end of the shelf, by their numbers. */
+/* Writes the numbers of the slots past the end of the shelf. */
 
 static void
 ngx_http_recs_exposure_skipped(ngx_http_recs_exposure_t *e)
