@@ -213,8 +213,8 @@ ngx_http_recs_fits(ngx_recs_replica_counters_t);
 
 
 /*
- * Finds the shared counters of all locations and of each thing with a name, and
- * what else they share.
+ * Finds what is shared in the zone: the counters of all locations and of each
+ * thing with a name, and more of some.
  */
 
 static ngx_int_t

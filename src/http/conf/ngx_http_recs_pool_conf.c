@@ -201,8 +201,8 @@ static const ngx_http_recs_option_def_t  ngx_http_recs_pool_defs[] = {
 
 
 /*
- * What is held back is looked at again when it is due, which is up to a tenth
- * sooner: it is believed then.  NULL, or what is wrong.
+ * A second look believes what was held back.  It comes with the next refresh,
+ * which may be a tenth early.  Returns NULL, or what is wrong.
  */
 
 static const char *

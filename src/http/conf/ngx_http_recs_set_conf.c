@@ -522,8 +522,8 @@ ngx_http_recs_set_make_replica(ngx_conf_t *cf, ngx_http_recs_set_options_t *so)
 
 
 /*
- * Who has seen nothing has no key; but one of all requests is there, or
- * something happened to it.
+ * A user who has seen nothing has no key.  A key of all requests that is not
+ * there was lost: it is watched.
  */
 
 static char *

@@ -74,8 +74,8 @@ ngx_http_recs_channel(ngx_http_request_t *r, ngx_recs_snapshots_t *snapshots,
 
 
 /*
- * Finds who asked for that channel; or, with followed, whose channel turned out
- * to be that one.
+ * Finds the state that was asked for as that channel; or, with followed, the
+ * one whose channel turned out to be that.
  */
 
 static ngx_http_recs_channel_t *

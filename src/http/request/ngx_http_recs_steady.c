@@ -89,8 +89,9 @@ ngx_http_recs_steady(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
 
 
 /*
- * Does nginx itself keep all that is in it, until somebody sets it anew?  Not
- * so a capture, $1: each map with a regular expression has others.
+ * Does nginx itself keep all that is in the text, until somebody sets it anew?
+ * It does not keep a capture, $1: each map with a regular expression sets
+ * others.
  */
 
 static ngx_uint_t
@@ -147,9 +148,10 @@ ngx_http_recs_steady_find(ngx_http_recs_steady_t *steady,
 
 
 /*
- * It changes only where nginx is not between two looks at a variable: from one
- * phase handler to the next, by a redirect, and when the response is there.
- * From then on, and in the log, it is the same for a response that we look at.
+ * A moment is a number that changes only where nginx is not between two looks
+ * at a variable: from one phase handler to the next, by a redirect, and when
+ * the response is there.  From then on, and in the log, it is the same for a
+ * response that we look at.
  */
 
 static uintptr_t

@@ -123,8 +123,9 @@ ngx_http_recs_plan_line(ngx_http_recs_ctx_t *ctx, ngx_http_recs_explore_t *ex)
 
 
 /*
- * NGX_OK: *pool, or NULL if there is none of that name; NGX_DECLINED: the
- * variable is empty, that line doesn't explore; NGX_ERROR.
+ * Finds the pool of a line.  NGX_OK: it is *pool, or that is NULL if there is
+ * none of that name; NGX_DECLINED: the variable is empty, that line doesn't
+ * explore; NGX_ERROR.
  */
 
 static ngx_int_t

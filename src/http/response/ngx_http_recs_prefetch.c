@@ -106,7 +106,8 @@ ngx_http_recs_prefetched(ngx_http_request_t *r, ngx_recs_set_t *set,
 
 
 /*
- * They belong to the main request.  NULL: there are none, or it has ended.
+ * Finds what was prefetched for the main request.  NULL: nothing was, or the
+ * request has ended.
  */
 
 static ngx_recs_prefetches_t *

@@ -17,7 +17,7 @@ static void ngx_http_recs_leave_upstream(ngx_http_request_t *r);
 
 
 /*
- * Ends the request, which is no thing to do from within its output, at the end
+ * The request can't be ended from within its output: that is done at the end
  * of this turn of the event loop.  What comes until then is left where it is:
  * nobody reads on.
  */

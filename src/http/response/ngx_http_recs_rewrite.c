@@ -189,8 +189,8 @@ ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
 
 
 /*
- * Has an item of the page a usable id?  If none has, then where recs_item_id
- * points to there is none any more, most likely.
+ * Has any item of the page a usable id?  If none has, recs_item_id most likely
+ * points to where ids were once.
  */
 
 static ngx_int_t

@@ -29,8 +29,9 @@ static ngx_uint_t ngx_http_recs_accepted(ngx_str_t *accept,
 
 
 /*
- * The text of a value that is anywhere in the response.  index: among the
- * page's values, if it is in the body.  Nothing found: data is NULL.
+ * Reads a value that is anywhere in the response; index is its number among
+ * the page's values, if it is in the body.  The text's data is NULL if nothing
+ * was found.
  */
 
 static ngx_int_t

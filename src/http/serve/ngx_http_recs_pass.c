@@ -235,8 +235,8 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
 
 
 /*
- * Will the row go out as it is?  The filter converts what it made of a row, but
- * not one that it does not look at.
+ * Will the row go out as it is?  The filter converts what it makes of a row,
+ * but no row that it does not look at.
  */
 
 static ngx_uint_t

@@ -37,8 +37,9 @@ ngx_http_recs_decoded_use(ngx_conf_t *cf, const ngx_str_t *name)
 
 
 /*
- * A value with control characters is none: in a key it finds nothing, and it
- * could end a line, in a log or in the header that the upstream gets.
+ * A value with control characters is not found: in a key it would find
+ * nothing, and it could end a line, in a log or in the header that the
+ * upstream gets.
  */
 
 ngx_int_t

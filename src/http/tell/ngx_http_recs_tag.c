@@ -331,8 +331,8 @@ ngx_http_recs_tag_removed(ngx_http_recs_ctx_t *ctx, recs_writer_t *w)
 
 
 /*
- * In MessagePack, what came as a bin stays one, and so does what is no text:
- * strict decoders refuse a str that is not UTF-8, and all around it.
+ * In MessagePack, what came as a bin stays one, and what is no text becomes
+ * one: strict decoders refuse a str that is not UTF-8, and all around it.
  */
 
 static void

@@ -23,8 +23,9 @@ static ngx_uint_t ngx_http_recs_etag_in(const ngx_str_t *list,
 
 
 /*
- * By name, as a client may send them.  Accept-Encoding: a compressed body would
- * have to be decompressed; nginx itself has it still, for its own gzip.
+ * These fields are hidden, by their names.  Without Accept-Encoding the
+ * upstream sends no compressed body, which we would have to decompress; nginx
+ * itself still has that field, for its own gzip.
  */
 
 static const ngx_str_t  ngx_http_recs_hidden_names[] = {
@@ -175,8 +176,9 @@ ngx_http_recs_hidden_name(const ngx_str_t *name)
 
 
 /*
- * What the main request said, or NULL.  It stands where it was if the response
- * came before fields are hidden: from "return" in a server or location.
+ * Returns what the main request said, or NULL.  The field stands where it was
+ * if the response came before fields are hidden: from "return" in a server or
+ * location.
  */
 
 static const ngx_str_t *
@@ -270,8 +272,8 @@ ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx)
 
 
 /*
- * The weak comparison of RFC 9110, section 8.8.3.2: what gzip weakened on its
- * way out comes back as W/"...".
+ * Compares weakly (RFC 9110, section 8.8.3.2): what gzip weakened on its way
+ * out comes back as W/"...".
  */
 
 static ngx_uint_t

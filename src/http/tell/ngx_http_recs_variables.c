@@ -210,8 +210,8 @@ ngx_http_recs_check_variables(ngx_conf_t *cf)
 
 
 /*
- * NULL: it is none of ours, or it can be only one thing; of a decoded one nginx
- * knows if there is what it decodes.
+ * Returns NULL if the variable is not ours, or can be only one thing.  nginx
+ * itself checks that there is what a decoded one decodes.
  */
 
 static const char *
@@ -322,9 +322,9 @@ ngx_http_recs_names_set(ngx_http_recs_main_conf_t *rmcf,
 
 
 /*
- * Whose active version a variable names: NAME alone is that of the channel
- * "active".  Both names may hold "_", so it could be that of several: how many
- * is returned, *active is one of them.
+ * Finds whose active version a variable names: NAME alone is that of the
+ * channel "active".  Both names may hold "_", so it could be that of several:
+ * returns how many, *active is one of them.
  */
 
 static ngx_uint_t
