@@ -1,15 +1,11 @@
 
 /*
- * The connections of one worker to one Redis: opened at its start, picked for
- * each response, closed at its end; and what the error log says about them.
+ * The connections of one worker to one Redis: opened at its start, picked and
+ * sent on for each response, closed at its end.
  */
 
 
 #include "ngx_recs_redis_conn.h"
-
-
-/* a loss so soon after a recovery is logged if it lasts longer, ms */
-#define NGX_RECS_REDIS_SETTLED  1000
 
 
 static ngx_uint_t ngx_recs_redis_better(ngx_recs_redis_conn_t *conn,
@@ -19,7 +15,10 @@ static ngx_uint_t ngx_recs_redis_better(ngx_recs_redis_conn_t *conn,
 ngx_int_t
 ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
 {
-    ngx_uint_t  i;
+    ngx_uint_t              i;
+    ngx_recs_redis_conn_t  *conn;
+
+    static const ngx_str_t  no_channel = ngx_null_string;
 
     /* cache manager and loader run init_process, too, but no exit_process */
 
@@ -36,8 +35,10 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     }
 
     for (i = 0; i < redis->nconns; i++) {
-        ngx_recs_redis_conn_init(&redis->conns[i], redis, cycle->log);
-        ngx_recs_redis_conn_open(&redis->conns[i]);
+        conn = &redis->conns[i];
+
+        ngx_recs_redis_conn_init(conn, redis, &no_channel, cycle->log);
+        ngx_recs_redis_conn_open(conn);
     }
 
     return NGX_OK;
@@ -50,7 +51,7 @@ ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
     ngx_uint_t  i;
 
     while (redis->privates) {
-        ngx_recs_redis_close_private(redis->privates->owner);
+        ngx_recs_redis_close_private(redis->privates->tie.owner);
     }
 
     if (redis->conns == NULL) {
@@ -81,7 +82,7 @@ ngx_recs_redis_pick(ngx_recs_redis_t *redis, const ngx_str_t *key)
         conn = &redis->conns[(redis->next + i) % redis->nconns];
 
         if (conn->state == NGX_RECS_REDIS_CLOSED
-            || ngx_recs_redis_full(conn))
+            || ngx_recs_redis_pipeline_full(&conn->pipeline))
         {
             continue;
         }
@@ -119,7 +120,46 @@ ngx_recs_redis_better(ngx_recs_redis_conn_t *conn, ngx_recs_redis_conn_t *best)
         return ready;
     }
 
-    return conn->waiting < best->waiting;
+    return conn->pipeline.waiting < best->pipeline.waiting;
+}
+
+
+ngx_int_t
+ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
+    ngx_uint_t nargs, const ngx_str_t *args)
+{
+    ngx_int_t  rc;
+
+    if (conn->state == NGX_RECS_REDIS_CLOSED) {
+        rc = NGX_DECLINED;
+
+    } else {
+        rc = ngx_recs_redis_pipeline_append(&conn->pipeline,
+                                            NGX_RECS_REDIS_COMMAND, q, nargs,
+                                            args);
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_recs_redis_count(conn->redis->counters, refused);
+        return NGX_DECLINED;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_recs_redis_count(conn->redis->counters, commands);
+
+    if (conn->state == NGX_RECS_REDIS_READY) {
+
+        if (!conn->timer.timer_set) {
+            ngx_add_timer(&conn->timer, conn->redis->timeout + q->block);
+        }
+
+        ngx_post_event(&conn->flush, &ngx_posted_events);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -139,80 +179,4 @@ ngx_recs_redis_ready(ngx_recs_redis_t *redis)
     }
 
     return n;
-}
-
-
-/*
- * The reasons that were logged are kept until Redis answers again, so that
- * neither several connections nor several addresses that fail differently in
- * turn repeat themselves.
- */
-
-void
-ngx_recs_redis_log_loss(ngx_recs_redis_conn_t *conn)
-{
-    ngx_recs_redis_t        *redis;
-    ngx_recs_redis_fault_t  *fault;
-
-    redis = conn->redis;
-    fault = &conn->fault;
-
-    if (fault->reason == NGX_RECS_REDIS_NO_CHANNEL) {
-
-        /* Redis may serve all others */
-
-        if (conn->refused) {
-            return;
-        }
-
-        conn->refused = 1;
-        goto log;
-    }
-
-    if (redis->down & fault->reason) {
-        return;
-    }
-
-    if (redis->down == 0
-        && redis->recovered
-        && ngx_current_msec - redis->recovered < NGX_RECS_REDIS_SETTLED)
-    {
-        return;
-    }
-
-    redis->down |= fault->reason;
-
-log:
-
-    ngx_log_error(NGX_LOG_ERR, conn->log, fault->err,
-                  "recs_redis \"%V\" %V: %V",
-                  &redis->name, &redis->server, &fault->text);
-}
-
-
-void
-ngx_recs_redis_log_recovery(ngx_recs_redis_conn_t *conn)
-{
-    ngx_recs_redis_t  *redis;
-
-    redis = conn->redis;
-
-    if (conn->refused) {
-        conn->refused = 0;
-
-        ngx_log_error(NGX_LOG_NOTICE, conn->log, 0,
-                      "recs_redis \"%V\" %V: channel \"%V\" is allowed now",
-                      &redis->name, &redis->server, &conn->owner->channel);
-    }
-
-    if (redis->down == 0) {
-        return;
-    }
-
-    redis->down = 0;
-    redis->recovered = ngx_current_msec;
-
-    ngx_log_error(NGX_LOG_NOTICE, conn->log, 0,
-                  "recs_redis \"%V\" %V: Redis answers again",
-                  &redis->name, &redis->server);
 }

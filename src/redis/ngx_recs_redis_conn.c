@@ -6,34 +6,26 @@
 
 
 #include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_handshake.h"
 
-
-/* one that was ready for so long is reopened at once when it is lost, ms */
-#define NGX_RECS_REDIS_PROVEN       1000
-
-/* each next one is twice as long, +-25% of jitter: at most 500 ms */
-#define NGX_RECS_REDIS_BACKOFF      50
-#define NGX_RECS_REDIS_BACKOFF_MAX  400
 
 #define NGX_RECS_REDIS_READ         (16 * 1024)
 
-/*
- * so much is read before others have their turn, bytes: thousands of ids, which
- * take a millisecond or two where they are put into a table
- */
+/* in one turn, bytes: thousands of ids are put into a table in some ms */
 #define NGX_RECS_REDIS_TURN         (32 * 1024)
 
-/*
- * so many of worker_connections are left to others, or a worker could not even
- * start: at most an eighth
- */
+/* worker_connections left to others, an eighth at most: it has to start */
 #define NGX_RECS_REDIS_RESERVE      32
 
 
-static ngx_int_t ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn);
-static void ngx_recs_redis_conn_not_made(ngx_recs_redis_conn_t *conn,
-    ngx_int_t rc, ngx_err_t err);
+static ngx_int_t ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn,
+    ngx_err_t err);
 static ngx_int_t ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_conn_value(void *data,
+    ngx_recs_redis_value_t *v);
+static ngx_int_t ngx_recs_redis_conn_failed(void *data);
+static ngx_int_t ngx_recs_redis_conn_end(void *data);
+static void ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_read_handler(ngx_event_t *rev);
 static ngx_int_t ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_write_handler(ngx_event_t *wev);
@@ -42,20 +34,20 @@ static ngx_int_t ngx_recs_redis_conn_flush(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_timer_handler(ngx_event_t *ev);
 static void ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn);
-static ngx_int_t ngx_recs_redis_conn_ping(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_conn_lose(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_reason_e reason, ngx_err_t err, const char *text);
 static void ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_abort(ngx_recs_redis_conn_t *conn);
-static ngx_msec_t ngx_recs_redis_conn_delay(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_conn_release(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn);
 
 
 void
 ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn, ngx_recs_redis_t *redis,
-    ngx_log_t *log)
+    const ngx_str_t *channel, ngx_log_t *log)
 {
     conn->redis = redis;
     conn->ident = (ngx_socket_t) -1;
-    conn->tail = &conn->head;
 
     /*
      * nginx would log each failed connect() and recv(), some of them as
@@ -77,8 +69,21 @@ ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn, ngx_recs_redis_t *redis,
     conn->flush.data = conn;
     conn->flush.log = log;
 
-    conn->error.data = conn->error_data;
-    conn->fault.text.data = conn->fault.data;
+    ngx_recs_redis_pipeline_init(&conn->pipeline, log);
+
+    conn->push.pipeline = &conn->pipeline;
+    conn->push.fault = &conn->fault;
+    conn->push.channel = *channel;
+
+    conn->reader.pipeline = &conn->pipeline;
+    conn->reader.counters = redis->counters;
+    conn->reader.fault = &conn->fault;
+    conn->reader.max_bulk = channel->len ? NGX_RECS_REDIS_MAX_MESSAGE
+                                         : NGX_RECS_REDIS_MAX_BULK;
+    conn->reader.value = ngx_recs_redis_conn_value;
+    conn->reader.failed = ngx_recs_redis_conn_failed;
+    conn->reader.end = ngx_recs_redis_conn_end;
+    conn->reader.data = conn;
 }
 
 
@@ -91,35 +96,33 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     ngx_connection_t       *c;
     ngx_peer_connection_t   pc;
 
-    if (conn->owner && !conn->owner->lasting && ngx_exiting) {
+    if (conn->tie.brief && ngx_exiting) {
         return;
     }
 
     conn->state = NGX_RECS_REDIS_CONNECTING;
 
-    ngx_recs_redis_output_reset(conn);
+    ngx_recs_redis_pipeline_reset(&conn->pipeline);
 
-    conn->reader = ngx_recs_redis_reader(conn);
-
-    if (conn->reader == NULL
-        || ngx_recs_redis_conn_handshake(conn) != NGX_OK)
+    if (ngx_recs_redis_reader_open(&conn->reader) != NGX_OK
+        || ngx_recs_redis_handshake(&conn->pipeline, conn->redis,
+                                    &conn->push.channel)
+           != NGX_OK)
     {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
-                             "no memory for a connection");
-        ngx_recs_redis_conn_lost(conn);
+        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                                        "no memory for a connection");
         return;
     }
 
     if (ngx_cycle->free_connection_n
         <= ngx_min(ngx_cycle->connection_n / 8, NGX_RECS_REDIS_RESERVE))
     {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
-                             "worker_connections are not enough");
-        ngx_recs_redis_conn_lost(conn);
+        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                                        "worker_connections are not enough");
         return;
     }
 
-    addr = &conn->redis->addrs[conn->addr];
+    addr = &conn->redis->addrs[conn->retry.addr];
 
     ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
 
@@ -134,8 +137,14 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     err = ngx_socket_errno;
 
-    if (rc == NGX_ERROR || rc == NGX_DECLINED) {
-        ngx_recs_redis_conn_not_made(conn, rc, err);
+    if (rc == NGX_ERROR) {
+        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, err,
+                                        "no socket could be made");
+        return;
+    }
+
+    if (rc == NGX_DECLINED) {
+        (void) ngx_recs_redis_conn_refused(conn, err);
         return;
     }
 
@@ -149,7 +158,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     /* nginx calls the read handler of an idle one when the worker is to exit */
 
-    c->idle = (conn->owner && !conn->owner->lasting);
+    c->idle = conn->tie.brief;
 
     ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
 
@@ -160,95 +169,16 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
 
 static ngx_int_t
-ngx_recs_redis_conn_handshake(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn, ngx_err_t err)
 {
-    ngx_str_t          args[3], *arg;
-    ngx_recs_redis_t  *redis;
-    u_char             number[NGX_INT_T_LEN];
-
-    redis = conn->redis;
-
-    if (redis->password.len) {
-        arg = args;
-        ngx_str_set(arg, "AUTH");
-        arg++;
-
-        if (redis->user.len) {
-            *arg++ = redis->user;
-        }
-
-        *arg++ = redis->password;
-
-        if (ngx_recs_redis_append(conn, NGX_RECS_REDIS_AUTH, NULL, arg - args,
-                                  args)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    if (redis->database) {
-        ngx_str_set(&args[0], "SELECT");
-        args[1].data = number;
-        args[1].len = ngx_sprintf(number, "%ui", redis->database) - number;
-
-        if (ngx_recs_redis_append(conn, NGX_RECS_REDIS_SELECT, NULL, 2, args)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    if (ngx_recs_redis_conn_ping(conn) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_recs_redis_subscribes(conn)) {
-        ngx_str_set(&args[0], "SUBSCRIBE");
-        args[1] = conn->owner->channel;
-
-        if (ngx_recs_redis_append(conn, NGX_RECS_REDIS_SUBSCRIBE, NULL, 2,
-                                  args)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    conn->handshake = conn->appended;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_recs_redis_conn_ping(ngx_recs_redis_conn_t *conn)
-{
-    ngx_str_t  ping = ngx_string("PING");
-
-    return ngx_recs_redis_append(conn, NGX_RECS_REDIS_PING, NULL, 1, &ping);
-}
-
-
-static void
-ngx_recs_redis_conn_not_made(ngx_recs_redis_conn_t *conn, ngx_int_t rc,
-    ngx_err_t err)
-{
-    ngx_recs_redis_reason_e  reason;
-
-    if (rc == NGX_DECLINED) {
-        reason = (err == NGX_EACCES || err == NGX_EPERM)
-                 ? NGX_RECS_REDIS_FORBIDDEN : NGX_RECS_REDIS_AWAY;
-
-        ngx_recs_redis_fault(conn, reason, err, "connect() to %V failed",
-                             &conn->redis->addrs[conn->addr].name);
-
-    } else {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, err,
-                             "no socket could be made");
-    }
-
+    ngx_recs_redis_fault(&conn->fault,
+                         (err == NGX_EACCES || err == NGX_EPERM)
+                         ? NGX_RECS_REDIS_FORBIDDEN : NGX_RECS_REDIS_AWAY,
+                         err, "connect() to %V failed",
+                         &conn->redis->addrs[conn->retry.addr].name);
     ngx_recs_redis_conn_lost(conn);
+
+    return NGX_ERROR;
 }
 
 
@@ -273,8 +203,7 @@ ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn)
     }
 
     if (err) {
-        ngx_recs_redis_conn_not_made(conn, NGX_DECLINED, err);
-        return NGX_ERROR;
+        return ngx_recs_redis_conn_refused(conn, err);
     }
 
     /* without it, the connection is only slower */
@@ -287,32 +216,106 @@ ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn)
 }
 
 
-void
+/* A value of what is no reply to a query. */
+
+static ngx_int_t
+ngx_recs_redis_conn_value(void *data, ngx_recs_redis_value_t *v)
+{
+    ngx_recs_redis_slot_t  *slot;
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = data;
+    slot = conn->pipeline.head;
+
+    if (conn->reader.pushes || slot->kind == NGX_RECS_REDIS_SUBSCRIBE) {
+        return ngx_recs_redis_push_value(&conn->push, v);
+    }
+
+    return ngx_recs_redis_handshake_value(slot->kind, v, &conn->fault);
+}
+
+
+static ngx_int_t
+ngx_recs_redis_conn_failed(void *data)
+{
+    ngx_recs_redis_conn_t *conn = data;
+
+    if (conn->pipeline.ready) {
+        ngx_recs_redis_push_failed(&conn->push, &conn->reader.error);
+
+    } else {
+        ngx_recs_redis_handshake_failed(conn->pipeline.head->kind, conn->redis,
+                                        &conn->push.channel,
+                                        &conn->reader.error, &conn->fault);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_recs_redis_conn_end(void *data)
+{
+    ngx_recs_redis_kind_e   kind;
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = data;
+
+    if (conn->reader.pushes
+        && conn->push.type == NGX_RECS_REDIS_PUSH_MESSAGE)
+    {
+        conn->tie.message(conn->tie.owner, &conn->push.payload);
+        return NGX_OK;
+    }
+
+    kind = conn->pipeline.head->kind;
+
+    (void) ngx_recs_redis_pipeline_shift(&conn->pipeline);
+
+    /* PING is the last of the handshake, unless SUBSCRIBE is */
+
+    if (kind == NGX_RECS_REDIS_SUBSCRIBE
+        || (kind == NGX_RECS_REDIS_PING && !ngx_recs_redis_subscribes(conn)))
+    {
+        ngx_recs_redis_conn_ready(conn);
+    }
+
+    return NGX_OK;
+}
+
+
+/* The handshake was answered well. */
+
+static void
 ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
 {
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, conn->log, 0,
                    "recs_redis \"%V\" fd:%d ready, %ui commands waiting",
-                   &conn->redis->name, conn->connection->fd, conn->waiting);
+                   &conn->redis->name, conn->connection->fd,
+                   conn->pipeline.waiting);
 
     conn->state = NGX_RECS_REDIS_READY;
     conn->ready = ngx_current_msec;
-    conn->tried = 0;
+    conn->retry.tried = 0;
+    conn->pipeline.ready = 1;
+    conn->reader.pushes = (ngx_recs_redis_subscribes(conn) != 0);
 
     ngx_del_timer(&conn->timer);
 
-    ngx_recs_redis_count(conn->redis, connects);
-    ngx_recs_redis_log_recovery(conn);
+    ngx_recs_redis_count(conn->redis->counters, connects);
+    ngx_recs_redis_log_recovery(conn->redis, &conn->fault, &conn->push.channel,
+                                conn->log);
 
-    if (conn->head || ngx_recs_redis_subscribes(conn)) {
+    if (conn->pipeline.head || ngx_recs_redis_subscribes(conn)) {
         ngx_add_timer(&conn->timer, conn->redis->timeout);
     }
 
-    if (conn->head) {
+    if (conn->pipeline.head) {
         ngx_post_event(&conn->flush, &ngx_posted_events);
     }
 
-    if (conn->owner) {
-        conn->owner->ready(conn->owner);
+    if (conn->tie.ready) {
+        conn->tie.ready(conn->tie.owner);
     }
 }
 
@@ -330,7 +333,7 @@ ngx_recs_redis_conn_read_handler(ngx_event_t *rev)
 
         /* the worker is exiting: what private ones are for, others do */
 
-        if (conn->owner && !conn->owner->lasting) {
+        if (conn->tie.brief) {
             ngx_recs_redis_conn_close(conn);
             ngx_recs_redis_conn_abort(conn);
             return;
@@ -377,27 +380,26 @@ ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
         }
 
         if (n == NGX_ERROR) {
-            ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AWAY, ngx_socket_errno,
-                                 "recv() failed");
-            goto lost;
+            return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_AWAY,
+                                            ngx_socket_errno, "recv() failed");
         }
 
         if (n == 0) {
-            ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AWAY, 0,
-                                 "Redis closed the connection");
-            goto lost;
+            return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_AWAY, 0,
+                                            "Redis closed the connection");
         }
 
-        ngx_recs_redis_hold(conn);
+        conn->tie.held = 1;
 
-        rc = ngx_recs_redis_read(conn, buf, n);
+        rc = ngx_recs_redis_read(&conn->reader, buf, n);
 
-        if (ngx_recs_redis_release(conn) != NGX_OK) {
+        if (ngx_recs_redis_conn_release(conn) != NGX_OK) {
             return NGX_ERROR;
         }
 
         if (rc != NGX_OK) {
-            goto lost;
+            ngx_recs_redis_conn_lost(conn);
+            return NGX_ERROR;
         }
 
         size += n;
@@ -405,9 +407,8 @@ ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
     } while (c->read->ready && size < NGX_RECS_REDIS_TURN);
 
     if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
-                             "no event could be added");
-        goto lost;
+        return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                                        "no event could be added");
     }
 
     if (c->read->ready) {
@@ -415,12 +416,6 @@ ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
     }
 
     return NGX_OK;
-
-lost:
-
-    ngx_recs_redis_conn_lost(conn);
-
-    return NGX_ERROR;
 }
 
 
@@ -462,38 +457,30 @@ ngx_recs_redis_conn_flush(ngx_recs_redis_conn_t *conn)
     c = conn->connection;
 
     while (c->write->ready) {
-        size = ngx_recs_redis_output(conn);
+        size = ngx_recs_redis_pipeline_output(&conn->pipeline);
 
         if (size == 0) {
             break;
         }
 
-        n = c->send(c, conn->out.pos, size);
+        n = c->send(c, conn->pipeline.out.pos, size);
 
         if (n == NGX_ERROR) {
-            ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AWAY, ngx_socket_errno,
-                                 "send() failed");
-            goto lost;
+            return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_AWAY,
+                                            ngx_socket_errno, "send() failed");
         }
 
         if (n > 0) {
-            ngx_recs_redis_output_sent(conn, n);
+            ngx_recs_redis_pipeline_sent(&conn->pipeline, n);
         }
     }
 
     if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
-                             "no event could be added");
-        goto lost;
+        return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                                        "no event could be added");
     }
 
     return NGX_OK;
-
-lost:
-
-    ngx_recs_redis_conn_lost(conn);
-
-    return NGX_ERROR;
 }
 
 
@@ -511,7 +498,7 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
         return;
 
     case NGX_RECS_REDIS_READY:
-        if (ngx_recs_redis_subscribes(conn) && conn->head == NULL) {
+        if (ngx_recs_redis_subscribes(conn) && conn->pipeline.head == NULL) {
             ngx_recs_redis_conn_check_sub(conn);
             return;
         }
@@ -520,9 +507,9 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
         return;
 
     default:
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AWAY, 0,
+        ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_AWAY, 0,
                              "%V was not ready within connect_timeout=%Mms",
-                             &conn->redis->addrs[conn->addr].name,
+                             &conn->redis->addrs[conn->retry.addr].name,
                              conn->redis->connect_timeout);
         ngx_recs_redis_conn_lost(conn);
     }
@@ -532,8 +519,8 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
 static void
 ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 {
-    ngx_msec_t      waits;
-    ngx_msec_int_t  left;
+    ngx_msec_int_t          left;
+    ngx_recs_redis_slot_t  *slot;
 
     /* the reply may be here, and its event behind this one */
 
@@ -541,8 +528,9 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
         return;
     }
 
-    if (conn->head == NULL) {
+    slot = conn->pipeline.head;
 
+    if (slot == NULL) {
         if (ngx_recs_redis_subscribes(conn)) {
             ngx_add_timer(&conn->timer, conn->redis->timeout);
         }
@@ -552,11 +540,9 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 
     /* commands that came during the handshake left after it */
 
-    waits = ngx_min(ngx_current_msec - conn->head->since,
-                    ngx_current_msec - conn->ready);
-
-    left = (ngx_msec_int_t) (conn->redis->timeout + conn->head->block
-                             - waits);
+    left = conn->redis->timeout + slot->block
+           - ngx_min(ngx_current_msec - slot->since,
+                     ngx_current_msec - conn->ready);
 
     if (left > 0) {
 
@@ -570,7 +556,7 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
         return;
     }
 
-    ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AWAY, 0,
+    ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_AWAY, 0,
                          "no reply within timeout=%Mms", conn->redis->timeout);
     ngx_recs_redis_conn_lost(conn);
 }
@@ -581,10 +567,9 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 static void
 ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn)
 {
-    if (ngx_recs_redis_conn_ping(conn) != NGX_OK) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
-                             "no memory for a command");
-        ngx_recs_redis_conn_lost(conn);
+    if (ngx_recs_redis_ping(&conn->pipeline) != NGX_OK) {
+        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+                                        "no memory for a command");
         return;
     }
 
@@ -594,24 +579,16 @@ ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn)
 }
 
 
-void
-ngx_recs_redis_fault(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_reason_e reason, ngx_err_t err, const char *fmt, ...)
+/* Notes why and closes it: NGX_ERROR. */
+
+static ngx_int_t
+ngx_recs_redis_conn_lose(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_reason_e reason, ngx_err_t err, const char *text)
 {
-    va_list                  args;
-    ngx_recs_redis_fault_t  *fault;
+    ngx_recs_redis_fault(&conn->fault, reason, err, "%s", text);
+    ngx_recs_redis_conn_lost(conn);
 
-    fault = &conn->fault;
-
-    fault->reason = reason;
-    fault->err = err;
-
-    va_start(args, fmt);
-    fault->text.len = ngx_vslprintf(fault->data,
-                                    fault->data + NGX_RECS_REDIS_TEXT,
-                                    fmt, args)
-                      - fault->data;
-    va_end(args);
+    return NGX_ERROR;
 }
 
 
@@ -626,12 +603,14 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
     ngx_msec_t  delay;
     ngx_uint_t  harmless;
 
-    delay = ngx_recs_redis_conn_delay(conn);
+    delay = ngx_recs_redis_retry(&conn->retry, conn->redis->naddrs,
+                                 conn->state == NGX_RECS_REDIS_READY,
+                                 conn->ready);
 
     ngx_log_debug4(NGX_LOG_DEBUG_EVENT, conn->log, conn->fault.err,
                    "recs_redis \"%V\" lost: %V; %ui waiting, again in %M ms",
-                   &conn->redis->name, &conn->fault.text, conn->waiting,
-                   delay);
+                   &conn->redis->name, &conn->fault.text,
+                   conn->pipeline.waiting, delay);
 
     /*
      * not worth a line: another address is tried at once, or an idle
@@ -640,17 +619,17 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
 
     if (conn->state == NGX_RECS_REDIS_READY) {
         harmless = (conn->fault.reason == NGX_RECS_REDIS_AWAY
-                    && conn->head == NULL);
+                    && conn->pipeline.head == NULL);
 
     } else {
         harmless = 1;
     }
 
     if (delay || !harmless) {
-        ngx_recs_redis_log_loss(conn);
+        ngx_recs_redis_log_loss(conn->redis, &conn->fault, conn->log);
     }
 
-    ngx_recs_redis_count(conn->redis, losses);
+    ngx_recs_redis_count(conn->redis->counters, losses);
 
     ngx_recs_redis_conn_close(conn);
 
@@ -665,45 +644,29 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
 static void
 ngx_recs_redis_conn_abort(ngx_recs_redis_conn_t *conn)
 {
-    ngx_recs_redis_hold(conn);
-    ngx_recs_redis_abort(conn);
-    (void) ngx_recs_redis_release(conn);
+    conn->tie.held = 1;
+    ngx_recs_redis_pipeline_abort(&conn->pipeline);
+    (void) ngx_recs_redis_conn_release(conn);
 }
 
 
-/* How long to wait until it is opened again, ms. */
+/*
+ * While it is held its owner does not free it.  NGX_ERROR: it was closed
+ * meanwhile, and is gone.
+ */
 
-static ngx_msec_t
-ngx_recs_redis_conn_delay(ngx_recs_redis_conn_t *conn)
+static ngx_int_t
+ngx_recs_redis_conn_release(ngx_recs_redis_conn_t *conn)
 {
-    ngx_msec_t  delay;
+    conn->tie.held = 0;
 
-    if (conn->state == NGX_RECS_REDIS_READY) {
-
-        if (ngx_current_msec - conn->ready >= NGX_RECS_REDIS_PROVEN) {
-            conn->backoffs = 0;
-            return 0;
-        }
-
-    } else {
-        conn->addr = (conn->addr + 1) % conn->redis->naddrs;
-        conn->tried++;
-
-        if (conn->tried < conn->redis->naddrs) {
-            return 0;
-        }
-
-        conn->tried = 0;
+    if (!conn->tie.dropped) {
+        return NGX_OK;
     }
 
-    delay = ngx_min(NGX_RECS_REDIS_BACKOFF << conn->backoffs,
-                    NGX_RECS_REDIS_BACKOFF_MAX);
+    conn->tie.free(conn);
 
-    if (delay < NGX_RECS_REDIS_BACKOFF_MAX) {
-        conn->backoffs++;
-    }
-
-    return delay - delay / 4 + ngx_random() % (delay / 2 + 1);
+    return NGX_ERROR;
 }
 
 
@@ -723,10 +686,7 @@ ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn)
         conn->connection = NULL;
     }
 
-    if (conn->reader) {
-        redisReaderFree(conn->reader);
-        conn->reader = NULL;
-    }
+    ngx_recs_redis_reader_close(&conn->reader);
 
     conn->state = NGX_RECS_REDIS_CLOSED;
 }
@@ -736,5 +696,5 @@ void
 ngx_recs_redis_conn_destroy(ngx_recs_redis_conn_t *conn)
 {
     ngx_recs_redis_conn_close(conn);
-    ngx_recs_redis_pipeline_free(conn);
+    ngx_recs_redis_pipeline_free(&conn->pipeline);
 }

@@ -1,11 +1,11 @@
 
 /*
- * The commands of a connection that wait for their replies, in the order in
- * which they leave, and the bytes that have not left yet.
+ * The commands of a connection that wait for their replies, and how they are
+ * written: see the header.
  */
 
 
-#include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_pipeline.h"
 
 
 /* an empty output buffer of more bytes than this is freed */
@@ -16,10 +16,10 @@
 
 
 static ngx_recs_redis_slot_t *ngx_recs_redis_slot_get(
-    ngx_recs_redis_conn_t *conn);
-static void ngx_recs_redis_slot_put(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_pipeline_t *pl);
+static void ngx_recs_redis_slot_put(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_slot_t *slot);
-static ngx_int_t ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn,
+static ngx_int_t ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl,
     size_t size);
 static u_char *ngx_recs_redis_format(u_char *p, ngx_uint_t nargs,
     const ngx_str_t *args);
@@ -27,41 +27,11 @@ static u_char *ngx_recs_redis_format_length(u_char *p, u_char type,
     size_t n);
 
 
-ngx_int_t
-ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
-    ngx_uint_t nargs, const ngx_str_t *args)
+void
+ngx_recs_redis_pipeline_init(ngx_recs_redis_pipeline_t *pl, ngx_log_t *log)
 {
-    ngx_int_t  rc;
-
-    if (conn->state == NGX_RECS_REDIS_CLOSED) {
-        rc = NGX_DECLINED;
-
-    } else {
-        rc = ngx_recs_redis_append(conn, NGX_RECS_REDIS_COMMAND, q, nargs,
-                                   args);
-    }
-
-    if (rc == NGX_DECLINED) {
-        ngx_recs_redis_count(conn->redis, refused);
-        return NGX_DECLINED;
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_recs_redis_count(conn->redis, commands);
-
-    if (conn->state == NGX_RECS_REDIS_READY) {
-
-        if (!conn->timer.timer_set) {
-            ngx_add_timer(&conn->timer, conn->redis->timeout + q->block);
-        }
-
-        ngx_post_event(&conn->flush, &ngx_posted_events);
-    }
-
-    return NGX_OK;
+    pl->log = log;
+    pl->tail = &pl->head;
 }
 
 
@@ -78,17 +48,16 @@ ngx_recs_redis_forget(ngx_recs_redis_query_t *q)
 
 
 ngx_uint_t
-ngx_recs_redis_full(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_pipeline_full(const ngx_recs_redis_pipeline_t *pl)
 {
     ngx_uint_t  max;
 
     /* what waits for a connection that is never made would leave first */
 
-    max = (conn->state == NGX_RECS_REDIS_READY) ? NGX_RECS_REDIS_MAX_WAITING
-                                                : NGX_RECS_REDIS_MAX_EARLY;
+    max = pl->ready ? NGX_RECS_REDIS_MAX_WAITING : NGX_RECS_REDIS_MAX_EARLY;
 
-    return conn->waiting >= max
-           || conn->out.last - conn->out.pos >= NGX_RECS_REDIS_MAX_OUTPUT;
+    return pl->waiting >= max
+           || pl->out.last - pl->out.pos >= NGX_RECS_REDIS_MAX_OUTPUT;
 }
 
 
@@ -103,8 +72,9 @@ ngx_recs_redis_fits(ngx_uint_t ncommands, size_t nargs, size_t bytes)
 
 
 ngx_int_t
-ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
-    ngx_recs_redis_query_t *q, ngx_uint_t nargs, const ngx_str_t *args)
+ngx_recs_redis_pipeline_append(ngx_recs_redis_pipeline_t *pl,
+    ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, ngx_uint_t nargs,
+    const ngx_str_t *args)
 {
     size_t                  size;
     u_char                 *p;
@@ -122,36 +92,36 @@ ngx_recs_redis_append(ngx_recs_redis_conn_t *conn, ngx_recs_redis_kind_e kind,
         size += args[i].len + NGX_RECS_REDIS_ARG_SIZE;
     }
 
-    if (conn->out.last - conn->out.pos + size > NGX_RECS_REDIS_MAX_OUTPUT
-        || ngx_recs_redis_full(conn))
+    if (pl->out.last - pl->out.pos + size > NGX_RECS_REDIS_MAX_OUTPUT
+        || ngx_recs_redis_pipeline_full(pl))
     {
         return NGX_DECLINED;
     }
 
-    if (ngx_recs_redis_output_reserve(conn, size) != NGX_OK) {
+    if (ngx_recs_redis_pipeline_reserve(pl, size) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    slot = ngx_recs_redis_slot_get(conn);
+    slot = ngx_recs_redis_slot_get(pl);
     if (slot == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_recs_redis_format(conn->out.last, nargs, args);
+    p = ngx_recs_redis_format(pl->out.last, nargs, args);
 
-    conn->appended += p - conn->out.last;
-    conn->out.last = p;
+    pl->appended += p - pl->out.last;
+    pl->out.last = p;
 
     slot->next = NULL;
     slot->query = q;
     slot->kind = kind;
     slot->since = ngx_current_msec;
     slot->block = q ? q->block : 0;
-    slot->end = conn->appended;
+    slot->end = pl->appended;
 
-    *conn->tail = slot;
-    conn->tail = &slot->next;
-    conn->waiting++;
+    *pl->tail = slot;
+    pl->tail = &slot->next;
+    pl->waiting++;
 
     if (q) {
         q->slot = slot;
@@ -213,23 +183,23 @@ ngx_recs_redis_format_length(u_char *p, u_char type, size_t n)
 
 
 ngx_recs_redis_query_t *
-ngx_recs_redis_shift(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_pipeline_shift(ngx_recs_redis_pipeline_t *pl)
 {
     ngx_recs_redis_slot_t   *slot;
     ngx_recs_redis_query_t  *q;
 
-    slot = conn->head;
+    slot = pl->head;
     q = slot->query;
 
-    conn->head = slot->next;
+    pl->head = slot->next;
 
-    if (conn->head == NULL) {
-        conn->tail = &conn->head;
+    if (pl->head == NULL) {
+        pl->tail = &pl->head;
     }
 
-    conn->waiting--;
+    pl->waiting--;
 
-    ngx_recs_redis_slot_put(conn, slot);
+    ngx_recs_redis_slot_put(pl, slot);
 
     if (q) {
         q->slot = NULL;
@@ -240,14 +210,14 @@ ngx_recs_redis_shift(ngx_recs_redis_conn_t *conn)
 
 
 void
-ngx_recs_redis_abort(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl)
 {
     ngx_recs_redis_query_t  *q;
 
     /* a closed connection takes no command: the pipeline only shrinks here */
 
-    while (conn->head) {
-        q = ngx_recs_redis_shift(conn);
+    while (pl->head) {
+        q = ngx_recs_redis_pipeline_shift(pl);
 
         if (q) {
             q->done(q, NGX_ABORT, NULL);
@@ -257,84 +227,80 @@ ngx_recs_redis_abort(ngx_recs_redis_conn_t *conn)
 
 
 static ngx_recs_redis_slot_t *
-ngx_recs_redis_slot_get(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_slot_get(ngx_recs_redis_pipeline_t *pl)
 {
     ngx_recs_redis_slot_t  *slot;
 
-    slot = conn->free;
+    slot = pl->free;
 
     if (slot) {
-        conn->free = slot->next;
+        pl->free = slot->next;
         return slot;
     }
 
-    return ngx_alloc(sizeof(ngx_recs_redis_slot_t), conn->log);
+    return ngx_alloc(sizeof(ngx_recs_redis_slot_t), pl->log);
 }
 
 
 static void
-ngx_recs_redis_slot_put(ngx_recs_redis_conn_t *conn,
+ngx_recs_redis_slot_put(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_slot_t *slot)
 {
-    slot->next = conn->free;
-    conn->free = slot;
+    slot->next = pl->free;
+    pl->free = slot;
 }
 
 
 size_t
-ngx_recs_redis_output(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_pipeline_output(const ngx_recs_redis_pipeline_t *pl)
 {
-    uint64_t  end;
-
-    end = (conn->state == NGX_RECS_REDIS_READY) ? conn->appended
-                                                : conn->handshake;
-
-    return (size_t) (end - conn->sent);
+    return (size_t) ((pl->ready ? pl->appended : pl->handshake) - pl->sent);
 }
 
 
 void
-ngx_recs_redis_output_sent(ngx_recs_redis_conn_t *conn, size_t size)
+ngx_recs_redis_pipeline_sent(ngx_recs_redis_pipeline_t *pl, size_t size)
 {
-    conn->out.pos += size;
-    conn->sent += size;
+    pl->out.pos += size;
+    pl->sent += size;
 
-    if (conn->out.pos < conn->out.last) {
+    if (pl->out.pos < pl->out.last) {
         return;
     }
 
-    conn->out.pos = conn->out.start;
-    conn->out.last = conn->out.start;
+    pl->out.pos = pl->out.start;
+    pl->out.last = pl->out.start;
 
-    if (conn->out.end - conn->out.start > NGX_RECS_REDIS_KEEP_OUTPUT) {
-        ngx_free(conn->out.start);
-        ngx_memzero(&conn->out, sizeof(ngx_buf_t));
+    if (pl->out.end - pl->out.start > NGX_RECS_REDIS_KEEP_OUTPUT) {
+        ngx_free(pl->out.start);
+        ngx_memzero(&pl->out, sizeof(ngx_buf_t));
     }
 }
 
 
 void
-ngx_recs_redis_output_reset(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_pipeline_reset(ngx_recs_redis_pipeline_t *pl)
 {
-    conn->out.pos = conn->out.start;
-    conn->out.last = conn->out.start;
+    pl->out.pos = pl->out.start;
+    pl->out.last = pl->out.start;
 
-    conn->appended = 0;
-    conn->sent = 0;
-    conn->handshake = 0;
+    pl->appended = 0;
+    pl->sent = 0;
+    pl->handshake = 0;
+    pl->ready = 0;
 }
 
 
 /* Makes room for size bytes after out.last: NGX_OK or NGX_ERROR. */
 
 static ngx_int_t
-ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn, size_t size)
+ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
 {
     size_t      used, all;
     u_char     *p;
     ngx_buf_t  *out;
 
-    out = &conn->out;
+    out = &pl->out;
 
     if ((size_t) (out->end - out->last) >= size) {
         return NGX_OK;
@@ -350,7 +316,7 @@ ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn, size_t size)
         all = ngx_max(2 * all, used + size);
         all = ngx_max(all, ngx_pagesize);
 
-        p = ngx_alloc(all, conn->log);
+        p = ngx_alloc(all, pl->log);
         if (p == NULL) {
             return NGX_ERROR;
         }
@@ -372,23 +338,23 @@ ngx_recs_redis_output_reserve(ngx_recs_redis_conn_t *conn, size_t size)
 
 
 void
-ngx_recs_redis_pipeline_free(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_pipeline_free(ngx_recs_redis_pipeline_t *pl)
 {
     ngx_recs_redis_slot_t  *slot;
 
-    while (conn->head) {
-        (void) ngx_recs_redis_shift(conn);
+    while (pl->head) {
+        (void) ngx_recs_redis_pipeline_shift(pl);
     }
 
-    while (conn->free) {
-        slot = conn->free;
-        conn->free = slot->next;
+    while (pl->free) {
+        slot = pl->free;
+        pl->free = slot->next;
         ngx_free(slot);
     }
 
-    if (conn->out.start) {
-        ngx_free(conn->out.start);
+    if (pl->out.start) {
+        ngx_free(pl->out.start);
     }
 
-    ngx_memzero(&conn->out, sizeof(ngx_buf_t));
+    ngx_memzero(&pl->out, sizeof(ngx_buf_t));
 }

@@ -28,10 +28,14 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    ngx_recs_redis_conn_init(conn, p->redis, cycle->log);
+    ngx_recs_redis_conn_init(conn, p->redis, &p->channel, cycle->log);
 
-    conn->owner = p;
-    conn->next = p->redis->privates;
+    conn->tie.owner = p;
+    conn->tie.next = p->redis->privates;
+    conn->tie.ready = p->ready;
+    conn->tie.message = p->message;
+    conn->tie.free = ngx_recs_redis_private_free;
+    conn->tie.brief = !p->lasting;
 
     p->redis->privates = conn;
     p->conn = conn;
@@ -55,31 +59,17 @@ ngx_recs_redis_close_private(ngx_recs_redis_private_t *p)
 
     p->conn = NULL;
 
-    if (conn->held) {
+    if (conn->tie.held) {
 
         /* whoever holds it has to come back to it first */
 
-        ngx_recs_redis_pipeline_free(conn);
-        conn->dropped = 1;
+        ngx_recs_redis_pipeline_free(&conn->pipeline);
+        conn->reader.stop = 1;
+        conn->tie.dropped = 1;
         return;
     }
 
     ngx_recs_redis_private_free(conn);
-}
-
-
-ngx_int_t
-ngx_recs_redis_release(ngx_recs_redis_conn_t *conn)
-{
-    conn->held = 0;
-
-    if (!conn->dropped) {
-        return NGX_OK;
-    }
-
-    ngx_recs_redis_private_free(conn);
-
-    return NGX_ERROR;
 }
 
 
@@ -88,11 +78,11 @@ ngx_recs_redis_private_free(ngx_recs_redis_conn_t *conn)
 {
     ngx_recs_redis_conn_t  **p;
 
-    for (p = &conn->redis->privates; *p != conn; p = &(*p)->next) {
+    for (p = &conn->redis->privates; *p != conn; p = &(*p)->tie.next) {
         /* void */
     }
 
-    *p = conn->next;
+    *p = conn->tie.next;
 
     ngx_recs_redis_conn_destroy(conn);
     ngx_free(conn);

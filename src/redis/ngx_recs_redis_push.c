@@ -1,13 +1,8 @@
 
-/*
- * What comes to a connection that is subscribed to a channel: after SUBSCRIBE
- * it is no reply, but for that to PING
- * (https://redis.io/docs/latest/develop/pubsub/#format-of-pushed-messages).
- * Anything else drops it: the next ready() makes up for what was missed.
- */
+/* Pushes of a subscription: see the header. */
 
 
-#include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_push.h"
 
 
 /* Pushes are told apart by their first element. */
@@ -15,23 +10,23 @@
 typedef struct {
     ngx_str_t                 name;
     ngx_int_t                 elements;
-} ngx_recs_redis_push_t;
+} ngx_recs_redis_push_name_t;
 
 
-static ngx_int_t ngx_recs_redis_push_name(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v);
-static ngx_uint_t ngx_recs_redis_push_due(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_push_e push);
-static ngx_int_t ngx_recs_redis_push_channel(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v);
-static ngx_int_t ngx_recs_redis_push_last(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v);
-static ngx_int_t ngx_recs_redis_push_unfit(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_push_name(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v);
+static ngx_uint_t ngx_recs_redis_push_due(const ngx_recs_redis_push_t *push,
+    ngx_recs_redis_push_e type);
+static ngx_int_t ngx_recs_redis_push_channel(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v);
+static ngx_int_t ngx_recs_redis_push_last(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v);
+static ngx_int_t ngx_recs_redis_push_unfit(ngx_recs_redis_push_t *push);
 
 
 /* by ngx_recs_redis_push_e */
 
-static const ngx_recs_redis_push_t  ngx_recs_redis_pushes[] = {
+static const ngx_recs_redis_push_name_t  ngx_recs_redis_push_names[] = {
     { ngx_string("subscribe"), 3 },
     { ngx_string("message"), 3 },
     { ngx_string("pong"), 2 }
@@ -43,19 +38,18 @@ static const ngx_recs_redis_push_t  ngx_recs_redis_pushes[] = {
  * message() is called before any other is read.
  */
 
-static u_char     ngx_recs_redis_payload_data[NGX_RECS_REDIS_MAX_MESSAGE];
-static ngx_str_t  ngx_recs_redis_payload = { 0, ngx_recs_redis_payload_data };
+static u_char  ngx_recs_redis_push_payload[NGX_RECS_REDIS_MAX_MESSAGE];
 
 
 ngx_int_t
-ngx_recs_redis_push_value(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v)
+ngx_recs_redis_push_value(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v)
 {
     if (v->depth == 0) {
-        conn->elements = v->integer;
+        push->elements = v->integer;
 
         return v->type == NGX_RECS_REDIS_ARRAY && v->integer
-               ? NGX_OK : ngx_recs_redis_push_unfit(conn);
+               ? NGX_OK : ngx_recs_redis_push_unfit(push);
     }
 
     /* an array in it would be refused as an element: no deeper value comes */
@@ -63,69 +57,69 @@ ngx_recs_redis_push_value(ngx_recs_redis_conn_t *conn,
     switch (v->index) {
 
     case 0:
-        return ngx_recs_redis_push_name(conn, v);
+        return ngx_recs_redis_push_name(push, v);
 
     case 1:
-        return ngx_recs_redis_push_channel(conn, v);
+        return ngx_recs_redis_push_channel(push, v);
 
     default: /* 2 */
-        return ngx_recs_redis_push_last(conn, v);
+        return ngx_recs_redis_push_last(push, v);
     }
 }
 
 
 static ngx_int_t
-ngx_recs_redis_push_name(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v)
+ngx_recs_redis_push_name(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v)
 {
-    ngx_uint_t                    i;
-    const ngx_recs_redis_push_t  *push;
+    ngx_uint_t                         i;
+    const ngx_recs_redis_push_name_t  *name;
 
     for (i = 0; i <= NGX_RECS_REDIS_PUSH_PONG; i++) {
-        push = &ngx_recs_redis_pushes[i];
+        name = &ngx_recs_redis_push_names[i];
 
         if (v->type == NGX_RECS_REDIS_STRING
-            && conn->elements == push->elements
-            && v->str.len == push->name.len
-            && ngx_memcmp(v->str.data, push->name.data, v->str.len) == 0
-            && ngx_recs_redis_push_due(conn, i))
+            && push->elements == name->elements
+            && v->str.len == name->name.len
+            && ngx_memcmp(v->str.data, name->name.data, v->str.len) == 0
+            && ngx_recs_redis_push_due(push, i))
         {
-            conn->push = i;
+            push->type = i;
             return NGX_OK;
         }
     }
 
-    return ngx_recs_redis_push_unfit(conn);
+    return ngx_recs_redis_push_unfit(push);
 }
 
 
 static ngx_uint_t
-ngx_recs_redis_push_due(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_push_e push)
+ngx_recs_redis_push_due(const ngx_recs_redis_push_t *push,
+    ngx_recs_redis_push_e type)
 {
-    if (conn->state != NGX_RECS_REDIS_READY) {
-        return push == NGX_RECS_REDIS_PUSH_SUBSCRIBE;
+    if (!push->pipeline->ready) {
+        return type == NGX_RECS_REDIS_PUSH_SUBSCRIBE;
     }
 
-    if (push == NGX_RECS_REDIS_PUSH_PONG) {
-        return conn->head && conn->head->end <= conn->sent;
+    if (type == NGX_RECS_REDIS_PUSH_PONG) {
+        return ngx_recs_redis_pipeline_due(push->pipeline);
     }
 
-    return push == NGX_RECS_REDIS_PUSH_MESSAGE;
+    return type == NGX_RECS_REDIS_PUSH_MESSAGE;
 }
 
 
 static ngx_int_t
-ngx_recs_redis_push_channel(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v)
+ngx_recs_redis_push_channel(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v)
 {
     ngx_str_t  expected;
 
-    if (conn->push == NGX_RECS_REDIS_PUSH_PONG) {
+    if (push->type == NGX_RECS_REDIS_PUSH_PONG) {
         ngx_str_set(&expected, "");
 
     } else {
-        expected = conn->owner->channel;
+        expected = push->channel;
     }
 
     if (v->type == NGX_RECS_REDIS_STRING
@@ -135,68 +129,45 @@ ngx_recs_redis_push_channel(ngx_recs_redis_conn_t *conn,
         return NGX_OK;
     }
 
-    return ngx_recs_redis_push_unfit(conn);
+    return ngx_recs_redis_push_unfit(push);
 }
 
 
 static ngx_int_t
-ngx_recs_redis_push_last(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v)
+ngx_recs_redis_push_last(ngx_recs_redis_push_t *push,
+    const ngx_recs_redis_value_t *v)
 {
-    ngx_str_t  *payload;
-
-    if (conn->push == NGX_RECS_REDIS_PUSH_SUBSCRIBE) {
+    if (push->type == NGX_RECS_REDIS_PUSH_SUBSCRIBE) {
         return v->type == NGX_RECS_REDIS_INTEGER
-               ? NGX_OK : ngx_recs_redis_push_unfit(conn);
+               ? NGX_OK : ngx_recs_redis_push_unfit(push);
     }
 
     if (v->type != NGX_RECS_REDIS_STRING) {
-        return ngx_recs_redis_push_unfit(conn);
+        return ngx_recs_redis_push_unfit(push);
     }
 
-    payload = &ngx_recs_redis_payload;
-
-    payload->len = v->str.len;
-    ngx_memcpy(payload->data, v->str.data, v->str.len);
+    push->payload.data = ngx_recs_redis_push_payload;
+    push->payload.len = v->str.len;
+    ngx_memcpy(push->payload.data, v->str.data, v->str.len);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_recs_redis_push_unfit(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_push_unfit(ngx_recs_redis_push_t *push)
 {
-    ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+    ngx_recs_redis_fault(push->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                          "a push that is no message of \"%V\"",
-                         &conn->owner->channel);
+                         &push->channel);
     return NGX_ERROR;
 }
 
 
-ngx_int_t
-ngx_recs_redis_push_end(ngx_recs_redis_conn_t *conn)
+void
+ngx_recs_redis_push_failed(ngx_recs_redis_push_t *push, const ngx_str_t *error)
 {
-    if (conn->error.len) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
-                             "a push that is no message of \"%V\": %V",
-                             &conn->owner->channel, &conn->error);
-        return NGX_ERROR;
-    }
-
-    switch (conn->push) {
-
-    case NGX_RECS_REDIS_PUSH_SUBSCRIBE:
-        (void) ngx_recs_redis_shift(conn);
-        ngx_recs_redis_conn_ready(conn);
-        break;
-
-    case NGX_RECS_REDIS_PUSH_MESSAGE:
-        conn->owner->message(conn->owner, &ngx_recs_redis_payload);
-        break;
-
-    default: /* NGX_RECS_REDIS_PUSH_PONG */
-        (void) ngx_recs_redis_shift(conn);
-    }
-
-    return NGX_OK;
+    ngx_recs_redis_fault(push->fault, NGX_RECS_REDIS_PROTOCOL, 0,
+                         "a push that is no message of \"%V\": %V",
+                         &push->channel, error);
 }

@@ -6,14 +6,14 @@
  */
 
 
-#include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_reply.h"
 
+#include <hiredis/hiredis.h>
 #include <hiredis/sds.h>
 
 
 #define NGX_RECS_REDIS_MAX_ELEMENTS  1000000
 #define NGX_RECS_REDIS_MAX_DEPTH     7
-#define NGX_RECS_REDIS_MAX_BULK      (16 * 1024 * 1024)
 #define NGX_RECS_REDIS_MAX_LINE      (64 * 1024)
 
 /* Redis' own bound, "proto-max-bulk-len", unless it is set higher */
@@ -23,23 +23,13 @@
 #define NGX_RECS_REDIS_KEEP_BUFFER   (256 * 1024)
 
 
-/* Errors after which a connection is of no use until something changes. */
-
-typedef struct {
-    ngx_str_t                 prefix;
-    ngx_recs_redis_reason_e   reason;
-    const char               *text;
-} ngx_recs_redis_error_t;
-
-
-static ngx_recs_redis_error_t *ngx_recs_redis_find_error(ngx_str_t *error);
-static ngx_int_t ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn);
-static redisReader *ngx_recs_redis_new_reader(ngx_recs_redis_conn_t *conn);
-static void ngx_recs_redis_shrink(ngx_recs_redis_conn_t *conn);
-static ngx_int_t ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn);
-static ngx_int_t ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn,
+static ngx_int_t ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r);
+static redisReader *ngx_recs_redis_new_reader(ngx_recs_redis_reader_t *r);
+static void ngx_recs_redis_shrink(ngx_recs_redis_reader_t *r);
+static ngx_int_t ngx_recs_redis_unread(ngx_recs_redis_reader_t *r);
+static ngx_int_t ngx_recs_redis_unread_bulk(ngx_recs_redis_reader_t *r,
     redisReadTask *task, u_char *end);
-static ngx_uint_t ngx_recs_redis_too_large(ngx_recs_redis_conn_t *conn,
+static ngx_uint_t ngx_recs_redis_too_large(ngx_recs_redis_reader_t *r,
     size_t size, ngx_str_t *text);
 
 static void *ngx_recs_redis_create_string(const redisReadTask *task, char *str,
@@ -58,13 +48,11 @@ static void *ngx_recs_redis_create_bool(const redisReadTask *task, int value);
 
 static void *ngx_recs_redis_value(const redisReadTask *task,
     ngx_recs_redis_value_t *v);
-static void *ngx_recs_redis_handshake_value(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v);
 static void *ngx_recs_redis_error(const redisReadTask *task, char *str,
     size_t len);
-static void *ngx_recs_redis_handshake_error(ngx_recs_redis_conn_t *conn);
-static void *ngx_recs_redis_alien(ngx_recs_redis_conn_t *conn);
-static ngx_uint_t ngx_recs_redis_expected(ngx_recs_redis_conn_t *conn);
+static void *ngx_recs_redis_alien(ngx_recs_redis_reader_t *r);
+static ngx_uint_t ngx_recs_redis_of_query(const ngx_recs_redis_reader_t *r);
+static ngx_uint_t ngx_recs_redis_expected(ngx_recs_redis_reader_t *r);
 static ngx_uint_t ngx_recs_redis_depth(const redisReadTask *task);
 
 
@@ -81,43 +69,29 @@ static redisReplyObjectFunctions  ngx_recs_redis_functions = {
 };
 
 
-/*
- * Nothing of these errors' own text is shown: that of an error to AUTH could
- * hold the password.
- */
-
-static ngx_recs_redis_error_t  ngx_recs_redis_errors[] = {
-
-    { ngx_string("LOADING "), NGX_RECS_REDIS_LOADING,
-      "Redis is loading its data" },
-
-    { ngx_string("MASTERDOWN "), NGX_RECS_REDIS_MASTERDOWN,
-      "Redis is a replica that lost its master, and serves no stale data" },
-
-    { ngx_string("NOAUTH "), NGX_RECS_REDIS_AUTH_FAILED,
-      "Redis asks for a password" },
-
-    { ngx_string("WRONGPASS "), NGX_RECS_REDIS_AUTH_FAILED,
-      "Redis refused the user or the password" },
-
-    { ngx_string("DENIED "), NGX_RECS_REDIS_DENIED,
-      "Redis is in protected mode and serves its own host only" },
-
-    { ngx_string("ERR max number of clients "), NGX_RECS_REDIS_DENIED,
-      "Redis takes no more clients, see \"maxclients\" in redis.conf" },
-
-    { ngx_null_string, 0, NULL }
-};
-
-
-redisReader *
-ngx_recs_redis_reader(ngx_recs_redis_conn_t *conn)
+ngx_int_t
+ngx_recs_redis_reader_open(ngx_recs_redis_reader_t *r)
 {
-    conn->error.len = 0;
-    conn->fault.text.len = 0;
-    conn->skip = 0;
+    r->error.data = r->error_data;
+    r->error.len = 0;
+    r->fault->text.len = 0;
+    r->skip = 0;
+    r->pushes = 0;
+    r->stop = 0;
 
-    return ngx_recs_redis_new_reader(conn);
+    r->hiredis = ngx_recs_redis_new_reader(r);
+
+    return r->hiredis ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_recs_redis_reader_close(ngx_recs_redis_reader_t *r)
+{
+    if (r->hiredis) {
+        redisReaderFree(r->hiredis);
+        r->hiredis = NULL;
+    }
 }
 
 
@@ -128,14 +102,14 @@ ngx_recs_redis_reader(ngx_recs_redis_conn_t *conn)
  */
 
 static redisReader *
-ngx_recs_redis_new_reader(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_new_reader(ngx_recs_redis_reader_t *r)
 {
     redisReader  *reader;
 
     reader = redisReaderCreateWithFunctions(&ngx_recs_redis_functions);
 
     if (reader) {
-        reader->privdata = conn;
+        reader->privdata = r;
         reader->maxbuf = 0;
     }
 
@@ -149,36 +123,36 @@ ngx_recs_redis_new_reader(ngx_recs_redis_conn_t *conn)
  */
 
 static void
-ngx_recs_redis_shrink(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_shrink(ngx_recs_redis_reader_t *r)
 {
     redisReader  *reader, *empty;
 
-    reader = conn->reader;
+    reader = r->hiredis;
 
     if (sdsalloc(reader->buf) <= NGX_RECS_REDIS_KEEP_BUFFER) {
         return;
     }
 
-    empty = ngx_recs_redis_new_reader(conn);
+    empty = ngx_recs_redis_new_reader(r);
 
     if (empty) {
-        conn->reader = empty;
+        r->hiredis = empty;
         redisReaderFree(reader);
     }
 }
 
 
 ngx_int_t
-ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
+ngx_recs_redis_read(ngx_recs_redis_reader_t *r, u_char *buf, size_t size)
 {
     void         *reply;
     size_t        skip;
     ngx_int_t     rc;
     redisReader  *reader;
 
-    skip = ngx_min(conn->skip, size);
+    skip = ngx_min(r->skip, size);
 
-    conn->skip -= skip;
+    r->skip -= skip;
     buf += skip;
     size -= skip;
 
@@ -186,7 +160,7 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
         return NGX_OK;
     }
 
-    reader = conn->reader;
+    reader = r->hiredis;
 
     if (redisReaderFeed(reader, (char *) buf, size) != REDIS_OK) {
         goto failed;
@@ -199,7 +173,7 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
         }
 
         if (reply == NULL) {
-            rc = ngx_recs_redis_unread(conn);
+            rc = ngx_recs_redis_unread(r);
 
             if (rc == NGX_DONE) {
                 continue;
@@ -208,22 +182,20 @@ ngx_recs_redis_read(ngx_recs_redis_conn_t *conn, u_char *buf, size_t size)
             return rc;
         }
 
-        rc = ngx_recs_redis_pushed(conn) ? ngx_recs_redis_push_end(conn)
-                                         : ngx_recs_redis_reply_end(conn);
-        if (rc != NGX_OK || conn->dropped) {
+        if (ngx_recs_redis_reply_end(r) != NGX_OK || r->stop) {
             return NGX_ERROR;
         }
 
         if (reader->pos == reader->len) {
-            ngx_recs_redis_shrink(conn);
+            ngx_recs_redis_shrink(r);
             return NGX_OK;
         }
     }
 
 failed:
 
-    if (conn->fault.text.len == 0) {
-        ngx_recs_redis_fault(conn,
+    if (r->fault->text.len == 0) {
+        ngx_recs_redis_fault(r->fault,
                              reader->err == REDIS_ERR_OOM
                              ? NGX_RECS_REDIS_NO_RESOURCE
                              : NGX_RECS_REDIS_PROTOCOL,
@@ -242,21 +214,21 @@ failed:
  */
 
 static ngx_int_t
-ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_unread(ngx_recs_redis_reader_t *r)
 {
     u_char         *p, *end;
     size_t          unread;
     redisReader    *reader;
     redisReadTask  *task;
 
-    reader = conn->reader;
+    reader = r->hiredis;
     unread = reader->len - reader->pos;
 
     if (unread == 0) {
         return NGX_OK;
     }
 
-    if (!ngx_recs_redis_expected(conn)) {
+    if (!ngx_recs_redis_expected(r)) {
         return NGX_ERROR;
     }
 
@@ -270,11 +242,11 @@ ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn)
 #endif
 
     if (end && end > p && end[-1] == CR && task->type == REDIS_REPLY_STRING) {
-        return ngx_recs_redis_unread_bulk(conn, task, end + 1);
+        return ngx_recs_redis_unread_bulk(r, task, end + 1);
     }
 
     if (unread > NGX_RECS_REDIS_MAX_LINE) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                              "a reply with a line of more than %d bytes",
                              NGX_RECS_REDIS_MAX_LINE);
         return NGX_ERROR;
@@ -291,7 +263,7 @@ ngx_recs_redis_unread(ngx_recs_redis_conn_t *conn)
  */
 
 static ngx_int_t
-ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn, redisReadTask *task,
+ngx_recs_redis_unread_bulk(ngx_recs_redis_reader_t *r, redisReadTask *task,
     u_char *end)
 {
     size_t        len, here;
@@ -300,7 +272,7 @@ ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn, redisReadTask *task,
     redisReader  *reader;
     u_char        data[NGX_RECS_REDIS_TEXT];
 
-    reader = conn->reader;
+    reader = r->hiredis;
 
     p = (u_char *) reader->buf + reader->pos;
     here = (u_char *) reader->buf + reader->len - end;
@@ -313,16 +285,16 @@ ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn, redisReadTask *task,
 
     text.data = data;
 
-    if (!ngx_recs_redis_too_large(conn, len, &text)) {
+    if (!ngx_recs_redis_too_large(r, len, &text)) {
         return NGX_OK;
     }
 
     if (len > NGX_RECS_REDIS_MAX_SKIP) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0, "%V", &text);
+        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0, "%V", &text);
         return NGX_ERROR;
     }
 
-    conn->skip = len + 2 - here;
+    r->skip = len + 2 - here;
 
     task->type = REDIS_REPLY_ERROR;
     reader->pos = reader->len;
@@ -331,7 +303,7 @@ ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn, redisReadTask *task,
     data[text.len++] = LF;
 
     if (redisReaderFeed(reader, (char *) data, text.len) != REDIS_OK) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
+        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_NO_RESOURCE, 0,
                              "no memory for a reply");
         return NGX_ERROR;
     }
@@ -343,21 +315,16 @@ ngx_recs_redis_unread_bulk(ngx_recs_redis_conn_t *conn, redisReadTask *task,
 /* Whether a string of so many bytes is refused; text then says so. */
 
 static ngx_uint_t
-ngx_recs_redis_too_large(ngx_recs_redis_conn_t *conn, size_t size,
+ngx_recs_redis_too_large(ngx_recs_redis_reader_t *r, size_t size,
     ngx_str_t *text)
 {
     size_t                   max;
+    ngx_recs_redis_slot_t   *slot;
     ngx_recs_redis_query_t  *q;
 
-    q = conn->head ? conn->head->query : NULL;
-    max = NGX_RECS_REDIS_MAX_BULK;
-
-    if (ngx_recs_redis_subscribes(conn)) {
-        max = NGX_RECS_REDIS_MAX_MESSAGE;
-
-    } else if (q && q->max_bulk) {
-        max = q->max_bulk;
-    }
+    slot = r->pipeline->head;
+    q = slot ? slot->query : NULL;
+    max = (q && q->max_bulk) ? q->max_bulk : r->max_bulk;
 
     if (size <= max) {
         return 0;
@@ -376,75 +343,41 @@ ngx_recs_redis_too_large(ngx_recs_redis_conn_t *conn, size_t size,
 
 
 static ngx_int_t
-ngx_recs_redis_reply_end(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
 {
+    ngx_int_t                rc;
     ngx_str_t               *error;
-    ngx_recs_redis_kind_e    kind;
-    ngx_recs_redis_error_t  *known;
     ngx_recs_redis_query_t  *q;
 
-    kind = conn->head->kind;
-
-    q = ngx_recs_redis_shift(conn);
-
-    if (kind != NGX_RECS_REDIS_COMMAND) {
-
-        /*
-         * PING is the last of the handshake, unless SUBSCRIBE is; errors don't
-         * get here
-         */
-
-        if (kind == NGX_RECS_REDIS_PING && !ngx_recs_redis_subscribes(conn)) {
-            ngx_recs_redis_conn_ready(conn);
-        }
-
-        return NGX_OK;
+    if (!ngx_recs_redis_of_query(r)) {
+        return r->end(r->data);
     }
 
+    q = ngx_recs_redis_pipeline_shift(r->pipeline);
+
+    rc = NGX_OK;
     error = NULL;
-    known = NULL;
 
-    if (conn->error.len) {
-        ngx_recs_redis_count(conn->redis, errors);
+    if (r->error.len) {
+        ngx_recs_redis_count(r->counters, errors);
 
-        error = &conn->error;
-        known = ngx_recs_redis_find_error(error);
+        error = &r->error;
+
+        if (ngx_recs_redis_fault_known(r->fault, error)) {
+            rc = NGX_ERROR;
+        }
     }
 
     if (q) {
         q->done(q, error ? NGX_ERROR : NGX_OK, error);
 
     } else {
-        ngx_recs_redis_count(conn->redis, discarded);
+        ngx_recs_redis_count(r->counters, discarded);
     }
 
-    conn->error.len = 0;
+    r->error.len = 0;
 
-    if (known) {
-        ngx_recs_redis_fault(conn, known->reason, 0, "%s", known->text);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_recs_redis_error_t *
-ngx_recs_redis_find_error(ngx_str_t *error)
-{
-    ngx_recs_redis_error_t  *known;
-
-    for (known = ngx_recs_redis_errors; known->text; known++) {
-
-        if (error->len >= known->prefix.len
-            && ngx_memcmp(error->data, known->prefix.data, known->prefix.len)
-               == 0)
-        {
-            return known;
-        }
-    }
-
-    return NULL;
+    return rc;
 }
 
 
@@ -488,24 +421,24 @@ static void *
 ngx_recs_redis_create_array(const redisReadTask *task,
     NGX_RECS_HIREDIS_ARRAY_T elements)
 {
-    ngx_recs_redis_conn_t   *conn;
-    ngx_recs_redis_value_t   v;
+    ngx_recs_redis_value_t    v;
+    ngx_recs_redis_reader_t  *r;
 
-    conn = task->privdata;
+    r = task->privdata;
 
     if (task->type != REDIS_REPLY_ARRAY) {
-        return ngx_recs_redis_alien(conn);
+        return ngx_recs_redis_alien(r);
     }
 
     if (elements > NGX_RECS_REDIS_MAX_ELEMENTS) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                              "a reply with more than %d elements",
                              NGX_RECS_REDIS_MAX_ELEMENTS);
         return NULL;
     }
 
     if (ngx_recs_redis_depth(task) >= NGX_RECS_REDIS_MAX_DEPTH) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                              "a reply nested deeper than %d",
                              NGX_RECS_REDIS_MAX_DEPTH);
         return NULL;
@@ -584,65 +517,35 @@ ngx_recs_redis_free_object(void *object)
 static void *
 ngx_recs_redis_value(const redisReadTask *task, ngx_recs_redis_value_t *v)
 {
-    ngx_recs_redis_conn_t   *conn;
-    ngx_recs_redis_query_t  *q;
+    ngx_recs_redis_query_t   *q;
+    ngx_recs_redis_reader_t  *r;
 
-    conn = task->privdata;
+    r = task->privdata;
 
-    if (!ngx_recs_redis_expected(conn)) {
+    if (!ngx_recs_redis_expected(r)) {
         return NULL;
     }
 
     v->depth = ngx_recs_redis_depth(task);
     v->index = v->depth ? task->idx : 0;
 
-    if (ngx_recs_redis_pushed(conn)) {
-        return ngx_recs_redis_push_value(conn, v) == NGX_OK ? conn : NULL;
+    if (!ngx_recs_redis_of_query(r)) {
+        return r->value(r->data, v) == NGX_OK ? r : NULL;
     }
 
-    if (conn->head->kind != NGX_RECS_REDIS_COMMAND) {
-        return ngx_recs_redis_handshake_value(conn, v);
-    }
-
-    q = conn->head->query;
+    q = r->pipeline->head->query;
 
     if (q == NULL) {
-        return conn;
+        return r;
     }
 
     if (q->value(q, v) != NGX_OK) {
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                              "a reply that does not fit its command");
         return NULL;
     }
 
-    return conn;
-}
-
-
-static void *
-ngx_recs_redis_handshake_value(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_value_t *v)
-{
-    ngx_str_t  expected;
-
-    if (conn->head->kind == NGX_RECS_REDIS_PING) {
-        ngx_str_set(&expected, "PONG");
-
-    } else {
-        ngx_str_set(&expected, "OK");
-    }
-
-    if (v->type == NGX_RECS_REDIS_STRING
-        && v->str.len == expected.len
-        && ngx_memcmp(v->str.data, expected.data, expected.len) == 0)
-    {
-        return conn;
-    }
-
-    ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
-                         "it does not greet as Redis does");
-    return NULL;
+    return r;
 }
 
 
@@ -651,17 +554,17 @@ ngx_recs_redis_handshake_value(ngx_recs_redis_conn_t *conn,
 static void *
 ngx_recs_redis_error(const redisReadTask *task, char *str, size_t len)
 {
-    size_t                  i;
-    ngx_recs_redis_conn_t  *conn;
+    size_t                    i;
+    ngx_recs_redis_reader_t  *r;
 
-    conn = task->privdata;
+    r = task->privdata;
 
-    if (!ngx_recs_redis_expected(conn)) {
+    if (!ngx_recs_redis_expected(r)) {
         return NULL;
     }
 
-    if (conn->error.len) {
-        return conn;
+    if (r->error.len) {
+        return r;
     }
 
     if (len == 0) {
@@ -669,102 +572,50 @@ ngx_recs_redis_error(const redisReadTask *task, char *str, size_t len)
         len = 3;
     }
 
-    conn->error.len = ngx_min(len, NGX_RECS_REDIS_TEXT - 1);
+    r->error.len = ngx_min(len, NGX_RECS_REDIS_TEXT - 1);
 
     /* it may go into a log */
 
-    for (i = 0; i < conn->error.len; i++) {
-        conn->error.data[i] = ((u_char) str[i] < ' ') ? '.' : str[i];
+    for (i = 0; i < r->error.len; i++) {
+        r->error.data[i] = ((u_char) str[i] < ' ') ? '.' : str[i];
     }
 
-    if (conn->state != NGX_RECS_REDIS_READY
-        && conn->head->kind != NGX_RECS_REDIS_COMMAND)
-    {
-        return ngx_recs_redis_handshake_error(conn);
-    }
-
-    return conn;
-}
-
-
-static void *
-ngx_recs_redis_handshake_error(ngx_recs_redis_conn_t *conn)
-{
-    ngx_recs_redis_error_t  *known;
-
-    known = ngx_recs_redis_find_error(&conn->error);
-
-    if (known) {
-        ngx_recs_redis_fault(conn, known->reason, 0, "%s", known->text);
+    if (!ngx_recs_redis_of_query(r) && r->failed(r->data) != NGX_OK) {
         return NULL;
     }
 
-    switch (conn->head->kind) {
-
-    case NGX_RECS_REDIS_AUTH:
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_AUTH_FAILED, 0,
-                             "Redis does not know this way to authenticate, "
-                             "or has no password set");
-        break;
-
-    case NGX_RECS_REDIS_SELECT:
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_DATABASE, 0,
-                             "Redis refused database %ui: %V",
-                             conn->redis->database, &conn->error);
-        break;
-
-    case NGX_RECS_REDIS_SUBSCRIBE:
-
-        /* the text of NOPERM may hold the user's name */
-
-        if (conn->error.len > 7
-            && ngx_memcmp(conn->error.data, "NOPERM ", 7) == 0)
-        {
-            ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_CHANNEL, 0,
-                                 "this user may not subscribe to \"%V\"",
-                                 &conn->owner->channel);
-            break;
-        }
-
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_NO_CHANNEL, 0,
-                             "Redis refused to subscribe to \"%V\": %V",
-                             &conn->owner->channel, &conn->error);
-        break;
-
-    default: /* NGX_RECS_REDIS_PING */
-        ngx_recs_redis_fault(conn, NGX_RECS_REDIS_DENIED, 0,
-                             "Redis refused PING: %V", &conn->error);
-    }
-
-    return NULL;
+    return r;
 }
 
 
 static void *
-ngx_recs_redis_alien(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_alien(ngx_recs_redis_reader_t *r)
 {
-    ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+    ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                          "a reply with a type that RESP2 does not have");
     return NULL;
+}
+
+
+/* Is what comes, and is expected, the reply to a query? */
+
+static ngx_uint_t
+ngx_recs_redis_of_query(const ngx_recs_redis_reader_t *r)
+{
+    return !r->pushes && r->pipeline->head->kind == NGX_RECS_REDIS_COMMAND;
 }
 
 
 /* Whether something that has left waits for a reply, or none has to. */
 
 static ngx_uint_t
-ngx_recs_redis_expected(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_expected(ngx_recs_redis_reader_t *r)
 {
-    if (conn->head && conn->head->end <= conn->sent) {
+    if (ngx_recs_redis_pipeline_due(r->pipeline) || r->pushes) {
         return 1;
     }
 
-    if (ngx_recs_redis_subscribes(conn)
-        && conn->state == NGX_RECS_REDIS_READY)
-    {
-        return 1;
-    }
-
-    ngx_recs_redis_fault(conn, NGX_RECS_REDIS_PROTOCOL, 0,
+    ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
                          "a reply to nothing that was asked");
     return 0;
 }

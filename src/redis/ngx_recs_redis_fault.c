@@ -1,0 +1,152 @@
+
+/* Faults of connections, and their log lines: see the header. */
+
+
+#include "ngx_recs_redis_fault.h"
+
+
+/* a loss so soon after a recovery is logged if it lasts longer, ms */
+#define NGX_RECS_REDIS_SETTLED  1000
+
+
+typedef struct {
+    ngx_str_t                 prefix;
+    ngx_recs_redis_reason_e   reason;
+    const char               *text;
+} ngx_recs_redis_error_t;
+
+
+/*
+ * Nothing of these errors' own text is shown: that of an error to AUTH could
+ * hold the password.
+ */
+
+static const ngx_recs_redis_error_t  ngx_recs_redis_errors[] = {
+
+    { ngx_string("LOADING "), NGX_RECS_REDIS_LOADING,
+      "Redis is loading its data" },
+
+    { ngx_string("MASTERDOWN "), NGX_RECS_REDIS_MASTERDOWN,
+      "Redis is a replica that lost its master, and serves no stale data" },
+
+    { ngx_string("NOAUTH "), NGX_RECS_REDIS_AUTH_FAILED,
+      "Redis asks for a password" },
+
+    { ngx_string("WRONGPASS "), NGX_RECS_REDIS_AUTH_FAILED,
+      "Redis refused the user or the password" },
+
+    { ngx_string("DENIED "), NGX_RECS_REDIS_DENIED,
+      "Redis is in protected mode and serves its own host only" },
+
+    { ngx_string("ERR max number of clients "), NGX_RECS_REDIS_DENIED,
+      "Redis takes no more clients, see \"maxclients\" in redis.conf" },
+
+    { ngx_null_string, 0, NULL }
+};
+
+
+void
+ngx_recs_redis_fault(ngx_recs_redis_fault_t *fault,
+    ngx_recs_redis_reason_e reason, ngx_err_t err, const char *fmt, ...)
+{
+    va_list  args;
+
+    fault->reason = reason;
+    fault->err = err;
+    fault->text.data = fault->data;
+
+    va_start(args, fmt);
+    fault->text.len = ngx_vslprintf(fault->data,
+                                    fault->data + NGX_RECS_REDIS_TEXT,
+                                    fmt, args)
+                      - fault->data;
+    va_end(args);
+}
+
+
+ngx_uint_t
+ngx_recs_redis_fault_known(ngx_recs_redis_fault_t *fault,
+    const ngx_str_t *error)
+{
+    const ngx_recs_redis_error_t  *known;
+
+    for (known = ngx_recs_redis_errors; known->text; known++) {
+
+        if (error->len >= known->prefix.len
+            && ngx_memcmp(error->data, known->prefix.data, known->prefix.len)
+               == 0)
+        {
+            ngx_recs_redis_fault(fault, known->reason, 0, "%s", known->text);
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The reasons that were logged are kept until Redis answers again, so that
+ * neither several connections nor several addresses that fail differently in
+ * turn repeat themselves.
+ */
+
+void
+ngx_recs_redis_log_loss(ngx_recs_redis_t *redis, ngx_recs_redis_fault_t *fault,
+    ngx_log_t *log)
+{
+    if (fault->reason == NGX_RECS_REDIS_NO_CHANNEL) {
+
+        /* Redis may serve all others */
+
+        if (fault->no_channel) {
+            return;
+        }
+
+        fault->no_channel = 1;
+        goto log;
+    }
+
+    if (redis->down & fault->reason) {
+        return;
+    }
+
+    if (redis->down == 0
+        && redis->recovered
+        && ngx_current_msec - redis->recovered < NGX_RECS_REDIS_SETTLED)
+    {
+        return;
+    }
+
+    redis->down |= fault->reason;
+
+log:
+
+    ngx_log_error(NGX_LOG_ERR, log, fault->err, "recs_redis \"%V\" %V: %V",
+                  &redis->name, &redis->server, &fault->text);
+}
+
+
+void
+ngx_recs_redis_log_recovery(ngx_recs_redis_t *redis,
+    ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log)
+{
+    if (fault->no_channel) {
+        fault->no_channel = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_redis \"%V\" %V: channel \"%V\" is allowed now",
+                      &redis->name, &redis->server, channel);
+    }
+
+    if (redis->down == 0) {
+        return;
+    }
+
+    redis->down = 0;
+    redis->recovered = ngx_current_msec;
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "recs_redis \"%V\" %V: Redis answers again",
+                  &redis->name, &redis->server);
+}

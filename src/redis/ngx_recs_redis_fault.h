@@ -1,0 +1,71 @@
+
+/*
+ * Why a connection to Redis was lost, or not made, and what the error log says
+ * of that: a line for all connections of a worker, when its Redis' state
+ * changes.  The lines name no user and no password.
+ */
+
+
+#ifndef NGX_RECS_REDIS_FAULT_H
+#define NGX_RECS_REDIS_FAULT_H
+
+
+#include "ngx_recs_redis.h"
+
+
+#define NGX_RECS_REDIS_TEXT          256                /* bytes */
+
+
+/* A bit each: a Redis may fail for several at a time. */
+
+typedef enum {
+    NGX_RECS_REDIS_AWAY         = 0x0001,   /* no network, no reply */
+    NGX_RECS_REDIS_FORBIDDEN    = 0x0002,   /* by the system */
+    NGX_RECS_REDIS_NO_RESOURCE  = 0x0004,   /* of this worker */
+    NGX_RECS_REDIS_LOADING      = 0x0008,
+    NGX_RECS_REDIS_MASTERDOWN   = 0x0010,
+    NGX_RECS_REDIS_AUTH_FAILED  = 0x0020,
+    NGX_RECS_REDIS_NO_DATABASE  = 0x0040,
+    NGX_RECS_REDIS_DENIED       = 0x0080,   /* by Redis, for another reason */
+    NGX_RECS_REDIS_PROTOCOL     = 0x0100,   /* no reply that could be meant */
+    NGX_RECS_REDIS_NO_CHANNEL   = 0x0200    /* of one that is private */
+} ngx_recs_redis_reason_e;
+
+
+/* Of one connection, which is to be closed for it. */
+
+typedef struct {
+    ngx_recs_redis_reason_e   reason;
+    ngx_err_t                 err;          /* errno, or 0 */
+    ngx_str_t                 text;         /* a sentence, in data[]; len 0:
+                                               none is noted */
+    u_char                    data[NGX_RECS_REDIS_TEXT];
+    unsigned                  no_channel:1; /* that reason was logged */
+} ngx_recs_redis_fault_t;
+
+
+/* Notes one; whoever called the reader closes the connection. */
+
+void ngx_recs_redis_fault(ngx_recs_redis_fault_t *fault,
+    ngx_recs_redis_reason_e reason, ngx_err_t err, const char *fmt, ...);
+
+/*
+ * Notes the fault if after this error reply a connection is of no use until
+ * something changes.  False: there are other errors.
+ */
+
+ngx_uint_t ngx_recs_redis_fault_known(ngx_recs_redis_fault_t *fault,
+    const ngx_str_t *error);
+
+/* Logs it, unless the worker's Redis is known to fail for that reason. */
+
+void ngx_recs_redis_log_loss(ngx_recs_redis_t *redis,
+    ngx_recs_redis_fault_t *fault, ngx_log_t *log);
+
+/* A connection, to that channel if it has one, is ready after all. */
+
+void ngx_recs_redis_log_recovery(ngx_recs_redis_t *redis,
+    ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log);
+
+
+#endif /* NGX_RECS_REDIS_FAULT_H */

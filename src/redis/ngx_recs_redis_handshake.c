@@ -1,0 +1,148 @@
+
+/* The handshake of a connection: see the header. */
+
+
+#include "ngx_recs_redis_handshake.h"
+
+
+ngx_int_t
+ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis, const ngx_str_t *channel)
+{
+    u_char      number[NGX_INT_T_LEN];
+    ngx_str_t   args[3], *arg;
+
+    if (redis->password.len) {
+        arg = args;
+        ngx_str_set(arg, "AUTH");
+        arg++;
+
+        if (redis->user.len) {
+            *arg++ = redis->user;
+        }
+
+        *arg++ = redis->password;
+
+        if (ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_AUTH, NULL,
+                                           arg - args, args)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (redis->database) {
+        ngx_str_set(&args[0], "SELECT");
+        args[1].data = number;
+        args[1].len = ngx_sprintf(number, "%ui", redis->database) - number;
+
+        if (ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_SELECT, NULL, 2,
+                                           args)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_recs_redis_ping(pl) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (channel->len) {
+        ngx_str_set(&args[0], "SUBSCRIBE");
+        args[1] = *channel;
+
+        if (ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_SUBSCRIBE, NULL,
+                                           2, args)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    pl->handshake = pl->appended;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_recs_redis_ping(ngx_recs_redis_pipeline_t *pl)
+{
+    static const ngx_str_t  ping = ngx_string("PING");
+
+    return ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_PING, NULL, 1,
+                                          &ping);
+}
+
+
+ngx_int_t
+ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
+    const ngx_recs_redis_value_t *v, ngx_recs_redis_fault_t *fault)
+{
+    ngx_str_t  expected;
+
+    if (kind == NGX_RECS_REDIS_PING) {
+        ngx_str_set(&expected, "PONG");
+
+    } else {
+        ngx_str_set(&expected, "OK");
+    }
+
+    if (v->type == NGX_RECS_REDIS_STRING
+        && v->str.len == expected.len
+        && ngx_memcmp(v->str.data, expected.data, expected.len) == 0)
+    {
+        return NGX_OK;
+    }
+
+    ngx_recs_redis_fault(fault, NGX_RECS_REDIS_PROTOCOL, 0,
+                         "it does not greet as Redis does");
+    return NGX_ERROR;
+}
+
+
+void
+ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
+    const ngx_recs_redis_t *redis, const ngx_str_t *channel,
+    const ngx_str_t *error, ngx_recs_redis_fault_t *fault)
+{
+    if (ngx_recs_redis_fault_known(fault, error)) {
+        return;
+    }
+
+    switch (kind) {
+
+    case NGX_RECS_REDIS_AUTH:
+        ngx_recs_redis_fault(fault, NGX_RECS_REDIS_AUTH_FAILED, 0,
+                             "Redis does not know this way to authenticate, "
+                             "or has no password set");
+        break;
+
+    case NGX_RECS_REDIS_SELECT:
+        ngx_recs_redis_fault(fault, NGX_RECS_REDIS_NO_DATABASE, 0,
+                             "Redis refused database %ui: %V",
+                             redis->database, error);
+        break;
+
+    case NGX_RECS_REDIS_SUBSCRIBE:
+
+        /* the text of NOPERM may hold the user's name */
+
+        if (error->len > 7 && ngx_memcmp(error->data, "NOPERM ", 7) == 0) {
+            ngx_recs_redis_fault(fault, NGX_RECS_REDIS_NO_CHANNEL, 0,
+                                 "this user may not subscribe to \"%V\"",
+                                 channel);
+            break;
+        }
+
+        ngx_recs_redis_fault(fault, NGX_RECS_REDIS_NO_CHANNEL, 0,
+                             "Redis refused to subscribe to \"%V\": %V",
+                             channel, error);
+        break;
+
+    default: /* NGX_RECS_REDIS_PING */
+        ngx_recs_redis_fault(fault, NGX_RECS_REDIS_DENIED, 0,
+                             "Redis refused PING: %V", error);
+    }
+}

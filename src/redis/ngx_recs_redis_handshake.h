@@ -1,0 +1,44 @@
+
+/*
+ * What a connection says before all else, and by itself: AUTH, SELECT, PING and
+ * SUBSCRIBE; and whether the replies are those of a Redis that lets it in.
+ */
+
+
+#ifndef NGX_RECS_REDIS_HANDSHAKE_H
+#define NGX_RECS_REDIS_HANDSHAKE_H
+
+
+#include "ngx_recs_redis_fault.h"
+#include "ngx_recs_redis_pipeline.h"
+
+
+/*
+ * Appends the handshake with a Redis; channel is the one to subscribe to (len
+ * 0: none).  Its last command is SUBSCRIBE, or PING.
+ * NGX_OK or NGX_ERROR (out of memory).
+ */
+
+ngx_int_t ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis, const ngx_str_t *channel);
+
+/* Appends a PING: NGX_OK or else. */
+
+ngx_int_t ngx_recs_redis_ping(ngx_recs_redis_pipeline_t *pl);
+
+/*
+ * A value of the reply to a command of that kind, but for SUBSCRIBE, which is
+ * answered by a push.  NGX_ERROR: no Redis says so, as the fault notes.
+ */
+
+ngx_int_t ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
+    const ngx_recs_redis_value_t *v, ngx_recs_redis_fault_t *fault);
+
+/* The fault that an error reply to a command of that kind is. */
+
+void ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
+    const ngx_recs_redis_t *redis, const ngx_str_t *channel,
+    const ngx_str_t *error, ngx_recs_redis_fault_t *fault);
+
+
+#endif /* NGX_RECS_REDIS_HANDSHAKE_H */
