@@ -755,7 +755,8 @@ want_of_memory_is_an_error(void **state)
         assert_int_equal(recs_read_open(&rd, &v), 0);
 
         unit_arena_init_max(&arena, 0);
-        assert_int_equal(recs_transcode_text(&arena.mem, &v, &text), RECS_NOMEM);
+        assert_int_equal(recs_transcode_text(&arena.mem, &v, &text),
+                         RECS_NOMEM);
         unit_arena_free(&arena);
     }
 }
