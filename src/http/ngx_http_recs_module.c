@@ -10,6 +10,7 @@
 #include "ngx_http_recs_response.h"
 #include "ngx_http_recs_tell.h"
 #include "ngx_recs_pool_leader.h"
+#include "ngx_recs_replica_leader.h"
 #include "ngx_recs_snapshot_leader.h"
 #include "ngx_recs_trust.h"
 
@@ -362,8 +363,8 @@ ngx_http_recs_init_process(ngx_cycle_t *cycle)
         }
 
         if (rs[i]->set.replica
-            && ngx_recs_replica_init_worker(rs[i]->set.replica,
-                                            &rmcf->leader, cycle)
+            && ngx_recs_replica_leader_init_worker(rs[i]->set.replica,
+                                                   &rmcf->leader, cycle)
                != NGX_OK)
         {
             return NGX_ERROR;
@@ -441,7 +442,7 @@ ngx_http_recs_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < rmcf->sets.nelts; i++) {
         if (rs[i]->set.replica) {
-            ngx_recs_replica_exit_worker(rs[i]->set.replica);
+            ngx_recs_replica_leader_exit_worker(rs[i]->set.replica);
         }
     }
 

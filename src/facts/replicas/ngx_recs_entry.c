@@ -1,7 +1,14 @@
 
+/* An entry of a set's feed, read from Redis' reply. */
+
+
 #include "ngx_recs_entry.h"
 
 
+#define NGX_RECS_ENTRY_POOL  1024
+
+
+static void ngx_recs_entry_destroy_pool(void *data);
 static ngx_int_t ngx_recs_number_read(const u_char *p, const u_char *end,
     uint64_t *n);
 
@@ -12,6 +19,35 @@ static const ngx_str_t  ngx_recs_entry_names[] = {
     ngx_string("ids"),
     ngx_string("scores")
 };
+
+
+ngx_int_t
+ngx_recs_entry_init(ngx_recs_entry_t *e, ngx_cycle_t *cycle)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    e->pool = ngx_create_pool(NGX_RECS_ENTRY_POOL, cycle->log);
+    if (e->pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_recs_entry_destroy_pool;
+    cln->data = e->pool;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_recs_entry_destroy_pool(void *data)
+{
+    ngx_destroy_pool(data);
+}
 
 
 void

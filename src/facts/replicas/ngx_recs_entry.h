@@ -67,6 +67,13 @@ typedef struct {
 } ngx_recs_entry_ids_t;
 
 
+/*
+ * In init_process: its pool, which is emptied with each entry and ends with the
+ * cycle's.  NGX_OK or NGX_ERROR (out of memory).
+ */
+
+ngx_int_t ngx_recs_entry_init(ngx_recs_entry_t *e, ngx_cycle_t *cycle);
+
 /* An entry begins; what the one before said is gone. */
 
 void ngx_recs_entry_begin(ngx_recs_entry_t *e);

@@ -1,14 +1,8 @@
 
-/*
- * The feed, read as it grows, over a connection of its own.  Each reply, also
- * that nothing came, says that the replica is what Redis has; but for one that
- * is full, as there may be more.  Where the feed ends is asked with the next
- * one: once that is reached, the replica is what Redis had then.  So its age is
- * known however many entries come, and in pieces of whatever size.
- */
+/* The feed, read as it grows, and applied entry by entry. */
 
 
-#include "ngx_recs_replica_leader.h"
+#include "ngx_recs_feed.h"
 
 
 /* How long Redis waits for an entry, ms. */
@@ -16,88 +10,89 @@
 #define NGX_RECS_FEED_BLOCK   100
 #define NGX_RECS_FEED_BLOCK_  "100"
 
+/*
+ * Entries that are asked for at once.  conf/recs.lua puts up to 1000 ids into
+ * one, which take half a millisecond; a connection hands over only some in one
+ * turn.
+ */
+
+#define NGX_RECS_FEED_COUNT   20
+#define NGX_RECS_FEED_COUNT_  "20"
+
 /* How often it is proved that the last entry is still there, ms. */
 
 #define NGX_RECS_FEED_PROVE   1000
 
-/* Counts that could not be compared, or differ, are compared again, ms. */
-
-#define NGX_RECS_FEED_SOON    200
-
 
 static void ngx_recs_feed_ready(ngx_recs_redis_private_t *conn);
-static ngx_int_t ngx_recs_feed_prove(ngx_recs_follow_t *f);
-static ngx_int_t ngx_recs_feed_prove_entry(ngx_recs_follow_t *f,
+static void ngx_recs_feed_timer(ngx_event_t *ev);
+static void ngx_recs_feed_read(ngx_recs_feed_t *feed);
+static ngx_int_t ngx_recs_feed_prove(ngx_recs_feed_t *feed);
+static ngx_int_t ngx_recs_feed_prove_entry(ngx_recs_feed_t *feed,
     ngx_recs_redis_query_t *proof, const ngx_recs_feed_id_t *id);
 static ngx_int_t ngx_recs_feed_proof_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_proof_done(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
-static ngx_int_t ngx_recs_feed_mark(ngx_recs_follow_t *f);
+static ngx_int_t ngx_recs_feed_mark(ngx_recs_feed_t *feed);
 static ngx_int_t ngx_recs_feed_mark_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_mark_done(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
-static ngx_int_t ngx_recs_feed_end_read(const ngx_recs_redis_value_t *v,
-    ngx_recs_feed_id_t *end);
 static ngx_int_t ngx_recs_feed_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
+static ngx_int_t ngx_recs_feed_entry_value(ngx_recs_feed_t *feed,
+    ngx_uint_t depth, const ngx_recs_redis_value_t *v);
+static void ngx_recs_feed_apply(ngx_recs_feed_t *feed);
 static void ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error);
-static void ngx_recs_feed_read_all(ngx_recs_follow_t *f);
-static void ngx_recs_feed_confirm(ngx_recs_follow_t *f, ngx_msec_t then);
-static void ngx_recs_feed_again(ngx_recs_follow_t *f);
-static void ngx_recs_feed_count_later(ngx_recs_follow_t *f);
-static void ngx_recs_feed_count(ngx_event_t *ev);
-static void ngx_recs_feed_compare(ngx_recs_follow_t *f);
+static void ngx_recs_feed_read_all(ngx_recs_feed_t *feed);
+static void ngx_recs_feed_confirm(ngx_recs_feed_t *feed, ngx_msec_t then);
+static void ngx_recs_feed_unwritten(ngx_recs_feed_t *feed);
 
 
-void
-ngx_recs_feed_start(ngx_recs_follow_t *f)
+ngx_int_t
+ngx_recs_feed_init(ngx_recs_feed_t *feed)
 {
-    ngx_msec_int_t       left;
-    ngx_recs_replica_t  *replica;
+    feed->conn.redis = feed->writer->replica->set->redis;
+    feed->conn.ready = ngx_recs_feed_ready;
+    feed->conn.data = feed;
 
-    replica = f->replica;
+    feed->timer.handler = ngx_recs_feed_timer;
+    feed->timer.data = feed;
+    feed->timer.log = feed->cycle->log;
+    feed->timer.cancelable = 1;
 
-    f->differed = 0;
-    f->comparing = 0;
-    f->compared = 0;
+    feed->compare.writer = feed->writer;
+    feed->compare.broken = feed->broken;
+    feed->compare.data = feed->data;
 
-    if (replica->feed.len == 0) {
-        left = replica->shared->confirmed + replica->resync - ngx_current_msec;
-        ngx_recs_load(f, ngx_max(left, 1));
-        return;
-    }
+    ngx_recs_compare_init(&feed->compare, feed->cycle);
 
-    f->counter.handler = ngx_recs_feed_count;
-    f->counter.data = f;
-    f->counter.log = f->log;
-    f->counter.cancelable = 1;
+    return ngx_recs_entry_init(&feed->entry, feed->cycle);
+}
 
-    ngx_recs_feed_count_later(f);
 
-    f->conn.redis = replica->set->redis;
-    f->conn.ready = ngx_recs_feed_ready;
-    f->conn.data = f;
+ngx_int_t
+ngx_recs_feed_start(ngx_recs_feed_t *feed)
+{
+    ngx_recs_compare_start(&feed->compare);
 
-    if (ngx_recs_redis_open_private(&f->conn, f->cycle) != NGX_OK) {
-        ngx_recs_load(f, NGX_RECS_FOLLOW_RETRY);
-    }
+    return ngx_recs_redis_open_private(&feed->conn, feed->cycle);
 }
 
 
 void
-ngx_recs_feed_stop(ngx_recs_follow_t *f)
+ngx_recs_feed_stop(ngx_recs_feed_t *feed)
 {
-    ngx_recs_redis_close_private(&f->conn);
-    f->open = 0;
+    ngx_recs_redis_close_private(&feed->conn);
+    feed->open = 0;
 
-    if (f->counter.timer_set) {
-        ngx_del_timer(&f->counter);
+    if (feed->timer.timer_set) {
+        ngx_del_timer(&feed->timer);
     }
 
-    ngx_recs_follow_forget(f);
+    ngx_recs_compare_stop(&feed->compare);
 }
 
 
@@ -109,58 +104,69 @@ ngx_recs_feed_stop(ngx_recs_follow_t *f)
 static void
 ngx_recs_feed_ready(ngx_recs_redis_private_t *conn)
 {
-    ngx_recs_follow_t  *f;
+    ngx_recs_feed_t      *feed;
+    ngx_recs_position_t  *pos;
 
-    f = conn->data;
+    feed = conn->data;
+    pos = &feed->writer->position;
 
-    f->open = 1;
-    f->proved = 0;
-    f->behind = 0;
-    f->marked = 0;
+    feed->open = 1;
+    feed->proved = 0;
+    feed->behind = 0;
+    feed->marked = 0;
 
-    if (f->position.id.ms == 0 && f->position.id.n == 0) {
-        ngx_add_timer(&f->counter, 1);
+    if (pos->id.ms == 0 && pos->id.n == 0) {
+        ngx_recs_compare_soon(&feed->compare);
     }
 
-    ngx_recs_feed_read(f);
+    ngx_recs_feed_read(feed);
 }
 
 
-void
-ngx_recs_feed_read(ngx_recs_follow_t *f)
+static void
+ngx_recs_feed_timer(ngx_event_t *ev)
+{
+    ngx_recs_feed_read(ev->data);
+}
+
+
+static void
+ngx_recs_feed_read(ngx_recs_feed_t *feed)
 {
     u_char     from[NGX_RECS_FEED_ID_LEN];
     ngx_str_t  args[8];
 
-    if (!f->open || f->read.slot) {
+    if (!feed->open || feed->read.slot) {
         return;
     }
 
     ngx_str_set(&args[0], "XREAD");
     ngx_str_set(&args[1], "COUNT");
-    ngx_str_set(&args[2], NGX_RECS_FOLLOW_COUNT_);
+    ngx_str_set(&args[2], NGX_RECS_FEED_COUNT_);
     ngx_str_set(&args[3], "BLOCK");
     ngx_str_set(&args[4], NGX_RECS_FEED_BLOCK_);
     ngx_str_set(&args[5], "STREAMS");
-    args[6] = f->replica->feed;
-    ngx_recs_feed_id_write(&f->position.id, from, &args[7]);
+    args[6] = feed->writer->replica->feed;
+    ngx_recs_feed_id_write(&feed->writer->position.id, from, &args[7]);
 
-    ngx_recs_follow_entries_begin(f);
-    f->which = RECS_TABLE_ACTIVE;
-    f->asked = ngx_current_msec;
+    feed->entry.begun = 0;
+    feed->nentries = 0;
+    feed->written = NGX_RECS_WRITE_OK;
+    feed->asked = ngx_current_msec;
 
-    f->read.value = ngx_recs_feed_value;
-    f->read.done = ngx_recs_feed_done;
-    f->read.data = f;
-    f->read.block = NGX_RECS_FEED_BLOCK;
+    feed->read.value = ngx_recs_feed_value;
+    feed->read.done = ngx_recs_feed_done;
+    feed->read.data = feed;
+    feed->read.block = NGX_RECS_FEED_BLOCK;
 
     /* a connection that is lost meanwhile will be ready again */
 
-    if (ngx_recs_feed_prove(f) == NGX_ERROR
-        || ngx_recs_feed_mark(f) == NGX_ERROR
-        || ngx_recs_redis_send(f->conn.conn, &f->read, 8, args) == NGX_ERROR)
+    if (ngx_recs_feed_prove(feed) == NGX_ERROR
+        || ngx_recs_feed_mark(feed) == NGX_ERROR
+        || ngx_recs_redis_send(feed->conn.conn, &feed->read, 8, args)
+           == NGX_ERROR)
     {
-        ngx_recs_feed_again(f);
+        ngx_add_timer(&feed->timer, NGX_RECS_REPLICA_SOON);
     }
 }
 
@@ -171,21 +177,21 @@ ngx_recs_feed_read(ngx_recs_follow_t *f)
  */
 
 static ngx_int_t
-ngx_recs_feed_prove(ngx_recs_follow_t *f)
+ngx_recs_feed_prove(ngx_recs_feed_t *feed)
 {
     ngx_recs_position_t  *pos;
 
-    pos = &f->position;
+    pos = &feed->writer->position;
 
-    if (f->proofs[0].slot || f->proofs[1].slot
-        || (f->proved
-            && ngx_current_msec - f->proved_at < NGX_RECS_FEED_PROVE))
+    if (feed->proofs[0].slot || feed->proofs[1].slot
+        || (feed->proved
+            && ngx_current_msec - feed->proved_at < NGX_RECS_FEED_PROVE))
     {
         return NGX_OK;
     }
 
-    if (!f->proved && ngx_recs_feed_id_cmp(&pos->reached, &pos->id) > 0
-        && ngx_recs_feed_prove_entry(f, &f->proofs[0], &pos->reached)
+    if (!feed->proved && ngx_recs_feed_id_cmp(&pos->reached, &pos->id) > 0
+        && ngx_recs_feed_prove_entry(feed, &feed->proofs[0], &pos->reached)
            == NGX_ERROR)
     {
         return NGX_ERROR;
@@ -195,27 +201,27 @@ ngx_recs_feed_prove(ngx_recs_follow_t *f)
         return NGX_OK;
     }
 
-    return ngx_recs_feed_prove_entry(f, &f->proofs[1], &pos->id);
+    return ngx_recs_feed_prove_entry(feed, &feed->proofs[1], &pos->id);
 }
 
 
 static ngx_int_t
-ngx_recs_feed_prove_entry(ngx_recs_follow_t *f, ngx_recs_redis_query_t *proof,
+ngx_recs_feed_prove_entry(ngx_recs_feed_t *feed, ngx_recs_redis_query_t *proof,
     const ngx_recs_feed_id_t *id)
 {
     u_char     buf[NGX_RECS_FEED_ID_LEN];
     ngx_str_t  args[4];
 
     ngx_str_set(&args[0], "XRANGE");
-    args[1] = f->replica->feed;
+    args[1] = feed->writer->replica->feed;
     ngx_recs_feed_id_write(id, buf, &args[2]);
     args[3] = args[2];
 
     proof->value = ngx_recs_feed_proof_value;
     proof->done = ngx_recs_feed_proof_done;
-    proof->data = f;
+    proof->data = feed;
 
-    return ngx_recs_redis_send(f->conn.conn, proof, 4, args);
+    return ngx_recs_redis_send(feed->conn.conn, proof, 4, args);
 }
 
 
@@ -223,12 +229,12 @@ static ngx_int_t
 ngx_recs_feed_proof_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_follow_t  *f;
+    ngx_recs_feed_t  *feed;
 
-    f = query->data;
+    feed = query->data;
 
     if (v->depth == 0) {
-        f->found = (v->integer == 1);
+        feed->found = (v->integer == 1);
         return v->type == NGX_RECS_REDIS_ARRAY ? NGX_OK : NGX_ERROR;
     }
 
@@ -240,12 +246,12 @@ static void
 ngx_recs_feed_proof_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error)
 {
-    ngx_recs_follow_t  *f;
+    ngx_recs_feed_t  *feed;
 
-    f = query->data;
+    feed = query->data;
 
     if (rc == NGX_ERROR) {
-        ngx_recs_follow_failed(f, error);
+        feed->broken(feed->data, NGX_RECS_RESYNC_FAILED, error);
         return;
     }
 
@@ -253,36 +259,36 @@ ngx_recs_feed_proof_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
         return;
     }
 
-    if (!f->found) {
-        ngx_recs_follow_resync(f, NGX_RECS_RESYNC_LOST);
+    if (!feed->found) {
+        feed->broken(feed->data, NGX_RECS_RESYNC_LOST, NULL);
         return;
     }
 
-    f->proved = 1;
-    f->proved_at = ngx_current_msec;
+    feed->proved = 1;
+    feed->proved_at = ngx_current_msec;
 }
 
 
 /* Sent before the read, and answered before it, even if that has to wait. */
 
 static ngx_int_t
-ngx_recs_feed_mark(ngx_recs_follow_t *f)
+ngx_recs_feed_mark(ngx_recs_feed_t *feed)
 {
-    ngx_str_t  args[NGX_RECS_LOAD_END_ARGS];
+    ngx_str_t  args[NGX_RECS_FEED_END_ARGS];
 
-    if (!f->behind || f->marked || f->mark.slot) {
+    if (!feed->behind || feed->marked || feed->mark.slot) {
         return NGX_OK;
     }
 
-    ngx_recs_load_end_args(f, args);
+    ngx_recs_feed_end_args(feed->writer->replica, args);
 
-    f->ended = ngx_current_msec;
-    f->mark.value = ngx_recs_feed_mark_value;
-    f->mark.done = ngx_recs_feed_mark_done;
-    f->mark.data = f;
+    feed->ended = ngx_current_msec;
+    feed->mark.value = ngx_recs_feed_mark_value;
+    feed->mark.done = ngx_recs_feed_mark_done;
+    feed->mark.data = feed;
 
-    return ngx_recs_redis_send(f->conn.conn, &f->mark, NGX_RECS_LOAD_END_ARGS,
-                               args);
+    return ngx_recs_redis_send(feed->conn.conn, &feed->mark,
+                               NGX_RECS_FEED_END_ARGS, args);
 }
 
 
@@ -290,11 +296,11 @@ static ngx_int_t
 ngx_recs_feed_mark_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    ngx_recs_follow_t  *f;
+    ngx_recs_feed_t  *feed;
 
-    f = query->data;
+    feed = query->data;
 
-    return ngx_recs_feed_end_read(v, &f->end);
+    return ngx_recs_feed_end_value(v, &feed->end);
 }
 
 
@@ -307,30 +313,31 @@ static void
 ngx_recs_feed_mark_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error)
 {
-    ngx_recs_follow_t  *f;
+    ngx_recs_feed_t      *feed;
+    ngx_recs_position_t  *pos;
 
-    f = query->data;
+    feed = query->data;
+    pos = &feed->writer->position;
 
     if (rc == NGX_ERROR) {
-        ngx_recs_follow_failed(f, error);
+        feed->broken(feed->data, NGX_RECS_RESYNC_FAILED, error);
         return;
     }
 
-    if (rc == NGX_ABORT || ngx_recs_feed_id_cmp(&f->end, &f->position.id) < 0)
-    {
+    if (rc == NGX_ABORT || ngx_recs_feed_id_cmp(&feed->end, &pos->id) < 0) {
         return;
     }
 
-    f->marked = 1;
+    feed->marked = 1;
 
     /* if that can't be said now, it is with the read's reply */
 
-    if (ngx_recs_feed_id_cmp(&f->position.id, &f->end) >= 0
-        && ngx_recs_follow_lock(f))
+    if (ngx_recs_feed_id_cmp(&pos->id, &feed->end) >= 0
+        && ngx_recs_replica_lock(feed->writer))
     {
-        f->marked = 0;
-        ngx_recs_feed_confirm(f, f->ended);
-        ngx_recs_follow_unlock(f);
+        feed->marked = 0;
+        ngx_recs_feed_confirm(feed, feed->ended);
+        ngx_recs_replica_unlock(feed->writer);
     }
 }
 
@@ -357,7 +364,44 @@ ngx_recs_feed_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
                ? NGX_OK : NGX_ERROR;
 
     default:
-        return ngx_recs_follow_entries_value(query->data, 3, v);
+        return ngx_recs_feed_entry_value(query->data, v->depth - 3, v);
+    }
+}
+
+
+/* A value of the array of entries; each is applied once it is complete. */
+
+static ngx_int_t
+ngx_recs_feed_entry_value(ngx_recs_feed_t *feed, ngx_uint_t depth,
+    const ngx_recs_redis_value_t *v)
+{
+    if (feed->written != NGX_RECS_WRITE_OK) {
+        return NGX_OK;
+    }
+
+    if (depth == 0) {
+        ngx_recs_feed_apply(feed);
+        ngx_recs_entry_begin(&feed->entry);
+        feed->nentries++;
+    }
+
+    return ngx_recs_entry_value(&feed->entry, depth, v);
+}
+
+
+/* An entry that was begun is complete. */
+
+static void
+ngx_recs_feed_apply(ngx_recs_feed_t *feed)
+{
+    if (!feed->entry.begun || feed->written != NGX_RECS_WRITE_OK) {
+        return;
+    }
+
+    feed->written = ngx_recs_replica_apply(feed->writer, &feed->entry);
+
+    if (feed->written == NGX_RECS_WRITE_OK) {
+        ngx_recs_compare_applied(&feed->compare);
     }
 }
 
@@ -366,49 +410,42 @@ static void
 ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ngx_str_t *error)
 {
-    ngx_recs_follow_t  *f;
+    ngx_recs_feed_t  *feed;
 
-    f = query->data;
+    feed = query->data;
 
     if (rc == NGX_ABORT) {
-        f->open = 0;
+        feed->open = 0;
         return;
     }
 
     if (rc == NGX_ERROR) {
-        ngx_recs_follow_failed(f, error);
+        feed->broken(feed->data, NGX_RECS_RESYNC_FAILED, error);
         return;
     }
 
-    ngx_recs_follow_entries_end(f);
+    ngx_recs_feed_apply(feed);
 
-    if (f->written == NGX_RECS_WRITE_OK) {
-        ngx_recs_feed_read_all(f);
+    if (feed->written == NGX_RECS_WRITE_OK) {
+        ngx_recs_feed_read_all(feed);
     }
 
-    if (f->written == NGX_RECS_WRITE_REFUSED) {
-        ngx_recs_feed_again(f);
+    if (feed->written != NGX_RECS_WRITE_OK) {
+        ngx_recs_feed_unwritten(feed);
         return;
     }
 
-    if (f->written != NGX_RECS_WRITE_OK) {
-        ngx_recs_follow_unwritten(f);
+    ngx_recs_compare_end(&feed->compare);
+
+    if (!feed->open) {
         return;
     }
 
-    if (f->compared) {
-        ngx_recs_feed_compare(f);
-
-        if (!f->open) {
-            return;
-        }
+    if (recs_table_worn(feed->writer->replica->table)) {
+        feed->worn(feed->data);
     }
 
-    if (f->step == NGX_RECS_STEP_IDLE && recs_table_worn(f->replica->table)) {
-        ngx_recs_load_copy(f);
-    }
-
-    ngx_recs_feed_read(f);
+    ngx_recs_feed_read(feed);
 }
 
 
@@ -419,46 +456,49 @@ ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
  */
 
 static void
-ngx_recs_feed_read_all(ngx_recs_follow_t *f)
+ngx_recs_feed_read_all(ngx_recs_feed_t *feed)
 {
-    ngx_msec_t  waited;
+    ngx_msec_t                  waited;
+    ngx_recs_replica_writer_t  *w;
 
-    if (!ngx_recs_follow_lock(f)) {
-        f->written = NGX_RECS_WRITE_REFUSED;
+    w = feed->writer;
+
+    if (!ngx_recs_replica_lock(w)) {
+        feed->written = NGX_RECS_WRITE_REFUSED;
         return;
     }
 
-    if (f->nentries) {
-        ngx_recs_replica_set_position(f->replica, &f->position);
+    if (feed->nentries) {
+        ngx_recs_replica_set_position(w->replica, &w->position);
     }
 
-    f->behind = (f->nentries == NGX_RECS_FOLLOW_COUNT);
+    feed->behind = (feed->nentries == NGX_RECS_FEED_COUNT);
 
-    if (!f->behind) {
-        waited = ngx_min(ngx_current_msec - f->asked, NGX_RECS_FEED_BLOCK);
+    if (!feed->behind) {
+        waited = ngx_min(ngx_current_msec - feed->asked, NGX_RECS_FEED_BLOCK);
 
-        f->marked = 0;
-        ngx_recs_feed_confirm(f, f->asked + waited);
+        feed->marked = 0;
+        ngx_recs_feed_confirm(feed, feed->asked + waited);
 
-    } else if (f->marked
-               && ngx_recs_feed_id_cmp(&f->position.id, &f->end) >= 0)
+    } else if (feed->marked
+               && ngx_recs_feed_id_cmp(&w->position.id, &feed->end) >= 0)
     {
-        f->marked = 0;
-        ngx_recs_feed_confirm(f, f->ended);
+        feed->marked = 0;
+        ngx_recs_feed_confirm(feed, feed->ended);
     }
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(w);
 }
 
 
 /* The replica was what Redis had at that time, or later.  Locked. */
 
 static void
-ngx_recs_feed_confirm(ngx_recs_follow_t *f, ngx_msec_t then)
+ngx_recs_feed_confirm(ngx_recs_feed_t *feed, ngx_msec_t then)
 {
     ngx_recs_replica_shared_t  *shared;
 
-    shared = f->replica->shared;
+    shared = feed->writer->replica->shared;
 
     ngx_memory_barrier();
     shared->confirmed = then;
@@ -466,169 +506,35 @@ ngx_recs_feed_confirm(ngx_recs_follow_t *f, ngx_msec_t then)
 }
 
 
-/* Reads it again in a while, from what was applied on. */
+/* What was refused is read again in a while, from what was applied on. */
 
 static void
-ngx_recs_feed_again(ngx_recs_follow_t *f)
+ngx_recs_feed_unwritten(ngx_recs_feed_t *feed)
 {
-    if (f->step == NGX_RECS_STEP_COPY) {
-        f->step = NGX_RECS_STEP_IDLE;
-    }
+    ngx_recs_resync_e  reason;
 
-    ngx_add_timer(&f->timer, NGX_RECS_FOLLOW_SOON);
-}
+    switch (feed->written) {
 
+    case NGX_RECS_WRITE_MALFORMED:
+        reason = NGX_RECS_RESYNC_ENTRY;
+        break;
 
-/* So that a set that differs is loaded within resync=. */
+    case NGX_RECS_WRITE_GAP:
+        reason = NGX_RECS_RESYNC_GAP;
+        break;
 
-static void
-ngx_recs_feed_count_later(ngx_recs_follow_t *f)
-{
-    ngx_msec_t  resync;
+    case NGX_RECS_WRITE_FEW:
+        reason = NGX_RECS_RESYNC_FEW;
+        break;
 
-    resync = f->replica->resync;
+    case NGX_RECS_WRITE_FULL:
+        reason = NGX_RECS_RESYNC_FULL;
+        break;
 
-    ngx_add_timer(&f->counter,
-                  ngx_max(resync / 2, resync - 3 * NGX_RECS_FEED_SOON));
-}
-
-
-/*
- * How many ids Redis has, between two looks at the feed's end: if that is the
- * same, it is how many there were when that entry had been written.
- */
-
-static void
-ngx_recs_feed_count(ngx_event_t *ev)
-{
-    ngx_recs_follow_t      *f;
-    ngx_recs_redis_conn_t  *conn;
-
-    f = ev->data;
-
-    ngx_recs_follow_forget(f);
-
-    f->comparing = 0;
-    f->error_len = 0;
-
-    conn = ngx_recs_redis_pick(f->replica->set->redis, &f->replica->key);
-
-    ngx_recs_load_ask_end(f, conn, 0, ngx_recs_feed_end_value);
-    ngx_recs_load_ask_count(f, conn, 1);
-    ngx_recs_load_ask_end(f, conn, 2, ngx_recs_feed_end_value);
-
-    if (f->npending == 0) {
-        ngx_recs_feed_counted(f);
-    }
-}
-
-
-ngx_int_t
-ngx_recs_feed_end_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v)
-{
-    ngx_recs_follow_t   *f;
-    ngx_recs_feed_id_t  *end;
-
-    f = ((ngx_recs_follow_query_t *) query->data)->follow;
-    end = (query == &f->queries[0].query) ? &f->ends[0] : &f->ends[1];
-
-    return ngx_recs_feed_end_read(v, end);
-}
-
-
-/* A value of XREVRANGE's reply, which has one entry at most. */
-
-static ngx_int_t
-ngx_recs_feed_end_read(const ngx_recs_redis_value_t *v,
-    ngx_recs_feed_id_t *end)
-{
-    if (v->depth == 0) {
-        end->ms = 0;
-        end->n = 0;
-
-        return v->type == NGX_RECS_REDIS_ARRAY ? NGX_OK : NGX_ERROR;
-    }
-
-    if (v->depth == 2 && v->index == 0) {
-        return v->type == NGX_RECS_REDIS_STRING
-               && ngx_recs_feed_id_read(&v->str, end) == NGX_OK
-               ? NGX_OK : NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_recs_feed_counted(ngx_recs_follow_t *f)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_RECS_FOLLOW_QUERIES; i++) {
-        if (f->queries[i].rc == NGX_ABORT) {
-            ngx_add_timer(&f->counter, NGX_RECS_FEED_SOON);
-            return;
-        }
-    }
-
-    if (ngx_recs_follow_refused(f)) {
+    default: /* NGX_RECS_WRITE_REFUSED */
+        ngx_add_timer(&feed->timer, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    /* what comes first: the entry, or another try */
-
-    ngx_add_timer(&f->counter, NGX_RECS_FEED_SOON);
-
-    if (ngx_recs_feed_id_cmp(&f->ends[0], &f->ends[1]) == 0) {
-        f->comparing = 1;
-        ngx_recs_feed_applied(f);
-    }
-
-    if (f->compared) {
-        ngx_recs_feed_compare(f);
-    }
-}
-
-
-void
-ngx_recs_feed_applied(ngx_recs_follow_t *f)
-{
-    recs_table_stat_t  stat;
-
-    if (ngx_recs_feed_id_cmp(&f->position.id, &f->ends[0]) != 0) {
-        return;
-    }
-
-    recs_table_stat(f->replica->table, &stat);
-
-    f->comparing = 0;
-    f->compared = 1;
-    f->differs = (stat.ids != f->ids);
-}
-
-
-/*
- * Who writes the set and then the feed is between the two for a moment: once
- * is not enough.
- */
-
-static void
-ngx_recs_feed_compare(ngx_recs_follow_t *f)
-{
-    f->compared = 0;
-
-    if (!f->differs) {
-        f->differed = 0;
-        ngx_recs_feed_count_later(f);
-        return;
-    }
-
-    if (!f->differed) {
-        f->differed = 1;
-        ngx_add_timer(&f->counter, NGX_RECS_FEED_SOON);
-        return;
-    }
-
-    ngx_recs_follow_resync(f, NGX_RECS_RESYNC_COUNT);
+    feed->broken(feed->data, reason, NULL);
 }

@@ -1,11 +1,8 @@
 
-/*
- * Of a replica's two tables one is read.  The other one is needed only while it
- * is filled to take its place: otherwise its memory is the system's.
- */
+/* The memory of a replica's table that nobody reads, given back. */
 
 
-#include "ngx_recs_replica_leader.h"
+#include "ngx_recs_idle.h"
 
 #ifdef MADV_REMOVE
 #include <sys/mman.h>
@@ -18,28 +15,28 @@
 
 
 static void ngx_recs_idle_turn(ngx_event_t *ev);
-static ngx_int_t ngx_recs_idle_piece(ngx_recs_follow_t *f, size_t offset);
+static ngx_int_t ngx_recs_idle_piece(ngx_recs_idle_t *idle);
 static ngx_int_t ngx_recs_idle_give_back(u_char *start, u_char *end);
 
 
 void
-ngx_recs_idle_start(ngx_recs_follow_t *f)
+ngx_recs_idle_start(ngx_recs_idle_t *idle)
 {
-    f->idle.handler = ngx_recs_idle_turn;
-    f->idle.data = f;
-    f->idle.log = f->log;
-    f->idle.cancelable = 1;
+    idle->timer.handler = ngx_recs_idle_turn;
+    idle->timer.data = idle;
+    idle->timer.log = idle->writer->log;
+    idle->timer.cancelable = 1;
 
-    f->idle_offset = 0;
-    ngx_add_timer(&f->idle, 1);
+    idle->offset = 0;
+    ngx_add_timer(&idle->timer, 1);
 }
 
 
 void
-ngx_recs_idle_stop(ngx_recs_follow_t *f)
+ngx_recs_idle_stop(ngx_recs_idle_t *idle)
 {
-    if (f->idle.timer_set) {
-        ngx_del_timer(&f->idle);
+    if (idle->timer.timer_set) {
+        ngx_del_timer(&idle->timer);
     }
 }
 
@@ -47,22 +44,22 @@ ngx_recs_idle_stop(ngx_recs_follow_t *f)
 static void
 ngx_recs_idle_turn(ngx_event_t *ev)
 {
-    ngx_int_t           rc;
-    ngx_recs_follow_t  *f;
+    ngx_int_t         rc;
+    ngx_recs_idle_t  *idle;
 
-    f = ev->data;
+    idle = ev->data;
 
-    if (!ngx_recs_follow_lock(f)) {
-        ngx_add_timer(ev, NGX_RECS_FOLLOW_SOON);
+    if (!ngx_recs_replica_lock(idle->writer)) {
+        ngx_add_timer(ev, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    rc = ngx_recs_idle_piece(f, f->idle_offset);
+    rc = ngx_recs_idle_piece(idle);
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(idle->writer);
 
     if (rc == NGX_AGAIN) {
-        f->idle_offset += NGX_RECS_IDLE_PIECE;
+        idle->offset += NGX_RECS_IDLE_PIECE;
         ngx_add_timer(ev, 1);
     }
 }
@@ -74,23 +71,24 @@ ngx_recs_idle_turn(ngx_event_t *ev)
  */
 
 static ngx_int_t
-ngx_recs_idle_piece(ngx_recs_follow_t *f, size_t offset)
+ngx_recs_idle_piece(ngx_recs_idle_t *idle)
 {
     size_t    size;
     uint8_t  *memory;
 
-    if (recs_table_idle(&f->writer, &memory, &size) != 0 || offset >= size) {
+    if (recs_table_idle(&idle->writer->table, &memory, &size) != 0
+        || idle->offset >= size)
+    {
         return NGX_DONE;
     }
 
-    size = ngx_min(size - offset, NGX_RECS_IDLE_PIECE);
+    size = ngx_min(size - idle->offset, NGX_RECS_IDLE_PIECE);
+    memory += idle->offset;
 
-    if (ngx_recs_idle_give_back(memory + offset, memory + offset + size)
-        != NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_INFO, f->log, ngx_errno,
+    if (ngx_recs_idle_give_back(memory, memory + size) != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, idle->timer.log, ngx_errno,
                       "recs_set \"%V\": memory can't be given back",
-                      &f->replica->set->name);
+                      &idle->writer->replica->set->name);
         return NGX_DONE;
     }
 

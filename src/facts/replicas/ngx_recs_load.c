@@ -2,7 +2,8 @@
 /* From Redis' set into a new table, which then replaces the one before. */
 
 
-#include "ngx_recs_replica_leader.h"
+#include "ngx_recs_load.h"
+#include "ngx_recs_held.h"
 
 #include <math.h>
 
@@ -17,20 +18,28 @@
 #define NGX_RECS_LOAD_LOCKS   2
 
 
-static void ngx_recs_load_head(ngx_recs_follow_t *f);
-static void ngx_recs_load_headed(ngx_recs_follow_t *f);
-static void ngx_recs_load_turn(ngx_recs_follow_t *f);
-static void ngx_recs_load_copied(ngx_recs_follow_t *f);
-static void ngx_recs_load_scan(ngx_recs_follow_t *f);
-static void ngx_recs_load_scanned(ngx_recs_follow_t *f);
+static void ngx_recs_load_again(ngx_recs_load_t *load, ngx_msec_t msec);
+static void ngx_recs_load_timer(ngx_event_t *ev);
+static void ngx_recs_load_answered(void *data, ngx_int_t rc,
+    const ngx_str_t *error);
+static void ngx_recs_load_broken(ngx_recs_load_t *load,
+    ngx_recs_resync_e reason, const ngx_str_t *error);
+static void ngx_recs_load_head(ngx_recs_load_t *load);
+static ngx_int_t ngx_recs_load_last_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
+static void ngx_recs_load_headed(ngx_recs_load_t *load);
+static void ngx_recs_load_turn(ngx_recs_load_t *load);
+static void ngx_recs_load_copied(ngx_recs_load_t *load);
+static void ngx_recs_load_scan(ngx_recs_load_t *load);
 static ngx_int_t ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
-static void ngx_recs_load_end(ngx_recs_follow_t *f);
-static void ngx_recs_load_publish(ngx_recs_follow_t *f);
-static ngx_int_t ngx_recs_load_end_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v);
-static ngx_int_t ngx_recs_load_count_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v);
+static void ngx_recs_load_scanned(ngx_recs_load_t *load);
+static void ngx_recs_load_end(ngx_recs_load_t *load);
+static void ngx_recs_load_publish(ngx_recs_load_t *load);
+static void ngx_recs_load_published(ngx_recs_load_t *load, uint64_t had);
+static ngx_uint_t ngx_recs_load_may(ngx_recs_load_t *load, uint64_t n);
+static void ngx_recs_load_held_of(ngx_recs_load_t *load,
+    ngx_recs_held_of_t *of);
 
 
 /* By ngx_recs_set_type_e. */
@@ -41,170 +50,228 @@ static const ngx_str_t  ngx_recs_load_scans[] = {
     ngx_string("HSCAN")
 };
 
-static const ngx_str_t  ngx_recs_load_counts[] = {
-    ngx_string("SCARD"),
-    ngx_string("ZCARD"),
-    ngx_string("HLEN")
-};
+
+ngx_int_t
+ngx_recs_load_init(ngx_recs_load_t *load, ngx_cycle_t *cycle)
+{
+    load->timer.handler = ngx_recs_load_timer;
+    load->timer.data = load;
+    load->timer.log = cycle->log;
+    load->timer.cancelable = 1;
+
+    load->queries.replica = load->writer->replica;
+    load->queries.answered = ngx_recs_load_answered;
+    load->queries.data = load;
+
+    ngx_recs_replica_query_init(&load->queries);
+
+    return ngx_recs_entry_init(&load->last, cycle);
+}
 
 
 void
-ngx_recs_load(ngx_recs_follow_t *f, ngx_msec_t msec)
+ngx_recs_load_start(ngx_recs_load_t *load, ngx_msec_t msec, ngx_uint_t wrong)
 {
-    ngx_recs_follow_forget(f);
+    load->wrong = wrong;
+    ngx_recs_load_again(load, msec);
+}
 
-    if (f->timer.timer_set) {
-        ngx_del_timer(&f->timer);
-    }
 
-    f->step = NGX_RECS_STEP_WAIT;
+static void
+ngx_recs_load_again(ngx_recs_load_t *load, ngx_msec_t msec)
+{
+    ngx_recs_load_stop(load);
+
+    load->step = NGX_RECS_LOAD_WAIT;
 
     if (msec) {
-        ngx_add_timer(&f->timer, msec);
+        ngx_add_timer(&load->timer, msec);
 
     } else {
-        ngx_recs_load_head(f);
+        ngx_recs_load_head(load);
     }
 }
 
 
 void
-ngx_recs_load_step(ngx_recs_follow_t *f)
+ngx_recs_load_stop(ngx_recs_load_t *load)
 {
-    if (f->step == NGX_RECS_STEP_WAIT) {
-        ngx_recs_load_head(f);
+    ngx_recs_replica_query_forget(&load->queries);
+
+    if (load->timer.timer_set) {
+        ngx_del_timer(&load->timer);
+    }
+
+    load->step = NGX_RECS_LOAD_IDLE;
+}
+
+
+static void
+ngx_recs_load_timer(ngx_event_t *ev)
+{
+    ngx_recs_load_t  *load;
+
+    load = ev->data;
+
+    if (load->step == NGX_RECS_LOAD_WAIT) {
+        ngx_recs_load_head(load);
 
     } else {
-        ngx_recs_load_turn(f);
+        ngx_recs_load_turn(load);
     }
 }
 
 
-void
-ngx_recs_load_answered(ngx_recs_follow_t *f)
+static void
+ngx_recs_load_answered(void *data, ngx_int_t rc, const ngx_str_t *error)
 {
+    ngx_recs_load_t *load = data;
+
     /* a lost connection: a cursor may mean nothing any more */
 
-    if (f->queries[0].rc == NGX_ABORT || f->queries[1].rc == NGX_ABORT) {
-        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
+    if (rc == NGX_ABORT) {
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    if (ngx_recs_follow_refused(f)) {
+    if (rc == NGX_ERROR) {
+        ngx_recs_load_broken(load, NGX_RECS_RESYNC_FAILED, error);
         return;
     }
 
-    switch (f->step) {
+    switch (load->step) {
 
-    case NGX_RECS_STEP_HEAD:
-        ngx_recs_load_headed(f);
+    case NGX_RECS_LOAD_HEAD:
+        ngx_recs_load_headed(load);
         break;
 
-    case NGX_RECS_STEP_END:
+    case NGX_RECS_LOAD_END:
 
-        if (f->replica->feed.len) {
-            f->position.reached = f->ends[0];
+        if (load->writer->replica->feed.len) {
+            load->writer->position.reached = load->queries.queries[0].end;
         }
 
-        ngx_recs_load_publish(f);
+        ngx_recs_load_publish(load);
         break;
 
-    default: /* NGX_RECS_STEP_SCAN */
-        ngx_recs_load_scanned(f);
-    }
-}
-
-
-/*
- * The next command of a step, or two, go out from here.  A feed is in the slot
- * of its set's key.
- */
-
-static ngx_recs_redis_conn_t *
-ngx_recs_load_conn(ngx_recs_follow_t *f, ngx_recs_step_e step)
-{
-    f->step = step;
-    f->error_len = 0;
-    f->written = NGX_RECS_WRITE_OK;
-    f->queries[0].rc = NGX_OK;
-    f->queries[1].rc = NGX_OK;
-
-    return ngx_recs_redis_pick(f->replica->set->redis, &f->replica->key);
-}
-
-
-static void
-ngx_recs_load_head(ngx_recs_follow_t *f)
-{
-    ngx_recs_redis_conn_t  *conn;
-
-    f->started = ngx_current_msec;
-
-    conn = ngx_recs_load_conn(f, NGX_RECS_STEP_HEAD);
-
-    ngx_memzero(&f->position, sizeof(ngx_recs_position_t));
-    f->last.begun = 0;
-
-    if (f->replica->feed.len) {
-        ngx_recs_load_ask_end(f, conn, 0, ngx_recs_load_end_value);
-    }
-
-    ngx_recs_load_ask_count(f, conn, 1);
-
-    if (f->npending == 0) {
-        ngx_recs_load_answered(f);
+    default: /* NGX_RECS_LOAD_SCAN */
+        ngx_recs_load_scanned(load);
     }
 }
 
 
 static void
-ngx_recs_load_headed(ngx_recs_follow_t *f)
+ngx_recs_load_broken(ngx_recs_load_t *load, ngx_recs_resync_e reason,
+    const ngx_str_t *error)
 {
-    int                rc;
-    recs_table_stat_t  stat;
+    ngx_recs_load_stop(load);
+    load->broken(load->data, reason, error);
+}
 
-    recs_table_stat(f->replica->table, &stat);
 
-    if (f->ids > stat.capacity) {
-        ngx_recs_follow_full(f);
+static void
+ngx_recs_load_head(ngx_recs_load_t *load)
+{
+    ngx_str_t  args[NGX_RECS_FEED_END_ARGS];
+
+    load->step = NGX_RECS_LOAD_HEAD;
+    load->started = ngx_current_msec;
+    load->last.begun = 0;
+
+    ngx_memzero(&load->writer->position, sizeof(ngx_recs_position_t));
+
+    ngx_recs_replica_query_begin(&load->queries);
+
+    if (load->writer->replica->feed.len) {
+        ngx_recs_feed_end_args(load->writer->replica, args);
+        ngx_recs_replica_query_send(&load->queries, 0, NGX_RECS_FEED_END_ARGS,
+                                    args, ngx_recs_load_last_value);
+    }
+
+    ngx_recs_replica_query_count(&load->queries, 1);
+    ngx_recs_replica_query_sent(&load->queries);
+}
+
+
+/* The feed's last entry, all of it: entries are numbered on from there. */
+
+static ngx_int_t
+ngx_recs_load_last_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v)
+{
+    ngx_recs_load_t  *load;
+
+    load = ngx_recs_replica_query_data(query);
+
+    if (v->depth == 0) {
+        load->last.begun = 0;
+        return v->type == NGX_RECS_REDIS_ARRAY ? NGX_OK : NGX_ERROR;
+    }
+
+    if (v->depth == 1) {
+        ngx_recs_entry_begin(&load->last);
+    }
+
+    return ngx_recs_entry_value(&load->last, v->depth - 1, v);
+}
+
+
+static void
+ngx_recs_load_headed(ngx_recs_load_t *load)
+{
+    int                         rc;
+    recs_table_stat_t           stat;
+    ngx_recs_position_t        *pos;
+    ngx_recs_replica_writer_t  *w;
+
+    w = load->writer;
+
+    recs_table_stat(w->replica->table, &stat);
+
+    if (load->queries.count > stat.capacity) {
+        ngx_recs_load_broken(load, NGX_RECS_RESYNC_FULL, NULL);
         return;
     }
 
-    if (!ngx_recs_follow_may(f, f->ids)) {
+    if (!ngx_recs_load_may(load, load->queries.count)) {
         return;
     }
 
-    ngx_recs_follow_loading(f);
-
-    if (f->last.begun) {
-        f->position.id = f->last.id;
-        f->position.numbered = (ngx_recs_entry_end(&f->last) == NGX_OK);
-        f->position.seq = f->last.seq;
+    if (load->wrong && w->replica->shared->state == NGX_RECS_REPLICA_FOLLOWING)
+    {
+        ngx_recs_replica_set_state(w, NGX_RECS_REPLICA_RESYNC);
     }
 
-    if (!ngx_recs_follow_lock(f)) {
-        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
+    if (load->last.begun) {
+        pos = &w->position;
+        pos->id = load->last.id;
+        pos->numbered = (ngx_recs_entry_end(&load->last) == NGX_OK);
+        pos->seq = load->last.seq;
+    }
+
+    if (!ngx_recs_replica_lock(w)) {
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    rc = recs_table_begin(&f->writer, RECS_TABLE_FRESH);
+    rc = recs_table_begin(&w->table, RECS_TABLE_FRESH);
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(w);
 
     if (rc != 0) {
-        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    f->step = NGX_RECS_STEP_CLEAR;
-    ngx_recs_load_turn(f);
+    load->step = NGX_RECS_LOAD_CLEAR;
+    ngx_recs_load_turn(load);
 }
 
 
 /* The next table is cleared, or copied. */
 
 static void
-ngx_recs_load_turn(ngx_recs_follow_t *f)
+ngx_recs_load_turn(ngx_recs_load_t *load)
 {
     int         rc;
     ngx_uint_t  i;
@@ -213,113 +280,114 @@ ngx_recs_load_turn(ngx_recs_follow_t *f)
 
     for (i = 0; i < NGX_RECS_LOAD_LOCKS && rc == 1; i++) {
 
-        if (!ngx_recs_follow_lock(f)) {
+        if (!ngx_recs_replica_lock(load->writer)) {
             break;
         }
 
-        rc = recs_table_step(&f->writer, NGX_RECS_LOAD_SLOTS);
+        rc = recs_table_step(&load->writer->table, NGX_RECS_LOAD_SLOTS);
 
-        ngx_recs_follow_unlock(f);
+        ngx_recs_replica_unlock(load->writer);
     }
 
     if (rc == 1) {
-        ngx_add_timer(&f->timer, 1);
+        ngx_add_timer(&load->timer, 1);
         return;
     }
 
-    if (f->step == NGX_RECS_STEP_COPY) {
+    if (load->step == NGX_RECS_LOAD_COPY) {
 
         /* if it failed, it is begun again when that is noticed */
 
-        f->step = NGX_RECS_STEP_IDLE;
+        load->step = NGX_RECS_LOAD_IDLE;
 
         if (rc == 0) {
-            ngx_recs_load_copied(f);
+            ngx_recs_load_copied(load);
         }
 
         return;
     }
 
     if (rc != 0) {
-        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    f->cursor[0] = '0';
-    f->cursor_len = 1;
+    load->cursor[0] = '0';
+    load->cursor_len = 1;
 
-    ngx_recs_load_scan(f);
+    ngx_recs_load_scan(load);
 }
 
 
 void
-ngx_recs_load_copy(ngx_recs_follow_t *f)
+ngx_recs_load_copy(ngx_recs_load_t *load)
 {
     int  rc;
 
-    if (!ngx_recs_follow_lock(f)) {
+    if (load->step != NGX_RECS_LOAD_IDLE
+        || !ngx_recs_replica_lock(load->writer))
+    {
         return;
     }
 
-    rc = recs_table_begin(&f->writer, RECS_TABLE_COPY);
+    rc = recs_table_begin(&load->writer->table, RECS_TABLE_COPY);
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(load->writer);
 
     if (rc == 0) {
-        f->step = NGX_RECS_STEP_COPY;
-        ngx_add_timer(&f->timer, 1);
+        load->step = NGX_RECS_LOAD_COPY;
+        ngx_add_timer(&load->timer, 1);
     }
 }
 
 
 static void
-ngx_recs_load_copied(ngx_recs_follow_t *f)
+ngx_recs_load_copied(ngx_recs_load_t *load)
 {
-    recs_table_stat_t  stat;
+    recs_table_stat_t           stat;
+    ngx_recs_replica_writer_t  *w;
 
-    if (!ngx_recs_follow_lock(f)) {
+    w = load->writer;
+
+    if (!ngx_recs_replica_lock(w)) {
         return;
     }
 
-    if (recs_table_publish(&f->writer) == 0) {
-        recs_table_stat(f->replica->table, &stat);
-        f->position.generation = stat.generation;
-        ngx_recs_replica_set_position(f->replica, &f->position);
+    if (recs_table_publish(&w->table) == 0) {
+        recs_table_stat(w->replica->table, &stat);
+        w->position.generation = stat.generation;
+        ngx_recs_replica_set_position(w->replica, &w->position);
     }
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(w);
 
-    ngx_recs_idle_start(f);
+    ngx_recs_idle_start(load->idle);
 }
 
 
 static void
-ngx_recs_load_scan(ngx_recs_follow_t *f)
+ngx_recs_load_scan(ngx_recs_load_t *load)
 {
-    ngx_str_t               args[5];
-    ngx_recs_replica_t     *replica;
-    ngx_recs_redis_conn_t  *conn;
+    ngx_str_t            args[5];
+    ngx_recs_replica_t  *replica;
 
-    replica = f->replica;
+    replica = load->writer->replica;
 
     args[0] = ngx_recs_load_scans[replica->set->type];
     args[1] = replica->key;
-    args[2].data = f->cursor;
-    args[2].len = f->cursor_len;
+    args[2].data = load->cursor;
+    args[2].len = load->cursor_len;
     ngx_str_set(&args[3], "COUNT");
     ngx_str_set(&args[4], NGX_RECS_LOAD_COUNT);
 
-    f->which = RECS_TABLE_NEXT;
-    f->add = 1;
-    f->nbatch = 0;
+    load->step = NGX_RECS_LOAD_SCAN;
 
-    conn = ngx_recs_load_conn(f, NGX_RECS_STEP_SCAN);
+    ngx_recs_replica_write_begin(load->writer);
 
-    ngx_recs_follow_send(f, conn, 0, 5, args, ngx_recs_load_scan_value);
-
-    if (f->npending == 0) {
-        ngx_recs_load_answered(f);
-    }
+    ngx_recs_replica_query_begin(&load->queries);
+    ngx_recs_replica_query_send(&load->queries, 0, 5, args,
+                                ngx_recs_load_scan_value);
+    ngx_recs_replica_query_sent(&load->queries);
 }
 
 
@@ -329,13 +397,16 @@ static ngx_int_t
 ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v)
 {
-    double              score;
-    recs_str_t          id;
-    ngx_recs_set_t     *set;
-    ngx_recs_follow_t  *f;
+    double               score;
+    uint64_t             print;
+    recs_str_t           id;
+    ngx_recs_set_t      *set;
+    ngx_recs_load_t     *load;
+    ngx_recs_replica_t  *replica;
 
-    f = ((ngx_recs_follow_query_t *) query->data)->follow;
-    set = f->replica->set;
+    load = ngx_recs_replica_query_data(query);
+    replica = load->writer->replica;
+    set = replica->set;
 
     if (v->depth == 0 || (v->depth == 1 && v->index == 1)) {
         return v->type == NGX_RECS_REDIS_ARRAY ? NGX_OK : NGX_ERROR;
@@ -347,27 +418,27 @@ ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
 
     if (v->depth == 1) {
 
-        if (v->str.len > sizeof(f->cursor)) {
+        if (v->str.len > sizeof(load->cursor)) {
             return NGX_ERROR;
         }
 
-        ngx_memcpy(f->cursor, v->str.data, v->str.len);
-        f->cursor_len = v->str.len;
+        ngx_memcpy(load->cursor, v->str.data, v->str.len);
+        load->cursor_len = v->str.len;
 
         return NGX_OK;
     }
 
-    id = ngx_recs_span(&v->str);
+    if (set->type == NGX_RECS_SET_PLAIN || v->index % 2 == 0) {
+        id = ngx_recs_span(&v->str);
+        print = recs_table_fingerprint(replica->table, &id);
 
-    if (set->type == NGX_RECS_SET_PLAIN) {
-        ngx_recs_follow_write(f,
-                              recs_table_fingerprint(f->replica->table, &id),
-                              0);
-        return NGX_OK;
-    }
+        if (set->type == NGX_RECS_SET_PLAIN) {
+            ngx_recs_replica_write(load->writer, print, 0);
 
-    if (v->index % 2 == 0) {
-        f->print = recs_table_fingerprint(f->replica->table, &id);
+        } else {
+            load->print = print;
+        }
+
         return NGX_OK;
     }
 
@@ -377,27 +448,34 @@ ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
         score = NAN;
     }
 
-    ngx_recs_follow_write(f, f->print, score);
+    ngx_recs_replica_write(load->writer, load->print, score);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_recs_load_scanned(ngx_recs_follow_t *f)
+ngx_recs_load_scanned(ngx_recs_load_t *load)
 {
-    ngx_recs_follow_flush(f);
+    switch (ngx_recs_replica_write_end(load->writer)) {
 
-    if (f->written != NGX_RECS_WRITE_OK) {
-        ngx_recs_follow_unwritten(f);
+    case NGX_RECS_WRITE_OK:
+        break;
+
+    case NGX_RECS_WRITE_FULL:
+        ngx_recs_load_broken(load, NGX_RECS_RESYNC_FULL, NULL);
+        return;
+
+    default: /* NGX_RECS_WRITE_REFUSED */
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
         return;
     }
 
-    if (f->cursor_len != 1 || f->cursor[0] != '0') {
-        ngx_recs_load_scan(f);
+    if (load->cursor_len != 1 || load->cursor[0] != '0') {
+        ngx_recs_load_scan(load);
 
     } else {
-        ngx_recs_load_end(f);
+        ngx_recs_load_end(load);
     }
 }
 
@@ -409,21 +487,18 @@ ngx_recs_load_scanned(ngx_recs_follow_t *f)
  */
 
 static void
-ngx_recs_load_end(ngx_recs_follow_t *f)
+ngx_recs_load_end(ngx_recs_load_t *load)
 {
-    ngx_recs_redis_conn_t  *conn;
+    load->step = NGX_RECS_LOAD_END;
 
-    conn = ngx_recs_load_conn(f, NGX_RECS_STEP_END);
+    ngx_recs_replica_query_begin(&load->queries);
 
-    if (f->replica->feed.len) {
-        ngx_recs_load_ask_end(f, conn, 0, ngx_recs_feed_end_value);
+    if (load->writer->replica->feed.len) {
+        ngx_recs_replica_query_end(&load->queries, 0);
     }
 
-    ngx_recs_load_ask_count(f, conn, 1);
-
-    if (f->npending == 0) {
-        ngx_recs_load_answered(f);
-    }
+    ngx_recs_replica_query_count(&load->queries, 1);
+    ngx_recs_replica_query_sent(&load->queries);
 }
 
 
@@ -433,144 +508,157 @@ ngx_recs_load_end(ngx_recs_follow_t *f)
  */
 
 static void
-ngx_recs_load_publish(ngx_recs_follow_t *f)
+ngx_recs_load_publish(ngx_recs_load_t *load)
 {
-    uint64_t                    had;
+    uint64_t                    n;
+    recs_table_stat_t           stat;
+    ngx_recs_replica_writer_t  *w;
+
+    w = load->writer;
+
+    /* the key may have gone while it was scanned, or since */
+
+    n = recs_table_next(&w->table);
+
+    if (!ngx_recs_load_may(load, ngx_min(n, load->queries.count))) {
+        return;
+    }
+
+    if (!ngx_recs_replica_lock(w)) {
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
+        return;
+    }
+
+    recs_table_stat(w->replica->table, &stat);
+
+    if (recs_table_publish(&w->table) != 0) {
+        ngx_recs_replica_unlock(w);
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
+        return;
+    }
+
+    ngx_recs_load_published(load, stat.ids);
+
+    ngx_recs_idle_start(load->idle);
+
+    load->loaded(load->data);
+}
+
+
+/* Called under the lock, and unlocks; had: the ids that there were before. */
+
+static void
+ngx_recs_load_published(ngx_recs_load_t *load, uint64_t had)
+{
     ngx_msec_t                  took;
     ngx_uint_t                  level;
     recs_table_stat_t           stat;
+    ngx_recs_held_of_t          of;
     ngx_recs_replica_t         *replica;
     ngx_recs_replica_shared_t  *shared;
 
-    replica = f->replica;
+    replica = load->writer->replica;
     shared = replica->shared;
-
-    /* which may have gone while it was scanned, or since */
-
-    if (!ngx_recs_follow_may(f, ngx_min(recs_table_next(&f->writer), f->ids)))
-    {
-        return;
-    }
-
-    if (!ngx_recs_follow_lock(f)) {
-        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
-        return;
-    }
-
-    recs_table_stat(replica->table, &stat);
-    had = stat.ids;
-
-    if (recs_table_publish(&f->writer) != 0) {
-        ngx_recs_follow_unlock(f);
-        ngx_recs_load(f, NGX_RECS_FOLLOW_SOON);
-        return;
-    }
 
     recs_table_stat(replica->table, &stat);
 
     level = (shared->state == NGX_RECS_REPLICA_FOLLOWING) ? NGX_LOG_INFO
                                                           : NGX_LOG_NOTICE;
-    took = ngx_current_msec - f->started;
+    took = ngx_current_msec - load->started;
 
-    f->position.generation = stat.generation;
-    ngx_recs_replica_set_position(replica, &f->position);
+    load->writer->position.generation = stat.generation;
+    ngx_recs_replica_set_position(replica, &load->writer->position);
 
     shared->image.used = 0;
-    shared->confirmed = f->started;
+    shared->confirmed = load->started;
     shared->load_time = took;
     shared->loaded = ngx_time();
     shared->state = NGX_RECS_REPLICA_FOLLOWING;
     (void) recs_guard_release(&shared->held);
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(load->writer);
+
+    load->step = NGX_RECS_LOAD_IDLE;
 
     ngx_recs_count(replica->counters->loads, 1);
 
-    ngx_recs_follow_believed(f, had, stat.ids);
+    if (load->believed) {
+        ngx_recs_load_held_of(load, &of);
+        ngx_recs_held_log_believed(&of, had, stat.ids, load->timer.log);
+    }
 
-    ngx_log_error(level, f->log, 0,
+    ngx_log_error(level, load->timer.log, 0,
                   "recs_set \"%V\": the replica holds %uL ids, loaded in %Mms",
                   &replica->set->name, stat.ids, took);
-
-    f->step = NGX_RECS_STEP_IDLE;
-    f->wrong = 0;
-
-    ngx_recs_idle_start(f);
-    ngx_recs_feed_start(f);
 }
 
 
-void
-ngx_recs_load_ask_end(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
-    ngx_uint_t n,
-    ngx_int_t (*value)(ngx_recs_redis_query_t *q, ngx_recs_redis_value_t *v))
+/*
+ * May n ids take the place of those that there are?  Else that is held back,
+ * and false: Redis is looked at again later.
+ */
+
+static ngx_uint_t
+ngx_recs_load_may(ngx_recs_load_t *load, uint64_t n)
 {
-    ngx_str_t  args[NGX_RECS_LOAD_END_ARGS];
+    int                         changed;
+    uint64_t                    had;
+    recs_guard_e                verdict;
+    recs_table_stat_t           stat;
+    ngx_recs_held_of_t          of;
+    ngx_recs_replica_t         *replica;
+    ngx_recs_replica_shared_t  *shared;
 
-    ngx_recs_load_end_args(f, args);
-    ngx_recs_follow_send(f, conn, n, NGX_RECS_LOAD_END_ARGS, args, value);
-}
+    replica = load->writer->replica;
+    shared = replica->shared;
 
+    recs_table_stat(replica->table, &stat);
+    had = shared->loaded ? stat.ids : 0;
 
-void
-ngx_recs_load_end_args(ngx_recs_follow_t *f, ngx_str_t *args)
-{
-    ngx_str_set(&args[0], "XREVRANGE");
-    args[1] = f->replica->feed;
-    ngx_str_set(&args[2], "+");
-    ngx_str_set(&args[3], "-");
-    ngx_str_set(&args[4], "COUNT");
-    ngx_str_set(&args[5], "1");
-}
+    verdict = recs_guard_judge(&replica->guard, &shared->held, had, n,
+                               ngx_current_msec);
+    load->believed = (verdict == RECS_GUARD_BELIEVE);
 
-
-static ngx_int_t
-ngx_recs_load_end_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v)
-{
-    ngx_recs_follow_t  *f;
-
-    f = ((ngx_recs_follow_query_t *) query->data)->follow;
-
-    if (v->depth == 0) {
-        f->last.begun = 0;
-        return v->type == NGX_RECS_REDIS_ARRAY ? NGX_OK : NGX_ERROR;
+    if (!recs_guard_holds(verdict)) {
+        return 1;
     }
 
-    if (v->depth == 1) {
-        ngx_recs_entry_begin(&f->last);
+    if (!ngx_recs_replica_lock(load->writer)) {
+        ngx_recs_load_again(load, NGX_RECS_REPLICA_SOON);
+        return 0;
     }
 
-    return ngx_recs_entry_value(&f->last, v->depth - 1, v);
+    changed = recs_guard_hold(&replica->guard, &shared->held, verdict, had, n,
+                              ngx_current_msec, ngx_time());
+    shared->state = NGX_RECS_REPLICA_HELD;
+
+    ngx_recs_replica_unlock(load->writer);
+
+    ngx_recs_count(replica->counters->failures, 1);
+
+    if (changed) {
+        ngx_recs_load_held_of(load, &of);
+        ngx_recs_held_log(&of, &replica->guard, &shared->held,
+                          load->timer.log);
+    }
+
+    ngx_recs_load_again(load, NGX_RECS_REPLICA_RETRY);
+
+    return 0;
 }
 
 
-void
-ngx_recs_load_ask_count(ngx_recs_follow_t *f, ngx_recs_redis_conn_t *conn,
-    ngx_uint_t n)
+static void
+ngx_recs_load_held_of(ngx_recs_load_t *load, ngx_recs_held_of_t *of)
 {
-    ngx_str_t  args[2];
+    ngx_recs_replica_t  *replica;
 
-    args[0] = ngx_recs_load_counts[f->replica->set->type];
-    args[1] = f->replica->key;
+    replica = load->writer->replica;
 
-    ngx_recs_follow_send(f, conn, n, 2, args, ngx_recs_load_count_value);
-}
-
-
-static ngx_int_t
-ngx_recs_load_count_value(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v)
-{
-    ngx_recs_follow_t  *f;
-
-    f = ((ngx_recs_follow_query_t *) query->data)->follow;
-
-    if (v->type != NGX_RECS_REDIS_INTEGER || v->integer < 0) {
-        return NGX_ERROR;
-    }
-
-    f->ids = v->integer;
-
-    return NGX_OK;
+    of->directive = "recs_set";
+    of->name = &replica->set->name;
+    of->redis = replica->set->redis;
+    of->source = &replica->key;
+    of->members = "ids";
+    of->none = "there is no replica, the set gives no answer";
 }

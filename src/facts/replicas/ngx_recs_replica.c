@@ -2,7 +2,8 @@
 /* A replica in shared memory, as all workers read it. */
 
 
-#include "ngx_recs_replica_leader.h"
+#include "ngx_recs_replica.h"
+#include "ngx_recs_mem.h"
 #include "recs_hash.h"
 
 
@@ -123,23 +124,6 @@ ngx_recs_replica_secret(u_char *secret, ngx_log_t *log)
     }
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_recs_replica_init_worker(ngx_recs_replica_t *replica,
-    ngx_recs_leader_t *leader, ngx_cycle_t *cycle)
-{
-    replica->leader = leader;
-
-    return ngx_recs_follow_init(replica, cycle);
-}
-
-
-void
-ngx_recs_replica_exit_worker(ngx_recs_replica_t *replica)
-{
-    ngx_recs_follow_exit(replica->follow);
 }
 
 

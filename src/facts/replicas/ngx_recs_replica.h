@@ -99,7 +99,7 @@ typedef struct {
 } ngx_recs_replica_counters_t;
 
 
-typedef struct ngx_recs_follow_s  ngx_recs_follow_t;
+typedef struct ngx_recs_replica_leader_s  ngx_recs_replica_leader_t;
 
 
 struct ngx_recs_replica_s {
@@ -121,7 +121,8 @@ struct ngx_recs_replica_s {
     recs_table_t                 *table;
 
     ngx_recs_leader_t         *leader;
-    ngx_recs_follow_t         *follow;      /* the leader's */
+    ngx_recs_replica_leader_t *as_leader;   /* what this worker does with it
+                                               while it leads */
 };
 
 
@@ -146,21 +147,9 @@ typedef struct {
 ngx_int_t ngx_recs_replica_init_zone(ngx_recs_replica_t *replica,
     ngx_recs_zone_t *zone, ngx_log_t *log);
 
-/*
- * In init_process, before the leader starts.  NGX_OK or NGX_ERROR (out of
- * memory).
- */
-
-ngx_int_t ngx_recs_replica_init_worker(ngx_recs_replica_t *replica,
-    ngx_recs_leader_t *leader, ngx_cycle_t *cycle);
-
 /* Another secret, of the system's randomness.  NGX_ERROR was logged. */
 
 ngx_int_t ngx_recs_replica_secret(u_char *secret, ngx_log_t *log);
-
-/* In exit_process, after the leader's exit: its image is written. */
-
-void ngx_recs_replica_exit_worker(ngx_recs_replica_t *replica);
 
 /*
  * The answers about ids, and how old they are in ms.  NGX_DECLINED: it is not

@@ -57,7 +57,6 @@ typedef struct {
 
     /* while it is written, or read */
 
-    ngx_uint_t                     clearing;    /* the table to read it into */
     uint64_t                      *prints;
     double                        *scores;      /* room for one piece */
     uint64_t                       count;

@@ -2,7 +2,7 @@
 /* A replica's image, read into the tables of a new zone. */
 
 
-#include "ngx_recs_replica_leader.h"
+#include "ngx_recs_replica_image_read.h"
 #include "ngx_recs_trust.h"
 
 
@@ -11,52 +11,69 @@
 #define NGX_RECS_REPLICA_IMAGE_SLOTS   (64 * 1024)
 
 
-static const char *ngx_recs_replica_image_begin(ngx_recs_follow_t *f);
-static ngx_int_t ngx_recs_replica_image_clear(ngx_recs_follow_t *f);
-static ngx_int_t ngx_recs_replica_image_piece(ngx_recs_follow_t *f,
-    const char **why);
-static ngx_int_t ngx_recs_replica_image_tail(ngx_recs_follow_t *f,
-    const char **why);
-static ngx_int_t ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
+static const char *ngx_recs_replica_image_begin(
+    ngx_recs_replica_reader_t *reader);
+static void ngx_recs_replica_image_timer(ngx_event_t *ev);
+static ngx_int_t ngx_recs_replica_image_clear(
+    ngx_recs_replica_reader_t *reader);
+static ngx_int_t ngx_recs_replica_image_piece(
+    ngx_recs_replica_reader_t *reader, const char **why);
+static ngx_int_t ngx_recs_replica_image_tail(
+    ngx_recs_replica_reader_t *reader, const char **why);
+static ngx_int_t ngx_recs_replica_image_publish(
+    ngx_recs_replica_reader_t *reader,
     const ngx_recs_replica_image_tail_t *tail);
 static ngx_msec_t ngx_recs_replica_image_confirmed(
     ngx_recs_replica_image_t *ri);
-static void ngx_recs_replica_image_refuse(ngx_recs_follow_t *f,
-    const char *why);
+static void ngx_recs_replica_image_refuse(
+    ngx_recs_replica_reader_t *reader, const char *why);
 
 
 ngx_uint_t
-ngx_recs_replica_image_read(ngx_recs_follow_t *f)
+ngx_recs_replica_image_read(ngx_recs_replica_reader_t *reader)
 {
     const char  *why;
 
-    if (ngx_recs_image_open(&f->image->image) != NGX_OK) {
+    if (ngx_recs_image_open(&reader->image->image) != NGX_OK) {
         return 0;
     }
 
-    why = ngx_recs_replica_image_begin(f);
+    why = ngx_recs_replica_image_begin(reader);
 
     if (why) {
-        ngx_recs_replica_image_refuse(f, why);
+        ngx_recs_replica_image_refuse(reader, why);
         return 0;
     }
 
-    f->step = NGX_RECS_STEP_IMAGE;
-    ngx_add_timer(&f->timer, 1);
+    reader->timer.handler = ngx_recs_replica_image_timer;
+    reader->timer.data = reader;
+    reader->timer.log = reader->writer->log;
+    reader->timer.cancelable = 1;
+
+    ngx_add_timer(&reader->timer, 1);
 
     return 1;
+}
+
+
+void
+ngx_recs_replica_image_read_stop(ngx_recs_replica_reader_t *reader)
+{
+    if (reader->timer.timer_set) {
+        ngx_del_timer(&reader->timer);
+    }
 }
 
 
 /* Its head is read; the next table is begun, with its secret. */
 
 static const char *
-ngx_recs_replica_image_begin(ngx_recs_follow_t *f)
+ngx_recs_replica_image_begin(ngx_recs_replica_reader_t *reader)
 {
     int                        rc;
     ngx_recs_replica_image_t  *ri;
 
-    ri = f->image;
+    ri = reader->image;
 
     if (ngx_recs_replica_image_room(ri) != NGX_OK) {
         return "there is no memory for it";
@@ -69,82 +86,79 @@ ngx_recs_replica_image_begin(ngx_recs_follow_t *f)
         return ngx_recs_image_torn;
     }
 
-    if (!ngx_recs_follow_lock(f)) {
+    if (!ngx_recs_replica_lock(reader->writer)) {
         return "another worker keeps the lock";
     }
 
-    rc = recs_table_rekey(&f->writer, ri->head.secret);
+    rc = recs_table_rekey(&reader->writer->table, ri->head.secret);
 
     if (rc == 0) {
-        rc = recs_table_begin(&f->writer, RECS_TABLE_FRESH);
+        rc = recs_table_begin(&reader->writer->table, RECS_TABLE_FRESH);
     }
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(reader->writer);
 
-    ri->clearing = 1;
-    f->which = RECS_TABLE_NEXT;
-    f->add = 1;
-    f->nbatch = 0;
-    f->written = NGX_RECS_WRITE_OK;
+    reader->clearing = 1;
 
     return rc == 0 ? NULL : "a leader died while loading";
 }
 
 
-void
-ngx_recs_replica_image_step(ngx_recs_follow_t *f)
+static void
+ngx_recs_replica_image_timer(ngx_event_t *ev)
 {
-    ngx_int_t    rc;
-    ngx_uint_t   i;
-    const char  *why;
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    const char                 *why;
+    ngx_recs_replica_reader_t  *reader;
 
+    reader = ev->data;
     why = ngx_recs_image_torn;
     rc = NGX_OK;
 
     for (i = 0; i < NGX_RECS_IMAGE_TURN && rc == NGX_OK; i++) {
-        rc = f->image->clearing ? ngx_recs_replica_image_clear(f)
-                                : ngx_recs_replica_image_piece(f, &why);
+        rc = reader->clearing ? ngx_recs_replica_image_clear(reader)
+                                : ngx_recs_replica_image_piece(reader, &why);
     }
 
     switch (rc) {
 
     case NGX_OK:
-        ngx_add_timer(&f->timer, 1);
+        ngx_add_timer(&reader->timer, 1);
         break;
 
     case NGX_DONE:
-        ngx_recs_image_close(&f->image->image);
-        ngx_recs_follow_resume(f);
+        ngx_recs_image_close(&reader->image->image);
+        reader->done(reader->data, NGX_OK);
         break;
 
     case NGX_AGAIN:                 /* not now: all of it later */
-        ngx_recs_image_close(&f->image->image);
-        f->step = NGX_RECS_STEP_TAKE;
-        ngx_add_timer(&f->timer, NGX_RECS_FOLLOW_SOON);
+        ngx_recs_image_close(&reader->image->image);
+        reader->done(reader->data, NGX_AGAIN);
         break;
 
     default: /* NGX_ERROR */
-        ngx_recs_replica_image_refuse(f, why);
-        ngx_recs_load(f, 0);
+        ngx_recs_replica_image_refuse(reader, why);
+        reader->done(reader->data, NGX_OK);
     }
 }
 
 
 static ngx_int_t
-ngx_recs_replica_image_clear(ngx_recs_follow_t *f)
+ngx_recs_replica_image_clear(ngx_recs_replica_reader_t *reader)
 {
     int  rc;
 
-    if (!ngx_recs_follow_lock(f)) {
+    if (!ngx_recs_replica_lock(reader->writer)) {
         return NGX_AGAIN;
     }
 
-    rc = recs_table_step(&f->writer, NGX_RECS_REPLICA_IMAGE_SLOTS);
+    rc = recs_table_step(&reader->writer->table, NGX_RECS_REPLICA_IMAGE_SLOTS);
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(reader->writer);
 
     if (rc == 0) {
-        f->image->clearing = 0;
+        reader->clearing = 0;
     }
 
     return rc < 0 ? NGX_AGAIN : NGX_OK;
@@ -154,12 +168,13 @@ ngx_recs_replica_image_clear(ngx_recs_follow_t *f)
 /* NGX_OK; NGX_DONE: all is there; NGX_AGAIN: not now; NGX_ERROR and *why. */
 
 static ngx_int_t
-ngx_recs_replica_image_piece(ngx_recs_follow_t *f, const char **why)
+ngx_recs_replica_image_piece(ngx_recs_replica_reader_t *reader,
+    const char **why)
 {
     uint64_t                   i, n;
     ngx_recs_replica_image_t  *ri;
 
-    ri = f->image;
+    ri = reader->image;
 
     if (ngx_recs_image_get(&ri->image, &n, sizeof(n)) != NGX_OK
         || n > NGX_RECS_REPLICA_PIECE)
@@ -168,7 +183,7 @@ ngx_recs_replica_image_piece(ngx_recs_follow_t *f, const char **why)
     }
 
     if (n == 0) {
-        return ngx_recs_replica_image_tail(f, why);
+        return ngx_recs_replica_image_tail(reader, why);
     }
 
     if (ngx_recs_image_get(&ri->image, ri->prints, n * sizeof(uint64_t))
@@ -184,31 +199,37 @@ ngx_recs_replica_image_piece(ngx_recs_follow_t *f, const char **why)
         return NGX_ERROR;
     }
 
-    for (i = 0; i < n; i++) {
-        ngx_recs_follow_write(f, ri->prints[i],
-                              ri->scores ? ri->scores[i] : 0);
-    }
+    ngx_recs_replica_write_begin(reader->writer);
 
-    ngx_recs_follow_flush(f);
+    for (i = 0; i < n; i++) {
+        ngx_recs_replica_write(reader->writer, ri->prints[i],
+                               ri->scores ? ri->scores[i] : 0);
+    }
 
     ri->count += n;
 
-    if (f->written == NGX_RECS_WRITE_FULL) {
+    switch (ngx_recs_replica_write_end(reader->writer)) {
+
+    case NGX_RECS_WRITE_OK:
+        return NGX_OK;
+
+    case NGX_RECS_WRITE_FULL:
         *why = "it holds more ids than \"capacity=\"";
         return NGX_ERROR;
-    }
 
-    return f->written == NGX_RECS_WRITE_OK ? NGX_OK : NGX_AGAIN;
+    default: /* NGX_RECS_WRITE_REFUSED */
+        return NGX_AGAIN;
+    }
 }
 
 
 static ngx_int_t
-ngx_recs_replica_image_tail(ngx_recs_follow_t *f, const char **why)
+ngx_recs_replica_image_tail(ngx_recs_replica_reader_t *reader, const char **why)
 {
     ngx_recs_replica_image_t       *ri;
     ngx_recs_replica_image_tail_t   tail;
 
-    ri = f->image;
+    ri = reader->image;
 
     if (ngx_recs_image_get(&ri->image, &tail,
                            sizeof(ngx_recs_replica_image_tail_t))
@@ -219,12 +240,14 @@ ngx_recs_replica_image_tail(ngx_recs_follow_t *f, const char **why)
         return NGX_ERROR;
     }
 
-    if (recs_table_next(&f->writer) < f->replica->guard.min_members) {
+    if (recs_table_next(&reader->writer->table)
+        < reader->writer->replica->guard.min_members)
+    {
         *why = "it holds fewer ids than \"min_members=\"";
         return NGX_ERROR;
     }
 
-    return ngx_recs_replica_image_publish(f, &tail);
+    return ngx_recs_replica_image_publish(reader, &tail);
 }
 
 
@@ -234,7 +257,7 @@ ngx_recs_replica_image_tail(ngx_recs_follow_t *f, const char **why)
  */
 
 static ngx_int_t
-ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
+ngx_recs_replica_image_publish(ngx_recs_replica_reader_t *reader,
     const ngx_recs_replica_image_tail_t *tail)
 {
     recs_table_stat_t               stat;
@@ -243,11 +266,11 @@ ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
     ngx_recs_replica_shared_t      *shared;
     ngx_recs_replica_image_head_t  *head;
 
-    replica = f->replica;
+    replica = reader->writer->replica;
     shared = replica->shared;
-    head = &f->image->head;
+    head = &reader->image->head;
 
-    if (!ngx_recs_follow_lock(f)) {
+    if (!ngx_recs_replica_lock(reader->writer)) {
         return NGX_AGAIN;
     }
 
@@ -255,8 +278,8 @@ ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
         ngx_recs_trust_restore(replica->set->trust, head->distrusted);
     }
 
-    if (recs_table_publish(&f->writer) != 0) {
-        ngx_recs_follow_unlock(f);
+    if (recs_table_publish(&reader->writer->table) != 0) {
+        ngx_recs_replica_unlock(reader->writer);
         return NGX_AGAIN;
     }
 
@@ -271,9 +294,9 @@ ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
     position.reached.n = tail->n;
 
     ngx_recs_replica_set_position(replica, &position);
-    ngx_recs_image_taken(&f->image->image);
+    ngx_recs_image_taken(&reader->image->image);
 
-    shared->confirmed = ngx_recs_replica_image_confirmed(f->image);
+    shared->confirmed = ngx_recs_replica_image_confirmed(reader->image);
 
     ngx_memory_barrier();
     shared->loaded = head->loaded;
@@ -282,9 +305,9 @@ ngx_recs_replica_image_publish(ngx_recs_follow_t *f,
         shared->state = NGX_RECS_REPLICA_FOLLOWING;
     }
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(reader->writer);
 
-    ngx_log_error(NGX_LOG_NOTICE, f->log, 0,
+    ngx_log_error(NGX_LOG_NOTICE, reader->writer->log, 0,
                   "recs_set \"%V\": the replica holds %uL ids, of its image",
                   &replica->set->name, stat.ids);
 
@@ -317,19 +340,20 @@ ngx_recs_replica_image_confirmed(ngx_recs_replica_image_t *ri)
 /* The secret might be as torn as the rest: another one takes its place. */
 
 static void
-ngx_recs_replica_image_refuse(ngx_recs_follow_t *f, const char *why)
+ngx_recs_replica_image_refuse(ngx_recs_replica_reader_t *reader,
+    const char *why)
 {
     u_char  secret[RECS_TABLE_SECRET];
 
-    ngx_recs_image_refuse(&f->image->image, why);
+    ngx_recs_image_refuse(&reader->image->image, why);
 
-    if (ngx_recs_replica_secret(secret, f->log) != NGX_OK
-        || !ngx_recs_follow_lock(f))
+    if (ngx_recs_replica_secret(secret, reader->writer->log) != NGX_OK
+        || !ngx_recs_replica_lock(reader->writer))
     {
         return;
     }
 
-    (void) recs_table_rekey(&f->writer, secret);
+    (void) recs_table_rekey(&reader->writer->table, secret);
 
-    ngx_recs_follow_unlock(f);
+    ngx_recs_replica_unlock(reader->writer);
 }
