@@ -12,6 +12,24 @@ static ngx_uint_t ngx_recs_redis_better(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_conn_t *best);
 
 
+const ngx_recs_counter_t  ngx_recs_redis_counters[] = {
+    ngx_recs_counter("commands", ngx_recs_redis_counters_t, commands,
+                     "Commands that were taken into a pipeline."),
+    ngx_recs_counter("errors", ngx_recs_redis_counters_t, errors,
+                     "Commands that were answered with an error, or with more "
+                     "than is taken."),
+    ngx_recs_counter("connects", ngx_recs_redis_counters_t, connects,
+                     "Connections that were made ready."),
+    ngx_recs_counter("losses", ngx_recs_redis_counters_t, losses,
+                     "Connections that were lost, or could not be made."),
+    ngx_recs_counter("refused", ngx_recs_redis_counters_t, refused,
+                     "Commands for which no connection was ready or had room."),
+    ngx_recs_counter("discarded", ngx_recs_redis_counters_t, discarded,
+                     "Replies that came too late."),
+    ngx_recs_counter_end
+};
+
+
 ngx_int_t
 ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
 {

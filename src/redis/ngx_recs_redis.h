@@ -17,6 +17,8 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_recs_counter.h"
+
 
 typedef struct ngx_recs_redis_s          ngx_recs_redis_t;
 typedef struct ngx_recs_redis_conn_s     ngx_recs_redis_conn_t;
@@ -274,6 +276,9 @@ ngx_int_t ngx_recs_redis_open_private(ngx_recs_redis_private_t *p,
  */
 
 void ngx_recs_redis_close_private(ngx_recs_redis_private_t *p);
+
+
+extern const ngx_recs_counter_t  ngx_recs_redis_counters[];
 
 
 #endif /* NGX_RECS_REDIS_H */

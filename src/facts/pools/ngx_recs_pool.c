@@ -54,6 +54,25 @@ static ngx_uint_t ngx_recs_pool_same(const ngx_recs_pool_copy_t *copy,
     const ngx_recs_pool_entries_t *entries);
 
 
+const ngx_recs_counter_t  ngx_recs_pool_counters[] = {
+    ngx_recs_counter("refreshes", ngx_recs_pool_counters_t, refreshes,
+                     "Contents of the pool that were read."),
+    ngx_recs_counter("failures", ngx_recs_pool_counters_t, failures,
+                     "Tries to read the pool that came to nothing."),
+    ngx_recs_counter("shown", ngx_recs_pool_counters_t, shown,
+                     "Items of the pool that were put into pages."),
+    ngx_recs_counter("capped", ngx_recs_pool_counters_t, capped,
+                     "Items that were refused, as they had been shown too "
+                     "often."),
+    ngx_recs_counter("cap_full", ngx_recs_pool_counters_t, cap_full,
+                     "Items that were refused, as they could not be counted."),
+    ngx_recs_counter("uncounted", ngx_recs_pool_counters_t, uncounted,
+                     "Items that were shown and could not be counted any "
+                     "more."),
+    ngx_recs_counter_end
+};
+
+
 /* The pool's block is named after all that the entries depend on. */
 
 void

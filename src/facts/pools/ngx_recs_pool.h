@@ -208,4 +208,7 @@ ngx_recs_pool_copy_t *ngx_recs_pool_copy(ngx_recs_pool_t *pool,
     ngx_atomic_uint_t generation);
 
 
+extern const ngx_recs_counter_t  ngx_recs_pool_counters[];
+
+
 #endif /* NGX_RECS_POOL_H */

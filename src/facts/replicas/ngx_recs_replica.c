@@ -38,6 +38,27 @@ const ngx_str_t  ngx_recs_resyncs[] = {
 };
 
 
+const ngx_recs_counter_t  ngx_recs_replica_counters[] = {
+    ngx_recs_counter("loads", ngx_recs_replica_counters_t, loads,
+                     "Loads of the whole set."),
+    ngx_recs_counter("failures", ngx_recs_replica_counters_t, failures,
+                     "Loads that came to nothing."),
+    ngx_recs_counter("entries", ngx_recs_replica_counters_t, entries,
+                     "Entries of the feed that were applied."),
+    ngx_recs_counter("answered", ngx_recs_replica_counters_t, answered,
+                     "Questions that the fresh replica answered."),
+    ngx_recs_counter("stale", ngx_recs_replica_counters_t, stale,
+                     "Questions that the stale replica answered, as Redis "
+                     "gave no answer."),
+    ngx_recs_counter_array("resyncs", ngx_recs_replica_counters_t,
+                           resyncs, ngx_recs_resyncs,
+                           NGX_RECS_NRESYNCS, NULL,
+                           "Times that the replica was loaded again, by the "
+                           "reason."),
+    ngx_recs_counter_end
+};
+
+
 /*
  * The block is named after all that its contents depend on.  Keys may be long:
  * they go in as a hash.

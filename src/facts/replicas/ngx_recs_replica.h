@@ -181,6 +181,8 @@ void ngx_recs_replica_set_position(ngx_recs_replica_t *replica,
     const ngx_recs_position_t *position);
 
 
+extern const ngx_recs_counter_t  ngx_recs_replica_counters[];
+
 extern const ngx_str_t  ngx_recs_resyncs[];     /* by ngx_recs_resync_e */
 
 

@@ -30,6 +30,38 @@ const ngx_str_t  ngx_recs_whys[] = {
 };
 
 
+const ngx_recs_counter_t  ngx_recs_set_counters[] = {
+    ngx_recs_counter("questions", ngx_recs_set_counters_t, questions,
+                     "Responses for which the set was asked."),
+    ngx_recs_counter_array("unknown_why", ngx_recs_set_counters_t,
+                           unknown[NGX_RECS_WHY_TIMEOUT],
+                           &ngx_recs_whys[NGX_RECS_WHY_TIMEOUT],
+                           NGX_RECS_NWHYS - NGX_RECS_WHY_TIMEOUT, "unknown",
+                           "Questions to which the set gave no answer, by the "
+                           "reason."),
+    ngx_recs_counter("skipped", ngx_recs_set_counters_t, skipped,
+                     "Responses for which it was not asked, as its key was "
+                     "incomplete."),
+    ngx_recs_counter("removed", ngx_recs_set_counters_t, removed,
+                     "Items that went because of the set."),
+    ngx_recs_counter_end
+};
+
+
+const ngx_recs_counter_t  ngx_recs_set_prefetch_counters[] = {
+    ngx_recs_counter("prefetches", ngx_recs_set_counters_t, prefetches,
+                     "Times that the whole set was asked for before the page "
+                     "was there."),
+    ngx_recs_counter("prefetch_used", ngx_recs_set_counters_t, prefetch_used,
+                     "Pages that were judged by a prefetched set."),
+    ngx_recs_counter("prefetch_over", ngx_recs_set_counters_t, prefetch_over,
+                     "Prefetched sets that had too many members."),
+    ngx_recs_counter("prefetch_late", ngx_recs_set_counters_t, prefetch_late,
+                     "Pages that waited for a prefetched set."),
+    ngx_recs_counter_end
+};
+
+
 const ngx_str_t  ngx_recs_odds[] = {
     ngx_string("a blank before or after an id is part of it"),
     ngx_string("a CR without LF ends no line, and is part of an id"),

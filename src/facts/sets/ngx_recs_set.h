@@ -12,6 +12,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_recs_counter.h"
 #include "ngx_recs_redis.h"
 #include "recs_decide.h"
 #include "recs_idset.h"
@@ -108,6 +109,10 @@ typedef struct {
                                                answer; 0: it is well */
 } ngx_recs_set_t;
 
+
+extern const ngx_recs_counter_t  ngx_recs_set_counters[];
+extern const ngx_recs_counter_t  ngx_recs_set_prefetch_counters[];  /* of those
+                                                       with prefetch= */
 
 extern const ngx_str_t  ngx_recs_whys[];    /* tokens, by ngx_recs_why_e */
 

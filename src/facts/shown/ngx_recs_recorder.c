@@ -39,6 +39,26 @@ static void ngx_recs_recorder_well(ngx_recs_recorder_t *recorder);
 static void ngx_recs_recorder_linger(ngx_event_t *ev);
 
 
+const ngx_recs_counter_t  ngx_recs_recorder_counters[] = {
+    ngx_recs_counter("responses", ngx_recs_recorder_counters_t, responses,
+                     "Responses whose items were recorded, as Redis "
+                     "confirmed."),
+    ngx_recs_counter("ids", ngx_recs_recorder_counters_t, ids,
+                     "Ids in the recorded responses."),
+    ngx_recs_counter("batches", ngx_recs_recorder_counters_t, batches,
+                     "Batches in which they were sent."),
+    ngx_recs_counter("unkeyed", ngx_recs_recorder_counters_t, unkeyed,
+                     "Responses that were not recorded, as the key was empty."),
+    ngx_recs_counter("refused", ngx_recs_recorder_counters_t, refused,
+                     "Responses that Redis refused, or that can never be "
+                     "recorded."),
+    ngx_recs_counter("dropped", ngx_recs_recorder_counters_t, dropped,
+                     "Responses that were dropped, as too many waited or the "
+                     "worker ended."),
+    ngx_recs_counter_end
+};
+
+
 ngx_int_t
 ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
     ngx_cycle_t *cycle)

@@ -82,4 +82,7 @@ void ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
     const recs_str_t *ids, ngx_uint_t n, const ngx_recs_retention_t *keep);
 
 
+extern const ngx_recs_counter_t  ngx_recs_recorder_counters[];
+
+
 #endif /* NGX_RECS_RECORDER_H */

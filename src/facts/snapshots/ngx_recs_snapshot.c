@@ -12,6 +12,40 @@ static ngx_uint_t ngx_recs_snapshot_copy(ngx_recs_channel_t *channel,
     ngx_recs_snapshot_t *out);
 
 
+const ngx_recs_counter_t  ngx_recs_snapshots_counters[] = {
+    ngx_recs_counter("adopted", ngx_recs_snapshots_counters_t, adopted,
+                     "Versions that were adopted, in all channels."),
+    ngx_recs_counter("refused", ngx_recs_snapshots_counters_t, refused,
+                     "Versions that were refused."),
+    ngx_recs_counter("returned", ngx_recs_snapshots_counters_t, returned,
+                     "Versions that were refused, as they had been left "
+                     "before."),
+    ngx_recs_counter("events", ngx_recs_snapshots_counters_t, events,
+                     "Messages that told of a change."),
+    ngx_recs_counter("rows", ngx_recs_snapshots_counters_t, rows,
+                     "Users' pages that were asked for."),
+    ngx_recs_counter("missing", ngx_recs_snapshots_counters_t, missing,
+                     "Pages that the active version does not have."),
+    ngx_recs_counter("nobody", ngx_recs_snapshots_counters_t, nobody,
+                     "Missing pages that nobody could have."),
+    ngx_recs_counter("previous", ngx_recs_snapshots_counters_t, previous,
+                     "Missing pages that the previous version had."),
+    ngx_recs_counter("defaults", ngx_recs_snapshots_counters_t, defaults,
+                     "Default pages that were served."),
+    ngx_recs_counter("none", ngx_recs_snapshots_counters_t, none,
+                     "Requests for which there was no page."),
+    ngx_recs_counter("kept", ngx_recs_snapshots_counters_t, kept,
+                     "Last known default pages that were served, as Redis "
+                     "gave no answer or lost its own."),
+    ngx_recs_counter("unknown", ngx_recs_snapshots_counters_t, unknown,
+                     "Requests without an answer from Redis and without a "
+                     "page that was kept."),
+    ngx_recs_counter("too_large", ngx_recs_snapshots_counters_t, too_large,
+                     "Pages that were too large."),
+    ngx_recs_counter_end
+};
+
+
 /*
  * A channel's block is named after all that its contents depend on: another
  * prefix has other versions.

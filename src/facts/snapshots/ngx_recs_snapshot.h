@@ -224,4 +224,7 @@ size_t ngx_recs_channel_default(ngx_recs_channel_t *channel,
     ngx_recs_text_t *version);
 
 
+extern const ngx_recs_counter_t  ngx_recs_snapshots_counters[];
+
+
 #endif /* NGX_RECS_SNAPSHOT_H */

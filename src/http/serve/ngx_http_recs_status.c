@@ -13,8 +13,6 @@ static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
 static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
-static void ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
-    recs_writer_t *w);
 static void ngx_http_recs_status_state(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
@@ -36,7 +34,67 @@ static void ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder,
     recs_writer_t *w);
 
 
-/* A member named by a string of the configuration, and its object. */
+static const ngx_recs_counter_t  ngx_http_recs_state_counters[] = {
+    ngx_recs_counter_array("responses", ngx_http_recs_states_t,
+                           states[NGX_HTTP_RECS_FILTERED],
+                           &ngx_http_recs_states[NGX_HTTP_RECS_FILTERED],
+                           NGX_HTTP_RECS_NSTATES - NGX_HTTP_RECS_FILTERED,
+                           NULL,
+                           "Responses, by what became of them."),
+    ngx_recs_counter_end
+};
+
+
+static const ngx_recs_counter_t  ngx_http_recs_response_counters[] = {
+    ngx_recs_counter_array("skew", ngx_http_recs_responses_t,
+                           skew, ngx_http_recs_versions,
+                           NGX_HTTP_RECS_NVERSIONS, NULL,
+                           "Responses with versions that differ, by the "
+                           "version."),
+    ngx_recs_counter_array("stale", ngx_http_recs_responses_t,
+                           stale, ngx_http_recs_ages,
+                           NGX_HTTP_RECS_NAGES, NULL,
+                           "Responses that were too old, by the age."),
+    ngx_recs_counter("rejected", ngx_http_recs_responses_t, rejected,
+                     "Responses that were answered with 502."),
+    ngx_recs_counter("not_modified", ngx_http_recs_responses_t, not_modified,
+                     "Responses that were answered with 304."),
+    ngx_recs_counter("emptied", ngx_http_recs_responses_t, emptied,
+                     "Pages of which no item was left."),
+    ngx_recs_counter("encoded", ngx_http_recs_responses_t, encoded,
+                     "Responses in an encoding that is not known here."),
+    ngx_recs_counter("unsent_versions", ngx_http_recs_responses_t, unsent,
+                     "Versions that are unfit for a header."),
+    ngx_recs_counter("not_utf8", ngx_http_recs_responses_t, not_utf8,
+                     "Pages with strings that are not UTF-8."),
+    ngx_recs_counter_end
+};
+
+
+static const ngx_recs_counter_t  ngx_http_recs_item_counters[] = {
+    ngx_recs_counter("total", ngx_http_recs_items_t, total,
+                     "Items of pages as they came."),
+    ngx_recs_counter("kept", ngx_http_recs_items_t, kept,
+                     "Items that stayed."),
+    ngx_recs_counter("removed", ngx_http_recs_items_t, removed,
+                     "Items that were removed."),
+    ngx_recs_counter("repeated", ngx_http_recs_items_t, repeated,
+                     "Items that were removed as they were repeated."),
+    ngx_recs_counter("unidentified", ngx_http_recs_items_t, unidentified,
+                     "Items without a usable id."),
+    ngx_recs_counter("explored", ngx_http_recs_items_t, explored,
+                     "Items that exploration put into pages."),
+    ngx_recs_counter("backfilled", ngx_http_recs_items_t, backfilled,
+                     "Items that filled up shelves."),
+    ngx_recs_counter("skipped_slots", ngx_http_recs_items_t, skipped_slots,
+                     "Slots of exploration that were past a shelf's end."),
+    ngx_recs_counter("unfilled_slots", ngx_http_recs_items_t, unfilled_slots,
+                     "Slots of exploration for which nothing was eligible."),
+    ngx_recs_counter_end
+};
+
+
+/* Opens a member that a string of the configuration names, with an object. */
 
 static void
 ngx_http_recs_write_named(recs_writer_t *w, const ngx_str_t *name)
@@ -47,6 +105,46 @@ ngx_http_recs_write_named(recs_writer_t *w, const ngx_str_t *name)
 
     recs_write_key_str(w, &span);
     recs_write_object(w);
+}
+
+
+/* Members, one for each counter of the table, of the structure counters. */
+
+static void
+ngx_http_recs_status_counters(const ngx_recs_counter_t *counter,
+    const void *counters, recs_writer_t *w)
+{
+    uint64_t    sum;
+    ngx_uint_t  i;
+
+    for ( /* void */ ; counter->name; counter++) {
+
+        if (counter->labels == NULL) {
+            recs_write_key_uint(w, counter->name,
+                                ngx_recs_counter_get(counter, counters, 0));
+            continue;
+        }
+
+        if (counter->sum) {
+            sum = 0;
+
+            for (i = 0; i < counter->n; i++) {
+                sum += ngx_recs_counter_get(counter, counters, i);
+            }
+
+            recs_write_key_uint(w, counter->sum, sum);
+        }
+
+        recs_write_key(w, counter->name);
+        recs_write_object(w);
+
+        for (i = 0; i < counter->n; i++) {
+            recs_write_key_uint(w, (char *) counter->labels[i].data,
+                                ngx_recs_counter_get(counter, counters, i));
+        }
+
+        recs_write_object_end(w);
+    }
 }
 
 
@@ -85,61 +183,14 @@ static void
 ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w)
 {
-    ngx_uint_t                  i;
-    ngx_http_recs_items_t      *items;
-    ngx_http_recs_responses_t  *responses;
-
-    responses = rmcf->responses;
-    items = rmcf->items;
-
-    recs_write_key(w, "responses");
-    recs_write_object(w);
-
-    for (i = NGX_HTTP_RECS_FILTERED; i < NGX_HTTP_RECS_NSTATES; i++) {
-        recs_write_key_uint(w, (char *) ngx_http_recs_states[i].data,
-                            rmcf->states->states[i]);
-    }
-
-    recs_write_object_end(w);
-
-    recs_write_key(w, "skew");
-    recs_write_object(w);
-
-    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
-        recs_write_key_uint(w, (char *) ngx_http_recs_versions[i].data,
-                            responses->skew[i]);
-    }
-
-    recs_write_object_end(w);
-
-    recs_write_key(w, "stale");
-    recs_write_object(w);
-
-    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
-        recs_write_key_uint(w, (char *) ngx_http_recs_ages[i].data,
-                            responses->stale[i]);
-    }
-
-    recs_write_object_end(w);
-
-    recs_write_key_uint(w, "rejected", responses->rejected);
-    recs_write_key_uint(w, "not_modified", responses->not_modified);
-    recs_write_key_uint(w, "emptied", responses->emptied);
-    recs_write_key_uint(w, "encoded", responses->encoded);
-    recs_write_key_uint(w, "unsent_versions", responses->unsent);
-    recs_write_key_uint(w, "not_utf8", responses->not_utf8);
+    ngx_http_recs_status_counters(ngx_http_recs_state_counters, rmcf->states,
+                                  w);
+    ngx_http_recs_status_counters(ngx_http_recs_response_counters,
+                                  rmcf->responses, w);
 
     recs_write_key(w, "items");
     recs_write_object(w);
-    recs_write_key_uint(w, "total", items->total);
-    recs_write_key_uint(w, "kept", items->kept);
-    recs_write_key_uint(w, "removed", items->removed);
-    recs_write_key_uint(w, "repeated", items->repeated);
-    recs_write_key_uint(w, "unidentified", items->unidentified);
-    recs_write_key_uint(w, "explored", items->explored);
-    recs_write_key_uint(w, "backfilled", items->backfilled);
-    recs_write_key_uint(w, "skipped_slots", items->skipped_slots);
-    recs_write_key_uint(w, "unfilled_slots", items->unfilled_slots);
+    ngx_http_recs_status_counters(ngx_http_recs_item_counters, rmcf->items, w);
     recs_write_object_end(w);
 }
 
@@ -160,20 +211,15 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         counters = rs[i]->set.counters;
 
         ngx_http_recs_write_named(w, &rs[i]->named.name);
-        recs_write_key_uint(w, "questions", counters->questions);
-        ngx_http_recs_status_unknown(counters, w);
-        recs_write_key_uint(w, "skipped", counters->skipped);
-        recs_write_key_uint(w, "removed", counters->removed);
+        ngx_http_recs_status_counters(ngx_recs_set_counters, counters, w);
 
         if (rs[i]->set.watch || rs[i]->set.trust) {
             ngx_http_recs_status_state(&rs[i]->set, w);
         }
 
         if (rs[i]->set.prefetch) {
-            recs_write_key_uint(w, "prefetches", counters->prefetches);
-            recs_write_key_uint(w, "prefetch_used", counters->prefetch_used);
-            recs_write_key_uint(w, "prefetch_over", counters->prefetch_over);
-            recs_write_key_uint(w, "prefetch_late", counters->prefetch_late);
+            ngx_http_recs_status_counters(ngx_recs_set_prefetch_counters,
+                                          counters, w);
         }
 
         if (rs[i]->set.replica) {
@@ -181,35 +227,6 @@ ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         }
 
         recs_write_object_end(w);
-    }
-
-    recs_write_object_end(w);
-}
-
-
-/* "unknown":3,"unknown_why":{"timeout":1,"error":0,"down":2,...} */
-
-static void
-ngx_http_recs_status_unknown(ngx_recs_set_counters_t *counters,
-    recs_writer_t *w)
-{
-    uint64_t    n;
-    ngx_uint_t  why;
-
-    n = 0;
-
-    for (why = NGX_RECS_WHY_TIMEOUT; why < NGX_RECS_NWHYS; why++) {
-        n += counters->unknown[why];
-    }
-
-    recs_write_key_uint(w, "unknown", n);
-
-    recs_write_key(w, "unknown_why");
-    recs_write_object(w);
-
-    for (why = NGX_RECS_WHY_TIMEOUT; why < NGX_RECS_NWHYS; why++) {
-        recs_write_key_uint(w, (char *) ngx_recs_whys[why].data,
-                            counters->unknown[why]);
     }
 
     recs_write_object_end(w);
@@ -281,12 +298,8 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
 {
     u_char                        buf[NGX_RECS_FEED_ID_LEN];
     ngx_str_t                     id;
-    ngx_uint_t                    i;
     recs_str_t                    span;
     ngx_recs_replica_stat_t       stat;
-    ngx_recs_replica_counters_t  *counters;
-
-    counters = replica->counters;
 
     ngx_recs_replica_stat(replica, &stat);
 
@@ -325,21 +338,8 @@ ngx_http_recs_status_replica(ngx_recs_replica_t *replica, recs_writer_t *w)
 
     recs_write_key_uint(w, "loaded", stat.loaded);
     recs_write_key_uint(w, "load_time", replica->shared->load_time);
-    recs_write_key_uint(w, "loads", counters->loads);
-    recs_write_key_uint(w, "failures", counters->failures);
-    recs_write_key_uint(w, "entries", counters->entries);
-    recs_write_key_uint(w, "answered", counters->answered);
-    recs_write_key_uint(w, "stale", counters->stale);
-
-    recs_write_key(w, "resyncs");
-    recs_write_object(w);
-
-    for (i = 0; i < NGX_RECS_NRESYNCS; i++) {
-        recs_write_key_uint(w, (char *) ngx_recs_resyncs[i].data,
-                            counters->resyncs[i]);
-    }
-
-    recs_write_object_end(w);
+    ngx_http_recs_status_counters(ngx_recs_replica_counters,
+                                  replica->counters, w);
 
     if (replica->image.len) {
         ngx_http_recs_status_image(&replica->shared->image, w);
@@ -393,7 +393,6 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
     ngx_recs_pool_t            *pool;
     recs_guard_held_t           held;
     ngx_http_recs_pool_t      **rp;
-    ngx_recs_pool_counters_t   *counters;
 
     recs_write_key(w, "pools");
     recs_write_object(w);
@@ -402,7 +401,6 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 
     for (i = 0; i < rmcf->pools.nelts; i++) {
         pool = &rp[i]->pool;
-        counters = pool->counters;
 
         /* items are this worker's, which answers */
 
@@ -414,12 +412,8 @@ ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
         recs_write_key_uint(w, "loaded", pool->shared->loaded);
         held = pool->shared->held;
         ngx_http_recs_status_held(&held, w);
-        recs_write_key_uint(w, "refreshes", counters->refreshes);
-        recs_write_key_uint(w, "failures", counters->failures);
-        recs_write_key_uint(w, "shown", counters->shown);
-        recs_write_key_uint(w, "capped", counters->capped);
-        recs_write_key_uint(w, "cap_full", counters->cap_full);
-        recs_write_key_uint(w, "uncounted", counters->uncounted);
+        ngx_http_recs_status_counters(ngx_recs_pool_counters, pool->counters,
+                                      w);
 
         if (pool->image_path.len) {
             ngx_http_recs_status_image(&pool->shared->image, w);
@@ -439,7 +433,6 @@ ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
     ngx_uint_t                       i, n;
     ngx_recs_snapshots_t            *ss;
     ngx_http_recs_snapshots_t      **rn;
-    ngx_recs_snapshots_counters_t   *counters;
 
     recs_write_key(w, "snapshots");
     recs_write_object(w);
@@ -448,7 +441,6 @@ ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
 
     for (i = 0; i < rmcf->snapshots.nelts; i++) {
         ss = &rn[i]->snapshots;
-        counters = ss->counters;
 
         ngx_http_recs_write_named(w, &ss->name);
 
@@ -464,19 +456,8 @@ ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
         recs_write_object_end(w);
 
         recs_write_key_uint(w, "leader", ngx_recs_leader_pid(&rmcf->leader));
-        recs_write_key_uint(w, "adopted", counters->adopted);
-        recs_write_key_uint(w, "refused", counters->refused);
-        recs_write_key_uint(w, "returned", counters->returned);
-        recs_write_key_uint(w, "events", counters->events);
-        recs_write_key_uint(w, "rows", counters->rows);
-        recs_write_key_uint(w, "missing", counters->missing);
-        recs_write_key_uint(w, "nobody", counters->nobody);
-        recs_write_key_uint(w, "previous", counters->previous);
-        recs_write_key_uint(w, "defaults", counters->defaults);
-        recs_write_key_uint(w, "none", counters->none);
-        recs_write_key_uint(w, "kept", counters->kept);
-        recs_write_key_uint(w, "unknown", counters->unknown);
-        recs_write_key_uint(w, "too_large", counters->too_large);
+        ngx_http_recs_status_counters(ngx_recs_snapshots_counters,
+                                      ss->counters, w);
         ngx_http_recs_status_past(ss, w);
         recs_write_object_end(w);
     }
@@ -594,7 +575,6 @@ ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 {
     ngx_uint_t                   i;
     ngx_http_recs_redis_t      **rr;
-    ngx_recs_redis_counters_t   *counters;
 
     recs_write_key(w, "redis");
     recs_write_object(w);
@@ -602,17 +582,11 @@ ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
     rr = rmcf->redis.elts;
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
-        counters = rr[i]->redis.counters;
-
         ngx_http_recs_write_named(w, &rr[i]->named.name);
         recs_write_key_uint(w, "ready", ngx_recs_redis_ready(&rr[i]->redis));
         recs_write_key_uint(w, "connections", rr[i]->redis.nconns);
-        recs_write_key_uint(w, "commands", counters->commands);
-        recs_write_key_uint(w, "errors", counters->errors);
-        recs_write_key_uint(w, "connects", counters->connects);
-        recs_write_key_uint(w, "losses", counters->losses);
-        recs_write_key_uint(w, "refused", counters->refused);
-        recs_write_key_uint(w, "discarded", counters->discarded);
+        ngx_http_recs_status_counters(ngx_recs_redis_counters,
+                                      rr[i]->redis.counters, w);
 
         if (rr[i]->recorder.redis) {
             ngx_http_recs_status_recorder(&rr[i]->recorder, w);
@@ -628,17 +602,9 @@ ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
 static void
 ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder, recs_writer_t *w)
 {
-    ngx_recs_recorder_counters_t  *counters;
-
-    counters = recorder->counters;
-
     recs_write_key(w, "recorded");
     recs_write_object(w);
-    recs_write_key_uint(w, "responses", counters->responses);
-    recs_write_key_uint(w, "ids", counters->ids);
-    recs_write_key_uint(w, "batches", counters->batches);
-    recs_write_key_uint(w, "unkeyed", counters->unkeyed);
-    recs_write_key_uint(w, "refused", counters->refused);
-    recs_write_key_uint(w, "dropped", counters->dropped);
+    ngx_http_recs_status_counters(ngx_recs_recorder_counters,
+                                  recorder->counters, w);
     recs_write_object_end(w);
 }
