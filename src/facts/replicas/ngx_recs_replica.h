@@ -2,7 +2,8 @@
 /*
  * A replica: what a Redis set holds, in shared memory, where all workers
  * answer from it without a round trip.  The leader loads it and follows the
- * set's feed (ngx_recs_replica_leader.h).
+ * set's feed (ngx_recs_replica_leader.h); here is what is in shared memory,
+ * and how a worker reads it.
  */
 
 
@@ -140,8 +141,10 @@ typedef struct {
 
 
 /*
- * In the zone's init.  What is missing the zone knows.  NGX_ERROR: there is no
- * randomness to be had, which was logged.
+ * In the zone's init: finds the replica that was there before, or makes an
+ * empty one.  If there is no room for it, that is an error of
+ * ngx_recs_zone_check().  NGX_ERROR: there is no randomness to be had, which
+ * was logged.
  */
 
 ngx_int_t ngx_recs_replica_init_zone(ngx_recs_replica_t *replica,

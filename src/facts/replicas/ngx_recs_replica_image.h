@@ -1,9 +1,9 @@
 
 /*
- * A replica's image (ngx_recs_image.h): ngx_recs_replica_image_head_t; pieces,
- * each the number n of its ids (64 bits, 1 to NGX_RECS_REPLICA_PIECE), n
- * fingerprints, and n scores if they are kept; a number of 0;
- * ngx_recs_replica_image_tail_t.
+ * A replica's image (ngx_recs_image.h), as the leader writes it.  It holds
+ * ngx_recs_replica_image_head_t; pieces, each the number n of its ids (64 bits,
+ * 1 to NGX_RECS_REPLICA_PIECE), n fingerprints, and n scores if they are kept;
+ * a number of 0; ngx_recs_replica_image_tail_t.
  */
 
 

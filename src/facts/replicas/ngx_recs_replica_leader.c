@@ -1,5 +1,5 @@
 
-/* What only the leader does of a replica: its parts are begun and ended here. */
+/* What only the leader does of a replica: it begins and ends its parts. */
 
 
 #include "ngx_recs_replica_leader.h"

@@ -1,4 +1,12 @@
 
+/*
+ * The ids of a set in shared memory.  This file is longer than others: what
+ * readers find hangs on the order of the writer's stores, slot by slot, so that
+ * the two are read together.  It has the sizes first, then readers, then the
+ * writer.
+ */
+
+
 #include "recs_table.h"
 
 #include "recs_xxhash.h"

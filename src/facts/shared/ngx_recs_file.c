@@ -1,4 +1,8 @@
 
+/* Files, read whole, and their lines. */
+
+
+
 #include "ngx_recs_file.h"
 #include "recs_text.h"
 

@@ -1,5 +1,8 @@
 
-/* Files of lines: sets and pools. */
+/*
+ * Files that configurations name: those of sets and pools, which are lines.
+ * They are read whole, and looked at again to see whether they changed.
+ */
 
 
 #ifndef NGX_RECS_FILE_H

@@ -1,4 +1,8 @@
 
+/* The log lines about what is held back. */
+
+
+
 #include "ngx_recs_held.h"
 #include "ngx_recs_text.h"
 

@@ -1,5 +1,8 @@
 
-/* What is held back (recs_guard.h), in the log. */
+/*
+ * The log lines about what is held back: what was just read of a set or a pool,
+ * and does not take the place of what is known good (recs_guard.h).
+ */
 
 
 #ifndef NGX_RECS_HELD_H
@@ -25,12 +28,18 @@ typedef struct {
 } ngx_recs_held_of_t;
 
 
-/* A line, an error: what there is now, and what becomes of what there was. */
+/*
+ * An error: what was read, why it is held back, and what becomes of what there
+ * was.  The caller logs it once, when that begins or its reason changes.
+ */
 
 void ngx_recs_held_log(const ngx_recs_held_of_t *of,
     const recs_guard_t *guard, const recs_guard_held_t *held, ngx_log_t *log);
 
-/* A line, a warning: so few are believed. */
+/*
+ * A warning: n members were held back, and are believed now, as they stayed so
+ * few; there had been had.
+ */
 
 void ngx_recs_held_log_believed(const ngx_recs_held_of_t *of, uint64_t had,
     uint64_t n, ngx_log_t *log);

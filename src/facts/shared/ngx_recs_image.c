@@ -1,5 +1,5 @@
 
-/* An image, written. */
+/* An image, written: when, where, and how it takes its place. */
 
 
 #include "ngx_recs_image.h"

@@ -1,5 +1,5 @@
 
-/* An image, read. */
+/* An image, read: whether it may be believed. */
 
 
 #include "ngx_recs_image.h"

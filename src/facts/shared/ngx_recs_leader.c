@@ -1,4 +1,8 @@
 
+/* The lease by which one worker leads. */
+
+
+
 #include "ngx_recs_leader.h"
 
 

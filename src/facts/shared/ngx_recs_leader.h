@@ -56,7 +56,10 @@ typedef struct {
 } ngx_recs_leader_t;
 
 
-/* In the zone's init: finds the lease.  What is missing the zone knows. */
+/*
+ * In the zone's init: finds the lease.  If there is no room for it, that is an
+ * error of ngx_recs_zone_check().
+ */
 
 void ngx_recs_leader_init_zone(ngx_recs_leader_t *leader,
     ngx_recs_zone_t *zone);

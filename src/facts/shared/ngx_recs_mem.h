@@ -1,5 +1,8 @@
 
-/* The page room's memory (recs_mem_t) from an nginx pool. */
+/*
+ * What is between nginx's types and those of src/page, which knows none of
+ * nginx's: memory (recs_mem_t) from a pool, and spans of strings.
+ */
 
 
 #ifndef NGX_RECS_MEM_H
@@ -28,6 +31,8 @@ ngx_recs_mem(recs_mem_t *mem, ngx_pool_t *pool)
     mem->ctx = pool;
 }
 
+
+/* The string as a span; its bytes stay where they are. */
 
 static inline recs_str_t
 ngx_recs_span(const ngx_str_t *s)

@@ -1,4 +1,8 @@
 
+/* Named counters and blocks in the shared zone. */
+
+
+
 #include "ngx_recs_zone.h"
 
 
