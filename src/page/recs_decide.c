@@ -1,7 +1,7 @@
 
 #include "recs_decide.h"
 #include "recs_idset.h"
-#include "recs_put.h"
+#include "recs_insert.h"
 
 
 static void recs_decide_filter(const recs_page_t *page,
@@ -44,7 +44,7 @@ recs_decide(const recs_mem_t *mem, const recs_page_t *page,
     }
 
     if ((policy->ndraws || policy->min) && page->nshelves) {
-        return recs_put(mem, page, policy, d);
+        return recs_insert_items(mem, page, policy, d);
     }
 
     return RECS_OK;

@@ -5,7 +5,7 @@
 #define RECS_ENTRIES_HEAD  8    /* of all, and of each: two numbers */
 
 
-static uint8_t *recs_entries_put(uint8_t *p, size_t one, size_t two);
+static uint8_t *recs_entries_head(uint8_t *p, size_t one, size_t two);
 static uint8_t *recs_entries_copy(uint8_t *p, const recs_str_t *s);
 static uint32_t recs_entries_number(const uint8_t *p);
 static int recs_entries_take(recs_entries_t *r, size_t len, recs_str_t *s);
@@ -32,18 +32,20 @@ recs_entries_write(uint8_t *p, const recs_entry_t *entries, size_t n,
 {
     size_t  i;
 
-    p = recs_entries_put(p, n, refused);
+    p = recs_entries_head(p, n, refused);
 
     for (i = 0; i < n; i++) {
-        p = recs_entries_put(p, entries[i].id.len, entries[i].text.len);
+        p = recs_entries_head(p, entries[i].id.len, entries[i].text.len);
         p = recs_entries_copy(p, &entries[i].id);
         p = recs_entries_copy(p, &entries[i].text);
     }
 }
 
 
+/* Writes two numbers to p; returns what follows them. */
+
 static uint8_t *
-recs_entries_put(uint8_t *p, size_t one, size_t two)
+recs_entries_head(uint8_t *p, size_t one, size_t two)
 {
     size_t  i;
 

@@ -71,7 +71,7 @@ typedef struct {
                                        for now; NULL: any may */
     uint8_t               *eligible;    /* of each of order: it may be shown */
 
-    /* what recs_put() found */
+    /* what recs_insert_items() found */
 
     unsigned               skipped:1;   /* the slot is past the shelf's end plus
                                        one: nothing was tried */

@@ -23,7 +23,7 @@ typedef struct {
     recs_str_t           open;
     const void          *spans;     /* its first element's recs_str_t */
     size_t               stride;    /* from there to the next one's, bytes */
-    const recs_str_t    *puts;      /* for each of the decision's inserts; */
+    const recs_str_t    *texts;     /* for each of the decision's inserts; */
     size_t               step;      /* or, if this is 0, one for all */
 } recs_array_t;
 
@@ -91,9 +91,9 @@ recs_array_span(const recs_array_t *array, size_t i)
 /* What the array gets for the decision's insert k. */
 
 static recs_inline const recs_str_t *
-recs_array_put(const recs_array_t *array, size_t k)
+recs_array_insert(const recs_array_t *array, size_t k)
 {
-    return &array->puts[k * array->step];
+    return &array->texts[k * array->step];
 }
 
 
@@ -134,7 +134,7 @@ recs_render_arrays(const recs_mem_t *mem, const recs_page_t *page,
         array->open = shelf->open;
         array->spans = shelf->nitems ? &page->items[shelf->first].span : NULL;
         array->stride = sizeof(recs_item_t);
-        array->puts = inserts;
+        array->texts = inserts;
         array->step = 1;
     }
 
@@ -145,7 +145,7 @@ recs_render_arrays(const recs_mem_t *mem, const recs_page_t *page,
         array->open = companion->open;
         array->spans = companion->elements;
         array->stride = sizeof(recs_str_t);
-        array->puts = page->format == RECS_MSGPACK ? &recs_nil : &recs_null;
+        array->texts = page->format == RECS_MSGPACK ? &recs_nil : &recs_null;
         array->step = 0;
     }
 
@@ -365,7 +365,7 @@ recs_render_array(const recs_page_t *page, const recs_array_t *array,
         }
 
         for ( /* void */ ; k < last && d->inserts[k].before == i; k++) {
-            recs_edit(edits, span->data, span->data, recs_array_put(array, k));
+            recs_edit(edits, span->data, span->data, recs_array_insert(array, k));
             recs_edit(edits, span->data, span->data, &comma);
         }
 
@@ -382,7 +382,7 @@ recs_render_array(const recs_page_t *page, const recs_array_t *array,
             recs_edit(edits, at, at, &comma);
         }
 
-        recs_edit(edits, at, at, recs_array_put(array, i));
+        recs_edit(edits, at, at, recs_array_insert(array, i));
     }
 
     if (cut) {
