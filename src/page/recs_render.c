@@ -365,7 +365,8 @@ recs_render_array(const recs_page_t *page, const recs_array_t *array,
         }
 
         for ( /* void */ ; k < last && d->inserts[k].before == i; k++) {
-            recs_edit(edits, span->data, span->data, recs_array_insert(array, k));
+            recs_edit(edits, span->data, span->data,
+                      recs_array_insert(array, k));
             recs_edit(edits, span->data, span->data, &comma);
         }
 

@@ -201,7 +201,7 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 
     if (cut == NULL || cut->from != from) {
         page->cuts = recs_walk_grow(w, page->cuts, page->ncuts, &w->cuts_size,
-                               sizeof(recs_cut_t));
+                                    sizeof(recs_cut_t));
         if (page->cuts == NULL) {
             return -1;
         }
@@ -355,7 +355,7 @@ recs_walk_array_found(recs_walk_t *w, size_t pointer, size_t first,
 
     found = &w->found[pointer];
     found->shelves = recs_walk_grow(w, found->shelves, found->n, &found->size,
-                               sizeof(recs_shelf_t));
+                                    sizeof(recs_shelf_t));
     if (found->shelves == NULL) {
         return NULL;
     }
@@ -402,8 +402,8 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
             return -1;
         }
 
-        page->items = recs_walk_grow(w, page->items, page->nitems, &w->items_size,
-                                sizeof(recs_item_t));
+        page->items = recs_walk_grow(w, page->items, page->nitems,
+                                     &w->items_size, sizeof(recs_item_t));
         if (page->items == NULL) {
             return -1;
         }
@@ -463,7 +463,7 @@ recs_walk_companion(recs_walk_t *w, uint64_t mask, unsigned depth,
         }
 
         w->elements = recs_walk_grow(w, w->elements, w->nelements,
-                                &w->elements_size, sizeof(recs_str_t));
+                                     &w->elements_size, sizeof(recs_str_t));
         if (w->elements == NULL) {
             return -1;
         }
