@@ -538,7 +538,7 @@ ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
 {
     ngx_int_t  rc;
 
-    args[0] = *ngx_recs_set_command(q->set);
+    args[0] = ngx_recs_set_type(q->set->type)->ask;
     args[1] = q->key;
 
     q->query.value = ngx_recs_ask_value;

@@ -162,14 +162,11 @@ ngx_recs_prefetch_command(ngx_recs_prefetch_t *p,
 {
     ngx_recs_set_t  *set;
 
-    static const char  *names[] = { "SRANDMEMBER", "ZRANGE", "HRANDFIELD" };
-
     set = p->set;
-    c->n = 0;
 
-    ngx_recs_prefetch_arg(c, names[set->type]);
-
-    c->args[c->n++] = p->key;
+    c->args[0] = ngx_recs_set_type(set->type)->whole;
+    c->args[1] = p->key;
+    c->n = 2;
 
     if (set->type == NGX_RECS_SET_SORTED) {
         ngx_recs_prefetch_arg(c, ngx_recs_prefetch_least(set, c->least,

@@ -42,15 +42,6 @@ static void ngx_recs_load_held_of(ngx_recs_load_t *load,
     ngx_recs_held_of_t *of);
 
 
-/* By ngx_recs_set_type_e. */
-
-static const ngx_str_t  ngx_recs_load_scans[] = {
-    ngx_string("SSCAN"),
-    ngx_string("ZSCAN"),
-    ngx_string("HSCAN")
-};
-
-
 ngx_int_t
 ngx_recs_load_init(ngx_recs_load_t *load, ngx_cycle_t *cycle)
 {
@@ -373,7 +364,7 @@ ngx_recs_load_scan(ngx_recs_load_t *load)
 
     replica = load->writer->replica;
 
-    args[0] = ngx_recs_load_scans[replica->set->type];
+    args[0] = ngx_recs_set_type(replica->set->type)->scan;
     args[1] = replica->key;
     args[2].data = load->cursor;
     args[2].len = load->cursor_len;
@@ -399,6 +390,7 @@ ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
 {
     double               score;
     uint64_t             print;
+    ngx_uint_t           pairs;
     recs_str_t           id;
     ngx_recs_set_t      *set;
     ngx_recs_load_t     *load;
@@ -428,11 +420,13 @@ ngx_recs_load_scan_value(ngx_recs_redis_query_t *query,
         return NGX_OK;
     }
 
-    if (set->type == NGX_RECS_SET_PLAIN || v->index % 2 == 0) {
+    pairs = ngx_recs_set_type(set->type)->pairs;
+
+    if (!pairs || v->index % 2 == 0) {
         id = ngx_recs_span(&v->str);
         print = recs_table_fingerprint(replica->table, &id);
 
-        if (set->type == NGX_RECS_SET_PLAIN) {
+        if (!pairs) {
             ngx_recs_replica_write(load->writer, print, 0);
 
         } else {

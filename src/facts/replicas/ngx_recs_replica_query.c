@@ -14,15 +14,6 @@ static ngx_int_t ngx_recs_replica_query_count_value(
     ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v);
 
 
-/* By ngx_recs_set_type_e. */
-
-static const ngx_str_t  ngx_recs_replica_counts[] = {
-    ngx_string("SCARD"),
-    ngx_string("ZCARD"),
-    ngx_string("HLEN")
-};
-
-
 void
 ngx_recs_replica_query_init(ngx_recs_replica_queries_t *q)
 {
@@ -198,7 +189,7 @@ ngx_recs_replica_query_count(ngx_recs_replica_queries_t *q, ngx_uint_t n)
 {
     ngx_str_t  args[2];
 
-    args[0] = ngx_recs_replica_counts[q->replica->set->type];
+    args[0] = ngx_recs_set_type(q->replica->set->type)->count;
     args[1] = q->replica->key;
 
     ngx_recs_replica_query_send(q, n, 2, args,

@@ -233,19 +233,6 @@ ngx_recs_set_parse(recs_idset_t *ids, const ngx_str_t *list, uint64_t seed,
 }
 
 
-const ngx_str_t *
-ngx_recs_set_command(const ngx_recs_set_t *set)
-{
-    static const ngx_str_t  commands[] = {
-        ngx_string("SMISMEMBER"),
-        ngx_string("ZMSCORE"),
-        ngx_string("HMGET")
-    };
-
-    return &commands[set->type];
-}
-
-
 ngx_int_t
 ngx_recs_set_number(const ngx_str_t *text, double *n)
 {

@@ -14,6 +14,7 @@
 
 #include "ngx_recs_counter.h"
 #include "ngx_recs_redis.h"
+#include "ngx_recs_set_type.h"
 #include "recs_decide.h"
 #include "recs_idset.h"
 
@@ -23,13 +24,6 @@ typedef enum {
     NGX_RECS_SET_FILE,
     NGX_RECS_SET_VALUE
 } ngx_recs_set_source_e;
-
-
-typedef enum {
-    NGX_RECS_SET_PLAIN = 0,             /* SMISMEMBER */
-    NGX_RECS_SET_SORTED,                /* ZMSCORE */
-    NGX_RECS_SET_HASH                   /* HMGET */
-} ngx_recs_set_type_e;
 
 
 /* Why a set gives no answer about a response's ids. */
@@ -164,13 +158,9 @@ ngx_uint_t ngx_recs_list_next(ngx_str_t *rest, ngx_str_t *item);
 ngx_int_t ngx_recs_set_parse(recs_idset_t *ids, const ngx_str_t *list,
     uint64_t seed, ngx_pool_t *pool);
 
-/* The Redis command that asks about ids: "SMISMEMBER" and the like. */
-
-const ngx_str_t *ngx_recs_set_command(const ngx_recs_set_t *set);
-
 /*
- * What an element of that command's reply says.  NGX_ERROR: such an element
- * can't be in it.
+ * What an element of the reply to the type's ask command says.  NGX_ERROR: such
+ * an element can't be in it.
  */
 
 ngx_int_t ngx_recs_set_answer(const ngx_recs_set_t *set,

@@ -147,17 +147,11 @@ ngx_recs_watch_send(ngx_recs_set_t *set, const ngx_str_t *key,
 {
     ngx_str_t  args[2];
 
-    static const ngx_str_t  commands[] = {  /* by ngx_recs_set_type_e */
-        ngx_string("SCARD"),
-        ngx_string("ZCARD"),
-        ngx_string("HLEN")
-    };
-
     look->sent = ngx_current_msec;
     look->connects = set->redis->counters->connects;
     look->members = 0;
 
-    args[0] = commands[set->type];
+    args[0] = ngx_recs_set_type(set->type)->count;
     args[1] = *key;
 
     return ngx_recs_redis_send(conn, query, 2, args);

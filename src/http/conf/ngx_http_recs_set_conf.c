@@ -75,20 +75,8 @@ ngx_http_recs_set_type(ngx_http_recs_option_t *o, void *thing)
 
     so->type = 1;
 
-    if (ngx_strcmp(o->value.data, "set") == 0) {
-        so->set->set.type = NGX_RECS_SET_PLAIN;
-
-    } else if (ngx_strcmp(o->value.data, "zset") == 0) {
-        so->set->set.type = NGX_RECS_SET_SORTED;
-
-    } else if (ngx_strcmp(o->value.data, "hash") == 0) {
-        so->set->set.type = NGX_RECS_SET_HASH;
-
-    } else {
-        return "it must be \"set\", \"zset\" or \"hash\"";
-    }
-
-    return NGX_CONF_OK;
+    return ngx_recs_set_type_find(&o->value, &so->set->set.type) == NGX_OK
+           ? NGX_CONF_OK : "it must be \"set\", \"zset\" or \"hash\"";
 }
 
 
@@ -463,7 +451,7 @@ ngx_http_recs_set_check(ngx_http_recs_set_options_t *so)
         return "can have \"unit=\" only with \"within=\"";
     }
 
-    if (set->has_min && set->type == NGX_RECS_SET_PLAIN) {
+    if (set->has_min && !ngx_recs_set_type(set->type)->pairs) {
         return "can have \"min=\" only with \"type=zset\" or \"type=hash\"";
     }
 
