@@ -1,4 +1,7 @@
 
+/* A pool as exploration sees it is made item by item: see recs_choices.h. */
+
+
 #include "recs_choices.h"
 #include "recs_hash.h"
 

@@ -1,4 +1,7 @@
 
+/* What goes and what stays: sets first, then repeated items, then the limit. */
+
+
 #include "recs_decide.h"
 #include "recs_idset.h"
 #include "recs_insert.h"

@@ -1,4 +1,7 @@
 
+/* Writes and reads the bytes that recs_entries.h describes. */
+
+
 #include "recs_entries.h"
 
 

@@ -1,4 +1,7 @@
 
+/* Gates, panels and draws, as recs_explore.h describes them. */
+
+
 #include "recs_explore.h"
 #include "recs_hash.h"
 

@@ -1,4 +1,7 @@
 
+/* Members of the exposure record, see recs_exposure.h. */
+
+
 #include "recs_exposure.h"
 #include "recs_text.h"
 

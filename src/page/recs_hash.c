@@ -1,4 +1,7 @@
 
+/* Keyed hashes, see recs_hash.h. */
+
+
 #include "recs_hash.h"
 
 #include "recs_xxhash.h"

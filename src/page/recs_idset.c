@@ -1,4 +1,7 @@
 
+/* A set of ids, as a hash table with open addressing: see recs_idset.h. */
+
+
 #include "recs_xxhash.h"
 
 #include "recs_idset.h"

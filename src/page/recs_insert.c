@@ -1,4 +1,7 @@
 
+/* Which items are inserted, and where: see recs_insert.h. */
+
+
 #include "recs_insert.h"
 #include "recs_idset.h"
 

@@ -1,4 +1,7 @@
 
+/* The reader of JSON, but for the text inside of strings: see recs_json.h. */
+
+
 #include "recs_json.h"
 #include "recs_text.h"
 
