@@ -1,28 +1,24 @@
 
-#include "ngx_recs_ask.h"
+/*
+ * A response's questions: where each is answered from, how they are sent, and
+ * when all have ended.  What the answers mean says ngx_recs_answer.c.
+ */
+
+
+#include "ngx_recs_answer.h"
 #include "ngx_recs_mem.h"
-#include "ngx_recs_replica.h"
-#include "ngx_recs_trust.h"
 
 
 static void ngx_recs_ask_begin(ngx_recs_ask_t *ask, ngx_recs_question_t *q,
     u_char *answers);
 static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
     ngx_recs_question_t *q);
-static ngx_int_t ngx_recs_ask_replica(ngx_recs_question_t *q,
-    ngx_uint_t stale);
-static ngx_uint_t ngx_recs_ask_held(ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
 static void ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait);
 static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
+static void ngx_recs_ask_judge(ngx_recs_question_t *q);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
 static void ngx_recs_ask_doubt(ngx_recs_ask_t *ask, ngx_recs_why_e late);
-static void ngx_recs_ask_trust(ngx_recs_ask_t *ask);
-static void ngx_recs_ask_judge(ngx_recs_question_t *q);
-static ngx_uint_t ngx_recs_ask_counts(const ngx_recs_question_t *q);
-static void ngx_recs_ask_absent(ngx_recs_question_t *q);
-static void ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why);
-static void ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why);
 static ngx_recs_redis_conn_t *ngx_recs_ask_conn(ngx_recs_question_t *q,
     ngx_recs_redis_conn_t **conns, ngx_uint_t *n);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
@@ -37,7 +33,6 @@ static ngx_int_t ngx_recs_ask_count_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_ask_count_done(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
-static ngx_recs_why_e ngx_recs_ask_why(ngx_int_t rc);
 static void ngx_recs_ask_deadline(ngx_event_t *ev);
 
 
@@ -87,8 +82,8 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         }
 
         if (q->set->source == NGX_RECS_SET_REDIS) {
-            q->remote = (ngx_recs_ask_replica(q, 0) != NGX_OK
-                         && !ngx_recs_ask_held(q));
+            q->remote = (ngx_recs_answer_replica(q, 0) != NGX_OK
+                         && !ngx_recs_answer_held(q));
             nredis += q->remote;
             continue;
         }
@@ -105,7 +100,7 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
     }
 
     if (ask->npending == 0) {
-        ngx_recs_ask_trust(ask);
+        ngx_recs_answer_trust(ask);
         return NGX_OK;
     }
 
@@ -166,53 +161,6 @@ ngx_recs_ask_local(ngx_recs_ask_t *ask, ngx_recs_question_t *q)
 }
 
 
-/* NGX_DECLINED: there is none, or it is not fresh. */
-
-static ngx_int_t
-ngx_recs_ask_replica(ngx_recs_question_t *q, ngx_uint_t stale)
-{
-    ngx_recs_ask_t  *ask;
-
-    ask = q->ask;
-
-    if (q->set->replica == NULL
-        || ngx_recs_replica_answer(q->set->replica, ask->ids, ask->nids, stale,
-                                   q->answers, &q->age)
-           != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    q->replica = 1;
-    q->stale = stale;
-
-    return NGX_OK;
-}
-
-
-/*
- * What Redis has now isn't believed, so it isn't asked: the replica answers as
- * it was before; if it was nothing, there is no answer.
- */
-
-static ngx_uint_t
-ngx_recs_ask_held(ngx_recs_question_t *q)
-{
-    ngx_recs_why_e  why;
-
-    why = q->set->replica ? ngx_recs_replica_held(q->set->replica)
-                          : NGX_RECS_WHY_NONE;
-
-    if (why == NGX_RECS_WHY_NONE) {
-        return 0;
-    }
-
-    ngx_recs_ask_unknown(q, why);
-
-    return 1;
-}
-
-
 /*
  * The set as a whole.  NGX_OK: it is there; NGX_AGAIN: it is under way, what
  * was sent before is answered before what would be sent now; NGX_DECLINED: ids
@@ -262,8 +210,8 @@ ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
     if (ngx_recs_ask_prefetched(q) == NGX_OK) {
         ngx_recs_ask_judge(q);
 
-    } else if (ngx_recs_ask_again(q, ngx_recs_ask_counts(q)) != NGX_OK) {
-        ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
+    } else if (ngx_recs_ask_again(q, ngx_recs_answer_counts(q)) != NGX_OK) {
+        ngx_recs_answer_unknown(q, NGX_RECS_WHY_DOWN);
     }
 
     ngx_recs_ask_settled(q->ask);
@@ -298,134 +246,16 @@ ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count)
 }
 
 
-/*
- * All that Redis was asked about a set was answered, or is known not to be:
- * is it an answer?
- *
- * That no id is in a set says nothing if its key is absent.  Of a set that is
- * required it is rare, and without it the page would be empty: the ids are
- * asked about once more, together with how many members there are, since the
- * key may have come back in between.  Of one that is excluded it is usual:
- * what the leader found within the last seconds will do.
- */
+/* Everything about a set was answered; it may have to be asked once more. */
 
 static void
 ngx_recs_ask_judge(ngx_recs_question_t *q)
 {
-    ngx_recs_set_t  *set;
-
-    set = q->set;
-
-    if (q->why) {
-        ngx_recs_ask_unknown(q, q->why);
-        return;
-    }
-
-    if (set->min_members == 0 || (q->found && set->min_members == 1)) {
-        return;
-    }
-
-    if (q->counted) {
-
-        if (q->look.members < set->min_members) {
-            ngx_recs_ask_absent(q);
-        }
-
-        return;
-    }
-
-    if (q->uncounted) {
-        ngx_recs_ask_unknown(q, q->uncounted);
-        return;
-    }
-
-    if (((q->found || q->exclude) && !ngx_recs_ask_counts(q))
-        || ngx_recs_ask_again(q, 1) == NGX_OK)
+    if (ngx_recs_answer_judge(q) == NGX_AGAIN
+        && ngx_recs_ask_again(q, 1) != NGX_OK)
     {
-        return;
+        ngx_recs_answer_unknown(q, NGX_RECS_WHY_DOWN);
     }
-
-    ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
-}
-
-
-/* Is it to be asked, together with the ids, how many members the set has? */
-
-static ngx_uint_t
-ngx_recs_ask_counts(const ngx_recs_question_t *q)
-{
-    ngx_recs_set_t  *set;
-
-    set = q->set;
-
-    if (set->min_members == 0) {
-        return 0;
-    }
-
-    if (set->watch) {
-
-        /* also if that is long ago: who finds it there says so to all */
-
-        if (set->watch->shared->why != NGX_RECS_WHY_NONE) {
-            return 1;
-        }
-
-        if (ngx_recs_watch_fresh(set->watch)) {
-            return 0;
-        }
-    }
-
-    return q->exclude || set->min_members > 1;
-}
-
-
-static void
-ngx_recs_ask_absent(ngx_recs_question_t *q)
-{
-    static const ngx_str_t  absent = ngx_string("it is absent");
-    static const ngx_str_t  few = ngx_string("it has fewer members than "
-                                             "\"min_members\"");
-
-    if (q->set->watch == NULL) {
-        ngx_recs_set_ill(q->set, q->look.members ? &few : &absent, q->ask->log);
-
-    } else if (q->prefetched
-               && q->set->watch->shared->why != NGX_RECS_WHY_ABSENT)
-    {
-        /* the leader will see it; until then: */
-
-        ngx_recs_watch_doubt(q->set->watch);
-    }
-
-    ngx_recs_ask_unknown(q, NGX_RECS_WHY_ABSENT);
-}
-
-
-/*
- * No answer by Redis: a replica's, however old; else all ids are unknown,
- * whatever came before it broke off.
- */
-
-static void
-ngx_recs_ask_unknown(ngx_recs_question_t *q, ngx_recs_why_e why)
-{
-    q->why = why;
-
-    if (ngx_recs_ask_replica(q, 1) == NGX_OK) {
-        return;
-    }
-
-    ngx_recs_ask_no_answer(q, why);
-}
-
-
-static void
-ngx_recs_ask_no_answer(ngx_recs_question_t *q, ngx_recs_why_e why)
-{
-    q->unknown = 1;
-    q->why = why;
-    ngx_memset(q->answers, RECS_UNKNOWN, q->ask->nids);
-    ngx_recs_count(q->set->counters->unknown[why], 1);
 }
 
 
@@ -484,7 +314,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
 
         conn = ngx_recs_ask_conn(q, conns, &nconns);
 
-        rc = conn ? ngx_recs_ask_send(q, ngx_recs_ask_counts(q), conn, args)
+        rc = conn ? ngx_recs_ask_send(q, ngx_recs_answer_counts(q), conn, args)
                   : NGX_DECLINED;
 
         if (rc == NGX_ERROR) {
@@ -497,7 +327,7 @@ ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n)
                 ngx_recs_count(q->set->redis->counters->refused, 1);
             }
 
-            ngx_recs_ask_unknown(q, NGX_RECS_WHY_DOWN);
+            ngx_recs_answer_unknown(q, NGX_RECS_WHY_DOWN);
         }
     }
 
@@ -604,7 +434,7 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     q = query->data;
     ask = q->ask;
 
-    q->why = ngx_recs_ask_why(rc);
+    q->why = ngx_recs_answer_why(rc);
 
     if (rc == NGX_OK) {
         ngx_recs_set_well(q->set, ask->log);
@@ -618,25 +448,6 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     }
 
     ngx_recs_ask_settled(ask);
-}
-
-
-/* A lost connection was logged as such. */
-
-static ngx_recs_why_e
-ngx_recs_ask_why(ngx_int_t rc)
-{
-    switch (rc) {
-
-    case NGX_OK:
-        return NGX_RECS_WHY_NONE;
-
-    case NGX_ERROR:
-        return NGX_RECS_WHY_ERROR;
-
-    default: /* NGX_ABORT */
-        return NGX_RECS_WHY_DOWN;
-    }
 }
 
 
@@ -663,7 +474,7 @@ ngx_recs_ask_count_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     ask = q->ask;
 
     q->counted = (rc == NGX_OK);
-    q->uncounted = ngx_recs_ask_why(rc);
+    q->uncounted = ngx_recs_answer_why(rc);
 
     if (q->set->watch && rc != NGX_ABORT) {
         ngx_recs_watch_found(q->set->watch, &q->look, q->uncounted, ask->log);
@@ -697,7 +508,7 @@ ngx_recs_ask_settled(ngx_recs_ask_t *ask)
     }
 
     ngx_del_timer(&ask->timer);
-    ngx_recs_ask_trust(ask);
+    ngx_recs_answer_trust(ask);
 
     ask->handler(ask);
 }
@@ -724,41 +535,11 @@ ngx_recs_ask_doubt(ngx_recs_ask_t *ask, ngx_recs_why_e late)
             continue;
         }
 
-        if (late && ngx_recs_ask_counts(q)) {
+        if (late && ngx_recs_answer_counts(q)) {
             q->uncounted = late;
         }
 
         ngx_recs_ask_judge(q);
-    }
-}
-
-
-/*
- * All answers are there.  Those of a set that is distrusted are unknown,
- * wherever they are from; they were counted, so that it may be trusted again.
- */
-
-static void
-ngx_recs_ask_trust(ngx_recs_ask_t *ask)
-{
-    ngx_uint_t            i;
-    ngx_recs_question_t  *q;
-
-    if (ask->nids == 0) {
-        return;
-    }
-
-    for (i = 0; i < ask->nquestions; i++) {
-        q = &ask->questions[i];
-
-        if (q->set->trust == NULL || q->skip || q->unknown
-            || ngx_recs_trust_judge(q->set->trust, q->answers, ask->nids,
-                                    q->exclude ? RECS_IN : RECS_OUT, ask->log))
-        {
-            continue;
-        }
-
-        ngx_recs_ask_no_answer(q, NGX_RECS_WHY_DISTRUSTED);
     }
 }
 
@@ -798,7 +579,7 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
 
     ask->npending = 0;
     ngx_recs_ask_doubt(ask, NGX_RECS_WHY_TIMEOUT);
-    ngx_recs_ask_trust(ask);
+    ngx_recs_answer_trust(ask);
 
     ask->handler(ask);
 }
