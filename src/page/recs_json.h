@@ -1,9 +1,9 @@
 
 /*
  * JSON texts (RFC 8259), behind recs_reader.h: see there what the functions
- * that read give.  The text must be UTF-8 without a byte order mark (section
- * 8.1); the one leniency of the RFC that is used is in what escapes may say: a
- * lone surrogate escape is accepted and kept as it came.
+ * that read give.  Two things are taken that a sender should not send: a lone
+ * surrogate escape, which is kept as it came, and bytes in a string that are
+ * not UTF-8, which rd->not_utf8 tells of.
  */
 
 

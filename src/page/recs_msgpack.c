@@ -1,4 +1,7 @@
 
+/* The reader of MessagePack, and containers' headers: see recs_msgpack.h. */
+
+
 #include "recs_msgpack.h"
 
 

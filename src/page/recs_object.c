@@ -1,4 +1,7 @@
 
+/* An entry of a pool is read, and made fit for pages: see recs_object.h. */
+
+
 #include "recs_object.h"
 #include "recs_render.h"
 #include "recs_text.h"

@@ -1,4 +1,7 @@
 
+/* A page is made of what a walk (recs_walk.c) found: see recs_page.h. */
+
+
 #include "recs_page.h"
 #include "recs_walk.h"
 

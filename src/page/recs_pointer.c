@@ -1,4 +1,7 @@
 
+/* JSON Pointers are compiled and compared: see recs_pointer.h. */
+
+
 #include "recs_pointer.h"
 
 

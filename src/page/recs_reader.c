@@ -1,4 +1,7 @@
 
+/* What both formats share of the reader: see recs_reader.h. */
+
+
 #include "recs_reader.h"
 
 

@@ -1,4 +1,7 @@
 
+/* The rewritten document as edits, then as pieces: see recs_render.h. */
+
+
 #include "recs_render.h"
 
 #include <stdlib.h>

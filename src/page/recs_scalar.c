@@ -1,4 +1,7 @@
 
+/* What a scalar stands for: a text, an id, a number.  See recs_scalar.h. */
+
+
 #include <locale.h>
 #include <stdlib.h>
 

@@ -1,4 +1,7 @@
 
+/* Dates are read and written: see recs_time.h. */
+
+
 #include <stdio.h>
 
 #include "recs_time.h"

@@ -1,4 +1,7 @@
 
+/* A document is read in one format and written in the other. */
+
+
 #include <math.h>
 
 #include "recs_reader.h"

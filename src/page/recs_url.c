@@ -1,4 +1,7 @@
 
+/* Percent-encoding is decoded: see recs_url.h. */
+
+
 #include "recs_url.h"
 
 

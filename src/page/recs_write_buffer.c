@@ -1,4 +1,7 @@
 
+/* A writer's buffer, which grows by doubling: see recs_write_buffer.h. */
+
+
 #include "recs_write_buffer.h"
 
 

@@ -1,4 +1,7 @@
 
+/* Strings and numbers as JSON: see recs_write_json.h. */
+
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

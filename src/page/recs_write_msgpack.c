@@ -1,4 +1,7 @@
 
+/* Containers and values as MessagePack: see recs_write_msgpack.h. */
+
+
 #include <msgpack/pack.h>
 
 #include "recs_msgpack.h"

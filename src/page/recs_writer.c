@@ -1,4 +1,7 @@
 
+/* The same calls for both formats: see recs_writer.h. */
+
+
 #include "recs_writer.h"
 #include "recs_write_json.h"
 #include "recs_write_msgpack.h"
