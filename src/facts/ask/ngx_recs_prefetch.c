@@ -1,4 +1,7 @@
 
+/* Whole sets asked for before their page is there: see the header. */
+
+
 #include "ngx_recs_prefetch.h"
 #include "ngx_recs_mem.h"
 #include "ngx_recs_zone.h"

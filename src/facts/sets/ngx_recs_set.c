@@ -1,4 +1,7 @@
 
+/* What a set says about ids, from a file, a list or a reply: see the header. */
+
+
 #include "ngx_recs_set.h"
 #include "ngx_recs_file.h"
 #include "ngx_recs_mem.h"

@@ -1,4 +1,7 @@
 
+/* When a set that refuses too much is not believed: see the header. */
+
+
 #include "ngx_recs_trust.h"
 #include "recs_hash.h"
 

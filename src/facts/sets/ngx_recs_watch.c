@@ -1,4 +1,7 @@
 
+/* The leader's looks at whether a set's key is there: see the header. */
+
+
 #include "ngx_recs_watch.h"
 #include "recs_hash.h"
 
