@@ -50,7 +50,7 @@ ngx_recs_compare_stop(ngx_recs_compare_t *c)
         ngx_del_timer(&c->timer);
     }
 
-    ngx_recs_replica_query_forget(&c->queries);
+    ngx_recs_redis_batch_forget(&c->queries.batch);
 }
 
 
@@ -86,7 +86,7 @@ ngx_recs_compare_ask(ngx_event_t *ev)
     ngx_recs_replica_query_end(&c->queries, 0);
     ngx_recs_replica_query_count(&c->queries, 1);
     ngx_recs_replica_query_end(&c->queries, 2);
-    ngx_recs_replica_query_sent(&c->queries);
+    ngx_recs_redis_batch_sent(&c->queries.batch);
 }
 
 
@@ -108,10 +108,7 @@ ngx_recs_compare_answered(void *data, ngx_int_t rc, const ngx_str_t *error)
         return;
     }
 
-    if (ngx_recs_feed_id_cmp(&c->queries.queries[0].end,
-                             &c->queries.queries[2].end)
-        == 0)
-    {
+    if (ngx_recs_feed_id_cmp(&c->queries.ends[0], &c->queries.ends[2]) == 0) {
         c->waiting = 1;
         ngx_recs_compare_applied(c);
     }
@@ -126,8 +123,7 @@ ngx_recs_compare_applied(ngx_recs_compare_t *c)
     recs_table_stat_t  stat;
 
     if (!c->waiting
-        || ngx_recs_feed_id_cmp(&c->writer->position.id,
-                                &c->queries.queries[0].end)
+        || ngx_recs_feed_id_cmp(&c->writer->position.id, &c->queries.ends[0])
            != 0)
     {
         return;

@@ -87,7 +87,7 @@ ngx_recs_load_again(ngx_recs_load_t *load, ngx_msec_t msec)
 void
 ngx_recs_load_stop(ngx_recs_load_t *load)
 {
-    ngx_recs_replica_query_forget(&load->queries);
+    ngx_recs_redis_batch_forget(&load->queries.batch);
 
     if (load->timer.timer_set) {
         ngx_del_timer(&load->timer);
@@ -139,7 +139,7 @@ ngx_recs_load_answered(void *data, ngx_int_t rc, const ngx_str_t *error)
     case NGX_RECS_LOAD_END:
 
         if (load->writer->replica->feed.len) {
-            load->writer->position.reached = load->queries.queries[0].end;
+            load->writer->position.reached = load->queries.ends[0];
         }
 
         ngx_recs_load_publish(load);
@@ -175,12 +175,13 @@ ngx_recs_load_head(ngx_recs_load_t *load)
 
     if (load->writer->replica->feed.len) {
         ngx_recs_feed_end_args(load->writer->replica, args);
-        ngx_recs_replica_query_send(&load->queries, 0, NGX_RECS_FEED_END_ARGS,
-                                    args, ngx_recs_load_last_value);
+        ngx_recs_redis_batch_send(&load->queries.batch, 0,
+                                  NGX_RECS_FEED_END_ARGS, args,
+                                  ngx_recs_load_last_value);
     }
 
     ngx_recs_replica_query_count(&load->queries, 1);
-    ngx_recs_replica_query_sent(&load->queries);
+    ngx_recs_redis_batch_sent(&load->queries.batch);
 }
 
 
@@ -376,9 +377,9 @@ ngx_recs_load_scan(ngx_recs_load_t *load)
     ngx_recs_replica_write_begin(load->writer);
 
     ngx_recs_replica_query_begin(&load->queries);
-    ngx_recs_replica_query_send(&load->queries, 0, 5, args,
-                                ngx_recs_load_scan_value);
-    ngx_recs_replica_query_sent(&load->queries);
+    ngx_recs_redis_batch_send(&load->queries.batch, 0, 5, args,
+                              ngx_recs_load_scan_value);
+    ngx_recs_redis_batch_sent(&load->queries.batch);
 }
 
 
@@ -492,7 +493,7 @@ ngx_recs_load_end(ngx_recs_load_t *load)
     }
 
     ngx_recs_replica_query_count(&load->queries, 1);
-    ngx_recs_replica_query_sent(&load->queries);
+    ngx_recs_redis_batch_sent(&load->queries.batch);
 }
 
 

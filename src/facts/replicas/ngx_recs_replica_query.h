@@ -1,14 +1,12 @@
 
 /*
- * Up to three queries about a replica's set, sent at once and answered
- * together.  begin(), then a function for each query, then sent():
+ * Queries about a replica's set, answered together: a batch
+ * (ngx_recs_redis_batch.h), and what is asked most.
  *
  *     ngx_recs_replica_query_begin(q);
  *     ngx_recs_replica_query_end(q, 0);
  *     ngx_recs_replica_query_count(q, 1);
- *     ngx_recs_replica_query_sent(q);
- *
- * Their number, 0 to 2, says later which one's answer it is.
+ *     ngx_recs_redis_batch_sent(&q->batch);
  */
 
 
@@ -17,37 +15,22 @@
 
 
 #include "ngx_recs_entry.h"
+#include "ngx_recs_redis_batch.h"
 #include "ngx_recs_replica.h"
 
 
-#define NGX_RECS_REPLICA_QUERIES  3
-
 /* Arguments of the command that asks for the last entry of a feed. */
 
-#define NGX_RECS_FEED_END_ARGS    6
-
-
-typedef struct ngx_recs_replica_queries_s  ngx_recs_replica_queries_t;
-
-typedef ngx_int_t (*ngx_recs_replica_value_pt)(ngx_recs_redis_query_t *query,
-    ngx_recs_redis_value_t *v);
+#define NGX_RECS_FEED_END_ARGS  6
 
 
 typedef struct {
-    ngx_recs_replica_queries_t  *of;
-    ngx_recs_redis_query_t       query;
-    ngx_int_t                    rc;        /* as done() was given it */
-    ngx_recs_feed_id_t           end;       /* of the feed */
-} ngx_recs_replica_query_t;
-
-
-struct ngx_recs_replica_queries_s {
     ngx_recs_replica_t       *replica;
 
     /*
      * All are answered: NGX_OK; NGX_ERROR, and Redis' words, if it refused
      * one; NGX_ABORT: the connection was lost, or there is none.  Called from
-     * within sent() if none could be sent.
+     * within ngx_recs_redis_batch_sent() if none could be sent.
      */
     void                    (*answered)(void *data, ngx_int_t rc,
                                         const ngx_str_t *error);
@@ -56,16 +39,16 @@ struct ngx_recs_replica_queries_s {
 
     /* once they are answered */
 
-    ngx_recs_replica_query_t  queries[NGX_RECS_REPLICA_QUERIES];
+    ngx_recs_feed_id_t        ends[NGX_RECS_REDIS_BATCH];   /* of the feed, by
+                                                               query */
     uint64_t                  count;        /* of ids */
 
-    /* private */
+    /* private, but for what is sent */
 
-    ngx_recs_redis_conn_t    *conn;
-    ngx_uint_t                npending;
+    ngx_recs_redis_batch_t    batch;
     u_char                    error[256];
     size_t                    error_len;
-};
+} ngx_recs_replica_queries_t;
 
 
 /* In init_process, when the first members are set. */
@@ -76,11 +59,6 @@ void ngx_recs_replica_query_init(ngx_recs_replica_queries_t *q);
 
 void ngx_recs_replica_query_begin(ngx_recs_replica_queries_t *q);
 
-/* Any command about the set's key or feed; value() is of its reply. */
-
-void ngx_recs_replica_query_send(ngx_recs_replica_queries_t *q, ngx_uint_t n,
-    ngx_uint_t nargs, const ngx_str_t *args, ngx_recs_replica_value_pt value);
-
 /* Where the feed ends: 0-0 if it has no entry. */
 
 void ngx_recs_replica_query_end(ngx_recs_replica_queries_t *q, ngx_uint_t n);
@@ -89,17 +67,12 @@ void ngx_recs_replica_query_end(ngx_recs_replica_queries_t *q, ngx_uint_t n);
 
 void ngx_recs_replica_query_count(ngx_recs_replica_queries_t *q, ngx_uint_t n);
 
-void ngx_recs_replica_query_sent(ngx_recs_replica_queries_t *q);
-
-/* No answer comes any more. */
-
-void ngx_recs_replica_query_forget(ngx_recs_replica_queries_t *q);
-
 
 /* Within value(): the caller's data. */
 
 #define ngx_recs_replica_query_data(query)                                    \
-    (((ngx_recs_replica_query_t *) (query)->data)->of->data)
+    (((ngx_recs_replica_queries_t *)                                          \
+      ngx_recs_redis_batch_of(query)->data)->data)
 
 
 /* The command that asks for a feed's last entry, and a value of its reply. */

@@ -33,10 +33,6 @@
     (NGX_RECS_PREFIX_MAX + NGX_RECS_VERSION_MAX + 32)
 
 
-typedef ngx_int_t (*ngx_recs_inquiry_value_pt)(ngx_recs_redis_query_t *q,
-    ngx_recs_redis_value_t *v);
-
-
 static void ngx_recs_inquiry_ask_rolled_back(ngx_recs_inquiry_t *inquiry,
     u_char *buf);
 static void ngx_recs_inquiry_keep_page(ngx_recs_inquiry_t *inquiry,
@@ -46,15 +42,10 @@ static void ngx_recs_inquiry_skip_page(ngx_recs_inquiry_t *inquiry,
 static void ngx_recs_inquiry_begin(ngx_recs_inquiry_t *inquiry,
     ngx_recs_inquiry_step_e step, const ngx_str_t *key);
 static void ngx_recs_inquiry_get(ngx_recs_inquiry_t *inquiry,
-    const ngx_str_t *key, ngx_recs_inquiry_value_pt value);
-static void ngx_recs_inquiry_send(ngx_recs_inquiry_t *inquiry, ngx_uint_t n,
-    ngx_uint_t nargs, const ngx_str_t *args, ngx_recs_inquiry_value_pt value);
-static void ngx_recs_inquiry_asked(ngx_recs_inquiry_t *inquiry);
-static void ngx_recs_inquiry_end(ngx_recs_inquiry_t *inquiry);
-static void ngx_recs_inquiry_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
-    ngx_str_t *error);
-static void ngx_recs_inquiry_failed(ngx_recs_inquiry_t *inquiry,
-    ngx_recs_inquiry_query_t *iq, const ngx_str_t *error);
+    const ngx_str_t *key, ngx_recs_redis_value_pt value);
+static void ngx_recs_inquiry_end(ngx_recs_redis_batch_t *batch, ngx_int_t rc);
+static void ngx_recs_inquiry_failed(ngx_recs_redis_batch_t *batch,
+    ngx_uint_t n, const ngx_str_t *error);
 static void ngx_recs_inquiry_untold(ngx_recs_inquiry_t *inquiry,
     const ngx_str_t *error);
 static ngx_recs_said_t *ngx_recs_inquiry_said(ngx_recs_redis_query_t *query);
@@ -75,26 +66,24 @@ static ngx_int_t ngx_recs_inquiry_page_value(ngx_recs_redis_query_t *query,
 void
 ngx_recs_inquiry_init(ngx_recs_inquiry_t *inquiry)
 {
-    ngx_uint_t  n;
+    ngx_recs_redis_batch_t  *batch;
 
-    for (n = 0; n < NGX_RECS_INQUIRY_QUERIES; n++) {
-        inquiry->queries[n].inquiry = inquiry;
-        inquiry->queries[n].query.done = ngx_recs_inquiry_done;
-        inquiry->queries[n].query.data = &inquiry->queries[n];
-    }
+    batch = &inquiry->batch;
+
+    batch->failed = ngx_recs_inquiry_failed;
+    batch->handler = ngx_recs_inquiry_end;
+    batch->data = inquiry;
+    batch->max_bulk = NGX_RECS_DEFAULT_MAX;
+
+    ngx_recs_redis_batch_init(batch);
 }
 
 
 void
 ngx_recs_inquiry_forget(ngx_recs_inquiry_t *inquiry)
 {
-    ngx_uint_t  n;
+    ngx_recs_redis_batch_forget(&inquiry->batch);
 
-    for (n = 0; n < NGX_RECS_INQUIRY_QUERIES; n++) {
-        ngx_recs_redis_forget(&inquiry->queries[n].query);
-    }
-
-    inquiry->npending = 0;
     inquiry->again = 0;
     inquiry->step = NGX_RECS_INQUIRY_IDLE;
 }
@@ -121,9 +110,10 @@ ngx_recs_inquiry_pointer(ngx_recs_inquiry_t *inquiry)
     ngx_str_set(&args[2], "0");
     ngx_str_set(&args[3], NGX_RECS_INQUIRY_MOVES);
 
-    ngx_recs_inquiry_send(inquiry, 1, 4, args, ngx_recs_inquiry_history_value);
+    ngx_recs_redis_batch_send(&inquiry->batch, 1, 4, args,
+                              ngx_recs_inquiry_history_value);
 
-    ngx_recs_inquiry_asked(inquiry);
+    ngx_recs_redis_batch_sent(&inquiry->batch);
 }
 
 
@@ -146,12 +136,12 @@ ngx_recs_inquiry_version(ngx_recs_inquiry_t *inquiry)
     }
 
     ngx_recs_inquiry_begin(inquiry, NGX_RECS_INQUIRY_VERSION, &args[1]);
-    ngx_recs_inquiry_send(inquiry, 0, NGX_RECS_INQUIRY_ARGS, args,
-                          ngx_recs_inquiry_descriptor_value);
+    ngx_recs_redis_batch_send(&inquiry->batch, 0, NGX_RECS_INQUIRY_ARGS, args,
+                              ngx_recs_inquiry_descriptor_value);
 
     ngx_recs_inquiry_ask_rolled_back(inquiry, buf);
 
-    ngx_recs_inquiry_asked(inquiry);
+    ngx_recs_redis_batch_sent(&inquiry->batch);
 }
 
 
@@ -173,13 +163,14 @@ ngx_recs_inquiry_ask_rolled_back(ngx_recs_inquiry_t *inquiry, u_char *buf)
     args[3] = ngx_recs_text_str(&inquiry->verdict.before.active.version);
     args[4] = ngx_recs_text_str(&inquiry->verdict.before.previous.version);
 
-    ngx_recs_inquiry_send(inquiry, 1, 2 + NGX_RECS_SAID_VERSIONS, args,
-                          ngx_recs_inquiry_rolled_back_value);
+    ngx_recs_redis_batch_send(&inquiry->batch, 1, 2 + NGX_RECS_SAID_VERSIONS,
+                              args, ngx_recs_inquiry_rolled_back_value);
 
     ngx_str_set(&args[0], "SRANDMEMBER");
     ngx_str_set(&args[2], NGX_RECS_INQUIRY_MARKS);
 
-    ngx_recs_inquiry_send(inquiry, 2, 3, args, ngx_recs_inquiry_mark_value);
+    ngx_recs_redis_batch_send(&inquiry->batch, 2, 3, args,
+                              ngx_recs_inquiry_mark_value);
 }
 
 
@@ -208,7 +199,7 @@ ngx_recs_inquiry_page(ngx_recs_inquiry_t *inquiry)
     ngx_recs_inquiry_begin(inquiry, NGX_RECS_INQUIRY_PAGE, &key);
     ngx_recs_inquiry_get(inquiry, &key, ngx_recs_inquiry_page_value);
 
-    ngx_recs_inquiry_asked(inquiry);
+    ngx_recs_redis_batch_sent(&inquiry->batch);
 
     return NGX_OK;
 }
@@ -257,100 +248,34 @@ static void
 ngx_recs_inquiry_begin(ngx_recs_inquiry_t *inquiry,
     ngx_recs_inquiry_step_e step, const ngx_str_t *key)
 {
-    ngx_uint_t  n;
-
     inquiry->step = step;
-    inquiry->conn = ngx_recs_redis_pick(inquiry->verdict.snapshots->redis, key);
 
-    for (n = 0; n < NGX_RECS_INQUIRY_QUERIES; n++) {
-        inquiry->queries[n].rc = NGX_OK;
-    }
+    ngx_recs_redis_batch_begin(&inquiry->batch,
+                               inquiry->verdict.snapshots->redis, key);
 }
 
 
 static void
 ngx_recs_inquiry_get(ngx_recs_inquiry_t *inquiry, const ngx_str_t *key,
-    ngx_recs_inquiry_value_pt value)
+    ngx_recs_redis_value_pt value)
 {
     ngx_str_t  args[2];
 
     ngx_str_set(&args[0], "GET");
     args[1] = *key;
 
-    ngx_recs_inquiry_send(inquiry, 0, 2, args, value);
-}
-
-
-/* Without a connection the query ends as if that had been lost. */
-
-static void
-ngx_recs_inquiry_send(ngx_recs_inquiry_t *inquiry, ngx_uint_t n,
-    ngx_uint_t nargs, const ngx_str_t *args, ngx_recs_inquiry_value_pt value)
-{
-    ngx_recs_inquiry_query_t  *query;
-
-    query = &inquiry->queries[n];
-    query->rc = NGX_ABORT;
-    query->query.value = value;
-    query->query.max_bulk = NGX_RECS_DEFAULT_MAX;
-
-    if (inquiry->conn
-        && ngx_recs_redis_send(inquiry->conn, &query->query, nargs, args)
-           == NGX_OK)
-    {
-        inquiry->npending++;
-    }
-}
-
-
-/* A step of which nothing could be sent ends at once. */
-
-static void
-ngx_recs_inquiry_asked(ngx_recs_inquiry_t *inquiry)
-{
-    if (inquiry->npending == 0) {
-        ngx_recs_inquiry_end(inquiry);
-    }
+    ngx_recs_redis_batch_send(&inquiry->batch, 0, 2, args, value);
 }
 
 
 static void
-ngx_recs_inquiry_end(ngx_recs_inquiry_t *inquiry)
+ngx_recs_inquiry_end(ngx_recs_redis_batch_t *batch, ngx_int_t rc)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  n;
+    ngx_recs_inquiry_t  *inquiry;
 
-    rc = NGX_OK;
-
-    for (n = 0; n < NGX_RECS_INQUIRY_QUERIES; n++) {
-        if (inquiry->queries[n].rc == NGX_ABORT) {
-            rc = NGX_ABORT;
-        }
-    }
+    inquiry = batch->data;
 
     inquiry->handler(inquiry, rc);
-}
-
-
-static void
-ngx_recs_inquiry_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
-    ngx_str_t *error)
-{
-    ngx_recs_inquiry_t        *inquiry;
-    ngx_recs_inquiry_query_t  *iq;
-
-    iq = query->data;
-    inquiry = iq->inquiry;
-
-    iq->rc = rc;
-
-    if (rc == NGX_ERROR) {
-        ngx_recs_inquiry_failed(inquiry, iq, error);
-    }
-
-    if (--inquiry->npending == 0) {
-        ngx_recs_inquiry_end(inquiry);
-    }
 }
 
 
@@ -360,18 +285,20 @@ ngx_recs_inquiry_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
  */
 
 static void
-ngx_recs_inquiry_failed(ngx_recs_inquiry_t *inquiry,
-    ngx_recs_inquiry_query_t *iq, const ngx_str_t *error)
+ngx_recs_inquiry_failed(ngx_recs_redis_batch_t *batch, ngx_uint_t n,
+    const ngx_str_t *error)
 {
-    ngx_recs_said_t  *said;
+    ngx_recs_said_t     *said;
+    ngx_recs_inquiry_t  *inquiry;
 
+    inquiry = batch->data;
     said = &inquiry->verdict.said;
 
     if (inquiry->step == NGX_RECS_INQUIRY_PAGE) {
 
         /* other errors (LOADING, BUSY) pass: they are asked again */
 
-        if (iq->query.too_large
+        if (batch->queries[n].query.too_large
             || ngx_strncmp(error->data, "WRONGTYPE", 9) == 0)
         {
             ngx_recs_inquiry_skip_page(inquiry, error);
@@ -380,9 +307,7 @@ ngx_recs_inquiry_failed(ngx_recs_inquiry_t *inquiry,
         return;
     }
 
-    if (iq == &inquiry->queries[2]
-        || (iq == &inquiry->queries[1]
-            && inquiry->step == NGX_RECS_INQUIRY_POINTER))
+    if (n == 2 || (n == 1 && inquiry->step == NGX_RECS_INQUIRY_POINTER))
     {
         said->told = 0;
         ngx_recs_inquiry_untold(inquiry, error);
@@ -418,9 +343,11 @@ ngx_recs_inquiry_untold(ngx_recs_inquiry_t *inquiry, const ngx_str_t *error)
 static ngx_recs_said_t *
 ngx_recs_inquiry_said(ngx_recs_redis_query_t *query)
 {
-    ngx_recs_inquiry_query_t *iq = query->data;
+    ngx_recs_inquiry_t  *inquiry;
 
-    return &iq->inquiry->verdict.said;
+    inquiry = ngx_recs_redis_batch_of(query)->data;
+
+    return &inquiry->verdict.said;
 }
 
 
@@ -564,7 +491,7 @@ ngx_recs_inquiry_page_value(ngx_recs_redis_query_t *query,
 {
     ngx_recs_inquiry_t  *inquiry;
 
-    inquiry = ((ngx_recs_inquiry_query_t *) query->data)->inquiry;
+    inquiry = ngx_recs_redis_batch_of(query)->data;
 
     if (v->type == NGX_RECS_REDIS_STRING && v->depth == 0) {
 

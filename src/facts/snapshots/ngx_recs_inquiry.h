@@ -11,13 +11,9 @@
 #define NGX_RECS_INQUIRY_H
 
 
+#include "ngx_recs_redis_batch.h"
 #include "ngx_recs_snapshot.h"
 #include "ngx_recs_verdict.h"
-
-
-/* Questions of one step at most. */
-
-#define NGX_RECS_INQUIRY_QUERIES  3
 
 
 typedef enum {
@@ -28,13 +24,6 @@ typedef enum {
                                            back */
     NGX_RECS_INQUIRY_PAGE               /* the active version's default page */
 } ngx_recs_inquiry_step_e;
-
-
-typedef struct {
-    ngx_recs_inquiry_t           *inquiry;
-    ngx_recs_redis_query_t        query;
-    ngx_int_t                     rc;       /* as done() was given it */
-} ngx_recs_inquiry_query_t;
 
 
 /* One channel's.  The leader sets what stands before "private", or zeroes. */
@@ -56,10 +45,7 @@ struct ngx_recs_inquiry_s {
 
     /* private */
 
-    ngx_uint_t                    npending;
-    ngx_recs_inquiry_query_t      queries[NGX_RECS_INQUIRY_QUERIES];
-    ngx_recs_redis_conn_t        *conn;     /* of this step: what is asked first
-                                               is answered first */
+    ngx_recs_redis_batch_t        batch;    /* of this step */
     ngx_recs_text_t               skip;     /* a version whose default page
                                                can't be kept */
 };
