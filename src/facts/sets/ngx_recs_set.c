@@ -5,17 +5,10 @@
 #include "ngx_recs_set.h"
 #include "ngx_recs_file.h"
 #include "ngx_recs_mem.h"
+#include "ngx_recs_quiet.h"
 #include "recs_text.h"
 
 #include <math.h>
-
-
-/*
- * Answers may fail for one key and not for another.  A set is well again when
- * none failed for so many seconds, so that this does not fill the log.
- */
-
-#define NGX_RECS_SET_QUIET  10
 
 
 static void ngx_recs_set_odd(const recs_str_t *id, ngx_uint_t line,
@@ -332,27 +325,21 @@ ngx_recs_set_oldest(const ngx_recs_set_t *set)
 void
 ngx_recs_set_well(ngx_recs_set_t *set, ngx_log_t *log)
 {
-    if (set->failed == 0 || ngx_time() - set->failed < NGX_RECS_SET_QUIET) {
-        return;
+    if (ngx_recs_quiet_well(&set->failed)) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_set \"%V\": redis \"%V\" answers again",
+                      &set->name, &set->redis->name);
     }
-
-    set->failed = 0;
-
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "recs_set \"%V\": redis \"%V\" answers again",
-                  &set->name, &set->redis->name);
 }
 
 
 void
 ngx_recs_set_ill(ngx_recs_set_t *set, const ngx_str_t *why, ngx_log_t *log)
 {
-    if (set->failed == 0) {
+    if (ngx_recs_quiet_ill(&set->failed)) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "recs_set \"%V\": redis \"%V\" gave no answer for key "
                       "\"%V\": %V", &set->name, &set->redis->name, &set->key,
                       why);
     }
-
-    set->failed = ngx_time();
 }

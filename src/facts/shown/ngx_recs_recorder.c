@@ -3,6 +3,7 @@
 
 
 #include "ngx_recs_recorder.h"
+#include "ngx_recs_quiet.h"
 
 
 /* What leaves at once: few enough commands for a pipeline. */
@@ -17,10 +18,6 @@
 /* Redis keeps an exiting worker as long as it confirms something in so long. */
 
 #define NGX_RECS_RECORDER_LINGER      1000              /* ms */
-
-/* Errors are logged again when there was none for so many seconds. */
-
-#define NGX_RECS_RECORDER_QUIET       10
 
 
 static ngx_uint_t ngx_recs_recorder_room(ngx_recs_recorder_t *recorder,
@@ -413,24 +410,18 @@ ngx_recs_recorder_hopeless(ngx_recs_recording_t *recording)
 static void
 ngx_recs_recorder_ill(ngx_recs_recorder_t *recorder, const ngx_str_t *error)
 {
-    if (recorder->failed == 0) {
+    if (ngx_recs_quiet_ill(&recorder->failed)) {
         ngx_log_error(NGX_LOG_ERR, recorder->log, 0,
                       "recs_record_shown: recs_redis \"%V\" does not record "
                       "what was shown: %V", &recorder->redis->name, error);
     }
-
-    recorder->failed = ngx_time();
 }
 
 
 static void
 ngx_recs_recorder_well(ngx_recs_recorder_t *recorder)
 {
-    if (recorder->failed
-        && ngx_time() - recorder->failed >= NGX_RECS_RECORDER_QUIET)
-    {
-        recorder->failed = 0;
-
+    if (ngx_recs_quiet_well(&recorder->failed)) {
         ngx_log_error(NGX_LOG_NOTICE, recorder->log, 0,
                       "recs_record_shown: recs_redis \"%V\" records what was "
                       "shown again", &recorder->redis->name);

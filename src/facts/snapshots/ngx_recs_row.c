@@ -7,14 +7,7 @@
 
 
 #include "ngx_recs_row.h"
-
-
-/*
- * Redis may fail for one row and not for another.  It is well again when none
- * failed for so many seconds, so that this does not fill the log.
- */
-
-#define NGX_RECS_ROW_QUIET  10
+#include "ngx_recs_quiet.h"
 
 
 static ngx_uint_t ngx_recs_row_nobody(const ngx_str_t *user);
@@ -552,11 +545,9 @@ ngx_recs_row_well(ngx_recs_row_t *row)
 
     ss = row->snapshots;
 
-    if (ss->failed == 0 || ngx_time() - ss->failed < NGX_RECS_ROW_QUIET) {
+    if (!ngx_recs_quiet_well(&ss->failed)) {
         return;
     }
-
-    ss->failed = 0;
 
     ngx_log_error(NGX_LOG_NOTICE, row->log, 0,
                   "recs_snapshots \"%V\": redis \"%V\" gives rows again",
@@ -574,7 +565,7 @@ ngx_recs_row_ill(ngx_recs_row_t *row, const ngx_str_t *why)
 
     ss = row->snapshots;
 
-    if (ss->failed == 0) {
+    if (ngx_recs_quiet_ill(&ss->failed)) {
         version = ngx_recs_text_str(&row->snapshot->active.version);
 
         ngx_log_error(NGX_LOG_ERR, row->log, 0,
@@ -582,6 +573,4 @@ ngx_recs_row_ill(ngx_recs_row_t *row, const ngx_str_t *why)
                       "version \"%V\": %V", &ss->name, &ss->redis->name,
                       &version, why);
     }
-
-    ss->failed = ngx_time();
 }

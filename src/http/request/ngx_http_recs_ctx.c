@@ -8,11 +8,6 @@
 #include "ngx_http_recs_request.h"
 
 
-/* Bad bodies are logged again when none came for so many seconds. */
-
-#define NGX_HTTP_RECS_QUIET  10
-
-
 static void ngx_http_recs_release_pool(void *data);
 
 
@@ -99,16 +94,4 @@ ngx_http_recs_exploring(const ngx_http_recs_ctx_t *ctx,
     const recs_draw_t *draw)
 {
     return &ctx->explore.exploring[draw->line - ctx->explore.lines];
-}
-
-
-ngx_uint_t
-ngx_http_recs_news(time_t *last)
-{
-    time_t  before;
-
-    before = *last;
-    *last = ngx_time();
-
-    return before == 0 || ngx_time() - before >= NGX_HTTP_RECS_QUIET;
 }

@@ -219,13 +219,6 @@ ngx_http_recs_exploring_t *ngx_http_recs_exploring(
     const ngx_http_recs_ctx_t *ctx, const recs_draw_t *draw);
 
 /*
- * Is what is odd worth a log line now?  *last is when it came before, in unix
- * seconds, or 0, and becomes now.
- */
-
-ngx_uint_t ngx_http_recs_news(time_t *last);
-
-/*
  * ngx_http_recs_main_ctx.c
  *
  * The context of the client's request that r belongs to, until its memory goes,

@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_recs_response.h"
+#include "ngx_recs_quiet.h"
 
 
 #define NGX_HTTP_RECS_TYPE_MAX   128        /* bytes; RFC 6838, section 4.2 */
@@ -154,7 +155,7 @@ ngx_http_recs_too_large(ngx_http_recs_ctx_t *ctx)
     ctx->state = NGX_HTTP_RECS_TOO_LARGE;
     ctx->why = "body";
 
-    if (ngx_http_recs_news(&ctx->conf->bad_body)) {
+    if (ngx_recs_quiet_again(&ctx->conf->bad_body)) {
         ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                       "recs: a body can't be filtered: larger than "
                       "recs_max_body_size, %uz bytes",

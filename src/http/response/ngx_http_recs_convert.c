@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_recs_response.h"
+#include "ngx_recs_quiet.h"
 #include "recs_transcode.h"
 
 
@@ -25,7 +26,7 @@ ngx_http_recs_convert(ngx_http_recs_ctx_t *ctx, ngx_str_t *text)
                            ctx->served->format, &to);
     if (error) {
 
-        if (ngx_http_recs_news(&ctx->conf->bad_body)) {
+        if (ngx_recs_quiet_again(&ctx->conf->bad_body)) {
             ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                           "recs: a row can't be served as %s: %s",
                           ctx->served->format == RECS_JSON ? "JSON"

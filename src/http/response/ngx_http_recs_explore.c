@@ -6,11 +6,9 @@
 
 
 #include "ngx_http_recs_response.h"
+#include "ngx_recs_quiet.h"
 
 
-/* A variable that names no pool is logged again after so many seconds. */
-
-#define NGX_HTTP_RECS_UNKNOWN_QUIET  10
 #define NGX_HTTP_RECS_UNKNOWN_LEN    128    /* bytes of it that are logged */
 
 
@@ -175,13 +173,9 @@ ngx_http_recs_unknown_pool(ngx_http_recs_ctx_t *ctx,
     ngx_http_recs_explore_t *ex, ngx_str_t *name)
 {
     u_char     buf[NGX_HTTP_RECS_UNKNOWN_LEN];
-    time_t     before;
     ngx_str_t  printable;
 
-    before = ex->unknown;
-    ex->unknown = ngx_time();
-
-    if (before && ex->unknown - before < NGX_HTTP_RECS_UNKNOWN_QUIET) {
+    if (!ngx_recs_quiet_again(&ex->unknown)) {
         return;
     }
 

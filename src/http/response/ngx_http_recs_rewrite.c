@@ -7,6 +7,7 @@
 
 #include "ngx_http_recs_response.h"
 #include "ngx_http_recs_tell.h"
+#include "ngx_recs_quiet.h"
 
 
 static ngx_int_t ngx_http_recs_read(ngx_http_recs_ctx_t *ctx);
@@ -180,7 +181,7 @@ ngx_http_recs_refuse(ngx_http_recs_ctx_t *ctx, recs_rc_e rc, const char *error)
 static void
 ngx_http_recs_bad_body(ngx_http_recs_ctx_t *ctx, const char *error, size_t pos)
 {
-    if (ngx_http_recs_news(&ctx->conf->bad_body)) {
+    if (ngx_recs_quiet_again(&ctx->conf->bad_body)) {
         ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                       "recs: a body can't be filtered: %s, at byte %uz",
                       error, pos);
@@ -211,7 +212,7 @@ ngx_http_recs_identified(ngx_http_recs_ctx_t *ctx)
 
     rlcf = ctx->conf;
 
-    if (ngx_http_recs_news(&rlcf->unidentified)) {
+    if (ngx_recs_quiet_again(&rlcf->unidentified)) {
         ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
                       "recs: no item of a page has a usable id where "
                       "recs_item_id points to, items: %uz", i);
