@@ -1,5 +1,7 @@
 
 /*
+ * The walk through a document, which finds what pointers lead to.
+ *
  * Most functions here read what stands next in the document, at w->rd.  mask:
  * the pointers that lead there; depth: how many tokens led there.  They return
  * 0, or -1, as recs_walk() does.

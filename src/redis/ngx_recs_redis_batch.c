@@ -1,4 +1,7 @@
 
+/* Queries that are sent together, and answered together. */
+
+
 #include "ngx_recs_redis_batch.h"
 
 

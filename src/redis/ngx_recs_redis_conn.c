@@ -1,7 +1,8 @@
 
 /*
  * One connection to Redis, kept open: connect, handshake, read, write, and
- * after a loss the same again, with backoff and jitter.
+ * after a loss the same again, with backoff and jitter.  It is one machine of
+ * few states, which is read as a whole: so this file is long.
  */
 
 
@@ -18,6 +19,8 @@
 #define NGX_RECS_REDIS_RESERVE      32
 
 
+static ngx_int_t ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn,
+    ngx_connection_t **c);
 static ngx_int_t ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn,
     ngx_err_t err);
 static ngx_int_t ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn);
@@ -90,11 +93,8 @@ ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn, ngx_recs_redis_t *redis,
 void
 ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 {
-    ngx_int_t               rc;
-    ngx_err_t               err;
-    ngx_addr_t             *addr;
-    ngx_connection_t       *c;
-    ngx_peer_connection_t   pc;
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
 
     if (conn->tie.brief && ngx_exiting) {
         return;
@@ -122,6 +122,40 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
         return;
     }
 
+    rc = ngx_recs_redis_conn_connect(conn, &c);
+
+    if (rc == NGX_ABORT) {
+        return;
+    }
+
+    c->data = conn;
+    c->read->handler = ngx_recs_redis_conn_read_handler;
+    c->write->handler = ngx_recs_redis_conn_write_handler;
+
+    conn->connection = c;
+
+    /* nginx calls the read handler of an idle one when the worker is to exit */
+
+    c->idle = conn->tie.brief;
+
+    ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
+
+    if (rc == NGX_OK) {
+        ngx_recs_redis_conn_write_handler(c->write);
+    }
+}
+
+
+/* NGX_OK; NGX_AGAIN, under way; NGX_ABORT, it is lost already. */
+
+static ngx_int_t
+ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn, ngx_connection_t **c)
+{
+    ngx_int_t               rc;
+    ngx_err_t               err;
+    ngx_addr_t             *addr;
+    ngx_peer_connection_t   pc;
+
     addr = &conn->redis->addrs[conn->retry.addr];
 
     ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
@@ -140,31 +174,17 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     if (rc == NGX_ERROR) {
         (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, err,
                                         "no socket could be made");
-        return;
+        return NGX_ABORT;
     }
 
     if (rc == NGX_DECLINED) {
         (void) ngx_recs_redis_conn_refused(conn, err);
-        return;
+        return NGX_ABORT;
     }
 
-    c = pc.connection;
+    *c = pc.connection;
 
-    c->data = conn;
-    c->read->handler = ngx_recs_redis_conn_read_handler;
-    c->write->handler = ngx_recs_redis_conn_write_handler;
-
-    conn->connection = c;
-
-    /* nginx calls the read handler of an idle one when the worker is to exit */
-
-    c->idle = conn->tie.brief;
-
-    ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
-
-    if (rc == NGX_OK) {
-        ngx_recs_redis_conn_write_handler(c->write);
-    }
+    return rc;
 }
 
 

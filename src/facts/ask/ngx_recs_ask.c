@@ -11,6 +11,8 @@
 
 static void ngx_recs_ask_begin(ngx_recs_ask_t *ask, ngx_recs_question_t *q,
     u_char *answers);
+static ngx_int_t ngx_recs_ask_at_hand(ngx_recs_ask_t *ask,
+    ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_local(ngx_recs_ask_t *ask,
     ngx_recs_question_t *q);
 static ngx_int_t ngx_recs_ask_prefetched(ngx_recs_question_t *q);
@@ -40,7 +42,6 @@ ngx_int_t
 ngx_recs_ask(ngx_recs_ask_t *ask)
 {
     u_char               *answers;
-    ngx_int_t             rc;
     ngx_uint_t            i, nredis;
     ngx_recs_question_t  *q;
 
@@ -58,40 +59,12 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
         ngx_recs_ask_begin(ask, q, answers);
         answers += ask->nids;
 
-        if (q->skip) {
-            ngx_recs_count(q->set->counters->skipped, 1);
-            continue;
-        }
-
-        ngx_recs_count(q->set->counters->questions, 1);
-
-        if (ask->nids == 0) {
-            continue;
-        }
-
-        if (q->prefetch) {
-            rc = ngx_recs_ask_prefetched(q);
-
-            if (rc == NGX_OK) {
-                ngx_recs_ask_judge(q);
-            }
-
-            if (rc != NGX_DECLINED) {
-                continue;
-            }
-        }
-
-        if (q->set->source == NGX_RECS_SET_REDIS) {
-            q->remote = (ngx_recs_answer_replica(q, 0) != NGX_OK
-                         && !ngx_recs_answer_held(q));
-            nredis += q->remote;
-            continue;
-        }
-
-        if (ngx_recs_ask_local(ask, q) != NGX_OK) {
+        if (ngx_recs_ask_at_hand(ask, q) != NGX_OK) {
             ngx_recs_ask_cancel(ask);
             return NGX_ERROR;
         }
+
+        nredis += q->remote;
     }
 
     if (nredis && ngx_recs_ask_redis(ask, nredis) != NGX_OK) {
@@ -111,6 +84,46 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
     ngx_add_timer(&ask->timer, ask->timeout);
 
     return NGX_AGAIN;
+}
+
+
+/* What can be answered without Redis, is; for the rest q->remote is set. */
+
+static ngx_int_t
+ngx_recs_ask_at_hand(ngx_recs_ask_t *ask, ngx_recs_question_t *q)
+{
+    ngx_int_t  rc;
+
+    if (q->skip) {
+        ngx_recs_count(q->set->counters->skipped, 1);
+        return NGX_OK;
+    }
+
+    ngx_recs_count(q->set->counters->questions, 1);
+
+    if (ask->nids == 0) {
+        return NGX_OK;
+    }
+
+    if (q->prefetch) {
+        rc = ngx_recs_ask_prefetched(q);
+
+        if (rc == NGX_OK) {
+            ngx_recs_ask_judge(q);
+        }
+
+        if (rc != NGX_DECLINED) {
+            return NGX_OK;
+        }
+    }
+
+    if (q->set->source == NGX_RECS_SET_REDIS) {
+        q->remote = (ngx_recs_answer_replica(q, 0) != NGX_OK
+                     && !ngx_recs_answer_held(q));
+        return NGX_OK;
+    }
+
+    return ngx_recs_ask_local(ask, q);
 }
 
 

@@ -1,4 +1,7 @@
 
+/* A share within a window: one word for each tenth of it. */
+
+
 #include "recs_share.h"
 
 

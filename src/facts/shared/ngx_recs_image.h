@@ -1,8 +1,8 @@
 
 /*
- * Images: files that hold what a replica or a pool does, so that a new zone
- * needn't begin empty.  The leader writes one now and then and at its end, and
- * reads it if the zone is new, before it asks Redis.
+ * Images: files that hold what a replica, a pool or snapshots do, so that a new
+ * zone needn't begin empty.  The leader writes one now and then and at its end,
+ * and reads it if the zone is new, before it asks Redis.
  *
  * The file: ngx_recs_image_head_t; what its kind has; XXH3 of all before it, in
  * 128 bits.  All numbers are this machine's: another one's image has another

@@ -41,7 +41,7 @@ ngx_http_recs_ready_handler(ngx_http_request_t *r)
     recs_writer_t               w;
     ngx_http_recs_main_conf_t  *rmcf;
 
-    rc = ngx_http_recs_answer_begin(r);
+    rc = ngx_http_recs_reply_begin(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -62,7 +62,7 @@ ngx_http_recs_ready_handler(ngx_http_request_t *r)
         recs_write_bytes(&w, "ready\n", 6);
     }
 
-    return ngx_http_recs_answer(r, &w, "text/plain", status);
+    return ngx_http_recs_reply(r, &w, "text/plain", status);
 }
 
 

@@ -35,19 +35,19 @@ void ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
 void ngx_http_recs_format_type(recs_format_e format, ngx_str_t *type);
 
 /*
- * ngx_http_recs_answer.c
+ * ngx_http_recs_reply.c
  *
  * NGX_OK: a GET or a HEAD without a body to come; or what a handler returns.
  */
 
-ngx_int_t ngx_http_recs_answer_begin(ngx_http_request_t *r);
+ngx_int_t ngx_http_recs_reply_begin(ngx_http_request_t *r);
 
 /*
  * Sends what was written, which is the request's, and says that it mustn't be
  * stored.  Returns what a handler does.
  */
 
-ngx_int_t ngx_http_recs_answer(ngx_http_request_t *r, const recs_writer_t *w,
+ngx_int_t ngx_http_recs_reply(ngx_http_request_t *r, const recs_writer_t *w,
     const char *type, ngx_uint_t status);
 
 

@@ -156,7 +156,7 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
     recs_writer_t               w;
     ngx_http_recs_main_conf_t  *rmcf;
 
-    rc = ngx_http_recs_answer_begin(r);
+    rc = ngx_http_recs_reply_begin(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -175,7 +175,7 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
     recs_write_object_end(&w);
     recs_write_bytes(&w, "\n", 1);
 
-    return ngx_http_recs_answer(r, &w, "application/json", NGX_HTTP_OK);
+    return ngx_http_recs_reply(r, &w, "application/json", NGX_HTTP_OK);
 }
 
 

@@ -10,7 +10,7 @@
 
 
 ngx_int_t
-ngx_http_recs_answer_begin(ngx_http_request_t *r)
+ngx_http_recs_reply_begin(ngx_http_request_t *r)
 {
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -21,7 +21,7 @@ ngx_http_recs_answer_begin(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_recs_answer(ngx_http_request_t *r, const recs_writer_t *w,
+ngx_http_recs_reply(ngx_http_request_t *r, const recs_writer_t *w,
     const char *type, ngx_uint_t status)
 {
     ngx_int_t     rc;
