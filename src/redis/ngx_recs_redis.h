@@ -231,6 +231,8 @@ ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
 
 struct ngx_recs_redis_private_s {
     ngx_recs_redis_t         *redis;
+    ngx_str_t                 key;          /* of what it is for: which server,
+                                               as for pick(); len 0: any */
 
     /*
      * It stands, once more.  What was sent before has ended (NGX_ABORT), and

@@ -55,6 +55,7 @@ ngx_int_t
 ngx_recs_feed_init(ngx_recs_feed_t *feed)
 {
     feed->conn.redis = feed->writer->replica->set->redis;
+    feed->conn.key = feed->writer->replica->feed;
     feed->conn.ready = ngx_recs_feed_ready;
     feed->conn.data = feed;
 
