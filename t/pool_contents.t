@@ -340,8 +340,8 @@ subtest 'a key of another type leaves the contents as they are' => sub {
     ok(has('moving', 1), 'before');
 
     my $failures = status('moving')->{failures};
-    $redis->cmd('DEL', 'changing');
-    $redis->cmd('SADD', 'changing', 'n1');
+    $redis->pipeline(['MULTI'], ['DEL', 'changing'],
+                     ['SADD', 'changing', 'n1'], ['EXEC']);
     ok(wait_for('moving', 'failures', $failures + 3), 'it fails');
     is(distinct(shown('moving', 5)), 'n1', 'shown all the same');
 
@@ -350,8 +350,8 @@ subtest 'a key of another type leaves the contents as they are' => sub {
     is(scalar @said, 1, 'one line tells');
     like($said[0], qr/^the contents stay: redis answered: WRONGTYPE/, 'why');
 
-    $redis->cmd('DEL', 'changing');
-    $redis->cmd('HSET', 'changing', map { ($_, object($_)) } 'n4', 'n5');
+    $redis->pipeline(['MULTI'], ['DEL', 'changing'],
+        ['HSET', 'changing', map { ($_, object($_)) } 'n4', 'n5'], ['EXEC']);
     ok(has('moving', 2), 'and then it is read again');
 };
 

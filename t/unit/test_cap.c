@@ -63,7 +63,7 @@ shown(const recs_cap_t *cap, uint64_t hash, uint64_t now)
 {
     uint64_t  n;
 
-    for (n = 0; recs_cap_look(cap, hash, n + 1, WINDOW, now)
+    for (n = 0; recs_cap_peek(cap, hash, n + 1, WINDOW, now)
                 == RECS_CAP_REACHED; n++)
     {
         /* void */
@@ -112,15 +112,15 @@ an_item_is_open_until_it_was_shown_so_often(void **state)
     two = hash_of(cap, 2);
 
     for (i = 0; i < 3; i++) {
-        assert_int_equal(recs_cap_look(cap, one, 3, WINDOW, START),
+        assert_int_equal(recs_cap_peek(cap, one, 3, WINDOW, START),
                          RECS_CAP_OPEN);
         assert_int_equal(recs_cap_count(cap, one, WINDOW, START),
                          RECS_CAP_OPEN);
     }
 
-    assert_int_equal(recs_cap_look(cap, one, 3, WINDOW, START),
+    assert_int_equal(recs_cap_peek(cap, one, 3, WINDOW, START),
                      RECS_CAP_REACHED);
-    assert_int_equal(recs_cap_look(cap, two, 1, WINDOW, START), RECS_CAP_OPEN);
+    assert_int_equal(recs_cap_peek(cap, two, 1, WINDOW, START), RECS_CAP_OPEN);
     assert_int_equal(shown(cap, one, START), 3);
     assert_int_equal(shown(cap, two, START), 0);
 
@@ -170,10 +170,10 @@ windows_of_any_length(void **state)
 
         assert_int_equal(recs_cap_count(cap, hash, window, START),
                          RECS_CAP_OPEN);
-        assert_int_equal(recs_cap_look(cap, hash, 1, window,
+        assert_int_equal(recs_cap_peek(cap, hash, 1, window,
                                        START + window - 1),
                          RECS_CAP_REACHED);
-        assert_int_equal(recs_cap_look(cap, hash, 1, window,
+        assert_int_equal(recs_cap_peek(cap, hash, 1, window,
                                        START + 2 * window + 28),
                          RECS_CAP_OPEN);
 
@@ -227,7 +227,7 @@ a_cap_is_never_exceeded_and_refuses_no_longer(void **state)
 
         assert_true(within <= MAX);
 
-        if (recs_cap_look(cap, hash, MAX, WINDOW, now) == RECS_CAP_OPEN) {
+        if (recs_cap_peek(cap, hash, MAX, WINDOW, now) == RECS_CAP_OPEN) {
             assert_true(within < MAX);
             assert_int_equal(recs_cap_count(cap, hash, WINDOW, now),
                              RECS_CAP_OPEN);
@@ -290,7 +290,7 @@ what_has_no_place_is_refused_until_a_window_passed(void **state)
     assert_int_equal(taken, 16);
 
     for (i = 0; i < items; i++) {
-        assert_int_equal(recs_cap_look(cap, hash_of(cap, i), 1, WINDOW, START),
+        assert_int_equal(recs_cap_peek(cap, hash_of(cap, i), 1, WINDOW, START),
                          i < 16 ? RECS_CAP_REACHED : RECS_CAP_FULL);
     }
 
@@ -359,7 +359,7 @@ counting(void *arg)
     for (i = 0; i < DEEDS; i++) {
         item = (unsigned) rand_r(&c->seed) % ITEMS;
 
-        (void) recs_cap_look(c->cap, hash_of(c->cap, item), 3, WINDOW, START);
+        (void) recs_cap_peek(c->cap, hash_of(c->cap, item), 3, WINDOW, START);
 
         if (recs_cap_count(c->cap, hash_of(c->cap, item), WINDOW, START)
             == RECS_CAP_OPEN)
@@ -482,9 +482,9 @@ a_killed_process_leaves_it_usable(void **state)
             n += done->done[i][k];
         }
 
-        assert_int_equal(recs_cap_look(cap, hash_of(cap, k), n, WINDOW, START),
+        assert_int_equal(recs_cap_peek(cap, hash_of(cap, k), n, WINDOW, START),
                          RECS_CAP_REACHED);
-        assert_int_equal(recs_cap_look(cap, hash_of(cap, k),
+        assert_int_equal(recs_cap_peek(cap, hash_of(cap, k),
                                        n + 10 * THREADS + 1, WINDOW, START),
                          RECS_CAP_OPEN);
     }

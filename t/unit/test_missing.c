@@ -61,7 +61,7 @@ follow(const look_t *looks, size_t n)
     for (i = 0; i < n; i++) {
         print_message("# look %u\n", (unsigned) i);
 
-        assert_int_equal(recs_missing_look(&m, looks[i].asked,
+        assert_int_equal(recs_missing_judge(&m, looks[i].asked,
                                            looks[i].missing, 1000 + i),
                          looks[i].says);
         assert_int_equal(m.now, looks[i].now);
@@ -114,10 +114,10 @@ a_jump_that_stays_becomes_usual(void **state)
 
     memset(&m, 0, sizeof(m));
 
-    assert_int_equal(recs_missing_look(&m, 100, 0, 1), RECS_MISSING_SAME);
-    assert_int_equal(recs_missing_look(&m, 200, 50, 2), RECS_MISSING_JUMPED);
+    assert_int_equal(recs_missing_judge(&m, 100, 0, 1), RECS_MISSING_SAME);
+    assert_int_equal(recs_missing_judge(&m, 200, 50, 2), RECS_MISSING_JUMPED);
 
-    for (i = 2; recs_missing_look(&m, 100 + 100 * i, 50 * i, 3)
+    for (i = 2; recs_missing_judge(&m, 100 + 100 * i, 50 * i, 3)
                 == RECS_MISSING_SAME; i++)
     {
         assert_true(i < 1000);

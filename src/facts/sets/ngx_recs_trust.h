@@ -44,7 +44,7 @@ typedef struct {
 } ngx_recs_trust_stat_t;
 
 
-/* In the zone's init.  What is missing the zone knows. */
+/* In the zone's init.  If there is no room, zone->missing or full says so. */
 
 void ngx_recs_trust_init_zone(ngx_recs_trust_t *trust, ngx_recs_zone_t *zone);
 

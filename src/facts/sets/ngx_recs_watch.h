@@ -76,8 +76,8 @@ typedef struct {
 
 
 /*
- * In the zone's init, after the set's Redis is known.  What is missing the zone
- * knows.
+ * In the zone's init, after the set's Redis is known.  If there is no room,
+ * zone->missing or zone->full says so.
  */
 
 void ngx_recs_watch_init_zone(ngx_recs_watch_t *watch, ngx_recs_zone_t *zone);

@@ -115,7 +115,7 @@ recs_cap_step(uint64_t window, uint64_t now)
 
 
 recs_cap_e
-recs_cap_look(const recs_cap_t *cap, uint64_t hash, uint64_t max,
+recs_cap_peek(const recs_cap_t *cap, uint64_t hash, uint64_t max,
     uint64_t window, uint64_t now)
 {
     int               found;

@@ -68,7 +68,7 @@ uint64_t recs_cap_hash(const recs_cap_t *cap, const recs_str_t *pool,
  * that of others.
  */
 
-recs_cap_e recs_cap_look(const recs_cap_t *cap, uint64_t hash, uint64_t max,
+recs_cap_e recs_cap_peek(const recs_cap_t *cap, uint64_t hash, uint64_t max,
     uint64_t window, uint64_t now);
 
 /*

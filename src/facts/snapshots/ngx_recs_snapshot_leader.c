@@ -291,7 +291,7 @@ ngx_recs_snapshot_leader_missing(ngx_recs_snapshots_t *ss)
     missing = &ss->shared->missing;
     usual = missing->usual;
 
-    news = recs_missing_look(missing, counters->rows - counters->nobody,
+    news = recs_missing_judge(missing, counters->rows - counters->nobody,
                              counters->missing - counters->nobody, ngx_time());
 
     ngx_recs_leader_unlock(ss->leader);

@@ -24,7 +24,7 @@ recs_missing_follow(recs_missing_t *m, int64_t parts)
 
 
 recs_missing_e
-recs_missing_look(recs_missing_t *m, uint64_t asked, uint64_t missing,
+recs_missing_judge(recs_missing_t *m, uint64_t asked, uint64_t missing,
     uint64_t now)
 {
     uint64_t  n, without;

@@ -43,7 +43,7 @@ typedef enum {
  * unit, not 0.
  */
 
-recs_missing_e recs_missing_look(recs_missing_t *m, uint64_t asked,
+recs_missing_e recs_missing_judge(recs_missing_t *m, uint64_t asked,
     uint64_t missing, uint64_t now);
 
 

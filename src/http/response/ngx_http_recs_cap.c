@@ -120,7 +120,7 @@ ngx_http_recs_cap_draw(ngx_http_recs_ctx_t *ctx, recs_draw_t *draw)
         hash = ngx_http_recs_cap_hash(exploring,
                                       &draw->line->pool->ids[draw->order[i]]);
 
-        capped[i] = recs_cap_look(cap->shown, hash, cap->max, cap->window,
+        capped[i] = recs_cap_peek(cap->shown, hash, cap->max, cap->window,
                                   ngx_current_msec);
     }
 
