@@ -2,7 +2,8 @@
 
 -- What moves a version of a snapshot into a channel, and back out of it
 -- (docs/publishing.md shows its use), and what changes a set of ids together
--- with its feed (docs/inventory.md).  A library for Redis 7 or later:
+-- with its feed (docs/inventory.md).  A library for Redis 7 or later, in one file
+-- as Redis loads a library as one:
 --
 --     redis-cli -x FUNCTION LOAD REPLACE <conf/recs.lua
 --
