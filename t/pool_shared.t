@@ -49,7 +49,10 @@ my $http = <<'HTTP';
         add_header X-Pid $pid always;
 
         location = /status { recs_status; }
-        location = /late { proxy_pass http://%%LATE%%; }
+        location = /late {
+            proxy_read_timeout 1h;
+            proxy_pass http://%%LATE%%;
+        }
         location = /few {
             recs on;
             recs_explore few rate=100% slots=1;
@@ -325,6 +328,7 @@ subtest 'another reads when the leader stands still' => sub {
 
 subtest 'reload' => sub {
     my @waiting;
+    my $asked = $late->requests;
 
     # One of them is the leader's.
     my $leader = leader();
@@ -334,6 +338,10 @@ subtest 'reload' => sub {
         $waiting[-1]->send('GET', '/late');
         $pid == $leader;
     });
+
+    # A connection whose request nobody has read yet would be closed as idle.
+    wait_until(sub { $late->requests >= $asked + @waiting })
+        or die "not all are with the upstream\n";
 
     ok($nginx->reload(wait => 0), 'while responses wait');
     is_deeply([items('few')], [4, 4, 4, 4], 'new workers have the contents');

@@ -26,7 +26,10 @@ my $http = <<'HTTP';
     server {
         listen %%LISTEN%% reuseport;
         location = /status { recs_status; add_header X-Pid $pid; }
-        location = /slow { proxy_pass http://%%API%%; }
+        location = /slow {
+            proxy_read_timeout 1h;
+            proxy_pass http://%%API%%;
+        }
     }
 HTTP
 
@@ -583,6 +586,7 @@ subtest 'another leads when the leader stands still' => sub {
 subtest 'reload' => sub {
     my $leader = status()->{leader};
     my @waiting;
+    my $asked = $api->requests;
 
     # One of them is the leader's.
     wait_until(sub {
@@ -591,6 +595,10 @@ subtest 'reload' => sub {
         $waiting[-1]->send('GET', '/slow');
         $pid == $leader;
     });
+
+    # A connection whose request nobody has read yet would be closed as idle.
+    wait_until(sub { $api->requests >= $asked + @waiting })
+        or die "not all are with the upstream\n";
 
     my $start = time;
     ok $nginx->reload(wait => 0), 'reload, while responses wait';
