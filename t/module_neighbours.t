@@ -548,13 +548,20 @@ for (
         $t->answered(sub { $t->get('/page') });
         $api->clear;
 
-        for (1, 2) {
-            is $t->get('/stored?user=u1')->body, '{"items":[{"id":"b3"}]}',
-                'what one user may see';
+        for my $version (qw(http http2)) {
+            my $c = $version eq 'http' ? $t->http
+                                       : $t->http2(port => $t->port('H2'));
+
+            for (1, 2) {
+                is $c->get('/stored?user=u1')->body, '{"items":[{"id":"b3"}]}',
+                    "$version: what one user may see";
+            }
+            is $c->get('/stored?user=u2')->body,
+                $right ? '{"items":[{"id":"b1"}]}' : '{"items":[]}',
+                $right ? 'what another may see'
+                       : 'of that, what another may see';
+            $c->close;
         }
-        is $t->get('/stored?user=u2')->body,
-            $right ? '{"items":[{"id":"b1"}]}' : '{"items":[]}',
-            $right ? 'what another may see' : 'of that, what another may see';
         is $api->requests, 1, 'one page was asked for';
 
         $right ? unlike($nginx->error_log, $warning, 'no word about it')
