@@ -66,21 +66,6 @@ static int recs_msgpack_rest(recs_reader_t *rd, recs_value_t *v,
     unsigned outside);
 
 
-/* The number in len bytes at p, the first of which counts most. */
-
-static inline uint64_t
-recs_msgpack_number(const uint8_t *p, size_t len)
-{
-    uint64_t  n;
-
-    for (n = 0; len; len--) {
-        n = n << 8 | *p++;
-    }
-
-    return n;
-}
-
-
 /* The length of a header that is no more than that: an ext's with its type. */
 
 static inline size_t

@@ -69,4 +69,19 @@ size_t recs_msgpack_array_header(uint32_t n,
 size_t recs_msgpack_bin_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER]);
 
 
+/* The number in n bytes at p, 8 at most, the first of which counts most. */
+
+static inline uint64_t
+recs_msgpack_number(const uint8_t *p, size_t n)
+{
+    uint64_t  number;
+
+    for (number = 0; n; n--) {
+        number = number << 8 | *p++;
+    }
+
+    return number;
+}
+
+
 #endif /* RECS_MSGPACK_H */

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "recs_msgpack.h"
 #include "recs_reader.h"
 #include "recs_scalar.h"
 #include "recs_time.h"
@@ -393,21 +394,6 @@ recs_transcode_extension(recs_transcode_t *t, const recs_value_t *v)
 }
 
 
-/* The number of n bytes at p, the highest first. */
-
-static uint64_t
-recs_transcode_bytes(const uint8_t *p, size_t n)
-{
-    uint64_t  value;
-
-    for (value = 0; n; n--) {
-        value = value << 8 | *p++;
-    }
-
-    return value;
-}
-
-
 /* Returns 0, with nothing written, if the ext is no date that JSON can hold. */
 
 static int
@@ -426,19 +412,19 @@ recs_transcode_timestamp(recs_transcode_t *t, const recs_value_t *v)
     switch (bytes.len) {
 
     case 4:
-        seconds = recs_transcode_bytes(bytes.data, 4);
+        seconds = recs_msgpack_number(bytes.data, 4);
         nanoseconds = 0;
         break;
 
     case 8:
-        n = recs_transcode_bytes(bytes.data, 8);
+        n = recs_msgpack_number(bytes.data, 8);
         seconds = n & ((UINT64_C(1) << 34) - 1);
         nanoseconds = n >> 34;
         break;
 
     case 12:
-        seconds = recs_transcode_bytes(bytes.data + 4, 8);
-        nanoseconds = recs_transcode_bytes(bytes.data, 4);
+        seconds = recs_msgpack_number(bytes.data + 4, 8);
+        nanoseconds = recs_msgpack_number(bytes.data, 4);
         break;
 
     default:
