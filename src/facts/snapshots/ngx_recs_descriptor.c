@@ -32,7 +32,7 @@ typedef enum {
 } ngx_recs_field_e;
 
 
-const ngx_str_t  ngx_recs_descriptor_fields[] = {
+const ngx_str_t  ngx_recs_descriptor_names[] = {
     ngx_string("model"),
     ngx_string("schema"),
     ngx_string("features"),
@@ -45,7 +45,7 @@ const ngx_str_t  ngx_recs_descriptor_fields[] = {
 
 
 static const char *ngx_recs_descriptor_parse(ngx_recs_descriptor_t *d,
-    const ngx_recs_draft_t *draft, time_t now, ngx_uint_t *field);
+    const ngx_recs_descriptor_fields_t *fields, time_t now, ngx_uint_t *field);
 static ngx_uint_t ngx_recs_parse_count(const ngx_recs_text_t *text,
     uint64_t *n);
 static ngx_uint_t ngx_recs_schema_accepted(const ngx_recs_adopt_t *adopt,
@@ -81,18 +81,18 @@ ngx_recs_version_valid(const u_char *data, size_t len)
 
 
 void
-ngx_recs_draft_set(ngx_recs_draft_t *draft, ngx_uint_t field,
+ngx_recs_descriptor_set(ngx_recs_descriptor_fields_t *fields, ngx_uint_t field,
     const ngx_str_t *value)
 {
     if (value == NULL) {
-        draft->values[field].len = 0;
+        fields->values[field].len = 0;
         return;
     }
 
-    draft->nvalues++;
+    fields->nvalues++;
 
-    if (ngx_recs_text_set(&draft->values[field], value) != NGX_OK) {
-        draft->too_long |= (ngx_uint_t) 1 << field;
+    if (ngx_recs_text_set(&fields->values[field], value) != NGX_OK) {
+        fields->too_long |= (ngx_uint_t) 1 << field;
     }
 }
 
@@ -106,7 +106,7 @@ ngx_recs_descriptor_expired(const ngx_recs_descriptor_t *d, time_t now)
 
 ngx_recs_refusal_e
 ngx_recs_descriptor_read(ngx_recs_descriptor_t *d,
-    const ngx_recs_text_t *version, const ngx_recs_draft_t *draft,
+    const ngx_recs_text_t *version, const ngx_recs_descriptor_fields_t *fields,
     const ngx_recs_adopt_t *adopt, time_t now, ngx_str_t *reason)
 {
     ngx_str_t    schema;
@@ -115,24 +115,24 @@ ngx_recs_descriptor_read(ngx_recs_descriptor_t *d,
 
     ngx_memzero(d, sizeof(ngx_recs_descriptor_t));
 
-    if (draft->nvalues == 0) {
+    if (fields->nvalues == 0) {
         ngx_recs_reason(reason, "it has no descriptor");
         return NGX_RECS_REFUSED_MISSING;
     }
 
     /* a job that is still writing may not have set the rest */
 
-    if (draft->values[NGX_RECS_FIELD_STATE].len
-        && !ngx_recs_text_is(&draft->values[NGX_RECS_FIELD_STATE], "complete"))
+    if (fields->values[NGX_RECS_FIELD_STATE].len
+        && !ngx_recs_text_is(&fields->values[NGX_RECS_FIELD_STATE], "complete"))
     {
         ngx_recs_reason(reason, "its state is not \"complete\"");
         return NGX_RECS_REFUSED_LOADING;
     }
 
-    error = ngx_recs_descriptor_parse(d, draft, now, &field);
+    error = ngx_recs_descriptor_parse(d, fields, now, &field);
 
     if (error) {
-        ngx_recs_reason(reason, "\"%V\" %s", &ngx_recs_descriptor_fields[field],
+        ngx_recs_reason(reason, "\"%V\" %s", &ngx_recs_descriptor_names[field],
                         error);
         return NGX_RECS_REFUSED_FIELD;
     }
@@ -169,18 +169,18 @@ ngx_recs_descriptor_read(ngx_recs_descriptor_t *d,
 
 static const char *
 ngx_recs_descriptor_parse(ngx_recs_descriptor_t *d,
-    const ngx_recs_draft_t *draft, time_t now, ngx_uint_t *field)
+    const ngx_recs_descriptor_fields_t *fields, time_t now, ngx_uint_t *field)
 {
     int64_t                 seconds;
     uint64_t                n;
     recs_str_t              text;
     const ngx_recs_text_t  *v;
 
-    v = draft->values;
+    v = fields->values;
 
     for (*field = 0; *field < NGX_RECS_DESCRIPTOR_FIELDS; (*field)++) {
 
-        if (draft->too_long & ((ngx_uint_t) 1 << *field)) {
+        if (fields->too_long & ((ngx_uint_t) 1 << *field)) {
             return "is longer than 127 bytes";
         }
 

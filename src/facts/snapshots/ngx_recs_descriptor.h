@@ -64,21 +64,24 @@ typedef enum {
 
 #define NGX_RECS_DESCRIPTOR_FIELDS  8
 
-extern const ngx_str_t  ngx_recs_descriptor_fields[];
+extern const ngx_str_t  ngx_recs_descriptor_names[];
 
 
-/* A descriptor as it is read from Redis. */
+/* The fields' values as Redis has them, read one by one, not parsed yet. */
 
 typedef struct {
     ngx_recs_text_t           values[NGX_RECS_DESCRIPTOR_FIELDS];
     ngx_uint_t                nvalues;      /* fields that are there */
     ngx_uint_t                too_long;     /* a bit for each field */
-} ngx_recs_draft_t;
+} ngx_recs_descriptor_fields_t;
 
-/* The value of a field; NULL: it has none. */
+/*
+ * Takes in the value of a field, a number below NGX_RECS_DESCRIPTOR_FIELDS, and
+ * copies it; NULL: the descriptor has no such field.
+ */
 
-void ngx_recs_draft_set(ngx_recs_draft_t *draft, ngx_uint_t field,
-    const ngx_str_t *value);
+void ngx_recs_descriptor_set(ngx_recs_descriptor_fields_t *fields,
+    ngx_uint_t field, const ngx_str_t *value);
 
 /*
  * May version, with these fields, be adopted at that time?  Fills in d, with
@@ -87,7 +90,7 @@ void ngx_recs_draft_set(ngx_recs_draft_t *draft, ngx_uint_t field,
  */
 
 ngx_recs_refusal_e ngx_recs_descriptor_read(ngx_recs_descriptor_t *d,
-    const ngx_recs_text_t *version, const ngx_recs_draft_t *draft,
+    const ngx_recs_text_t *version, const ngx_recs_descriptor_fields_t *fields,
     const ngx_recs_adopt_t *adopt, time_t now, ngx_str_t *reason);
 
 /* Is it older than its life time? */

@@ -132,7 +132,7 @@ ngx_recs_inquiry_version(ngx_recs_inquiry_t *inquiry)
     args[1].len = ngx_sprintf(buf, "{%V}:%V:meta", prefix, &version) - buf;
 
     for (i = 0; i < NGX_RECS_DESCRIPTOR_FIELDS; i++) {
-        args[2 + i] = ngx_recs_descriptor_fields[i];
+        args[2 + i] = ngx_recs_descriptor_names[i];
     }
 
     ngx_recs_inquiry_begin(inquiry, NGX_RECS_INQUIRY_VERSION, &args[1]);
@@ -428,7 +428,7 @@ ngx_recs_inquiry_descriptor_value(ngx_recs_redis_query_t *query,
     }
 
     if (v->type == NGX_RECS_REDIS_STRING) {
-        ngx_recs_draft_set(&said->draft, v->index, &v->str);
+        ngx_recs_descriptor_set(&said->fields, v->index, &v->str);
         return NGX_OK;
     }
 

@@ -190,7 +190,7 @@ ngx_recs_verdict_read(ngx_recs_verdict_t *v)
 
     reason.data = buf;
 
-    refusal = ngx_recs_descriptor_read(&d, &v->said.version, &v->said.draft,
+    refusal = ngx_recs_descriptor_read(&d, &v->said.version, &v->said.fields,
                                        &v->snapshots->adopt, ngx_time(),
                                        &reason);
 

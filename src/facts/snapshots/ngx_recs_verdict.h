@@ -29,7 +29,7 @@
 typedef struct {
     ngx_recs_text_t               version;  /* that the channel names */
     ngx_uint_t                    named;    /* it names any */
-    ngx_recs_draft_t              draft;    /* of the version's descriptor */
+    ngx_recs_descriptor_fields_t  fields;   /* of the version's descriptor */
 
     ngx_uint_t                    told;     /* Redis showed the history */
     uint64_t                      moved;    /* its newest move, unix ms; 0: it
