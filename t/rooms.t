@@ -2,7 +2,8 @@ use strict;
 use warnings;
 
 # The rooms of src/ include and call each other only as the map in
-# docs/architecture.md says; and in the map all arrows lead downward.
+# docs/architecture.md says; and in the map all arrows lead downward.  Nor do
+# files of one room call each other in a circle.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -28,14 +29,16 @@ none([grep { /\.c\z/ && !-e $files{$_}{object} } sort keys %files],
      'all is built (sh tools/build.sh)')
     or BAIL_OUT('objects are missing');
 
-my @included = includes(%files);
-my @called = calls(%files);
+my @calls = calls(%files);
+my @included = between(includes(%files));
+my @called = between(@calls);
 cmp_ok scalar(@included), '>', 100, 'includes from room to room';
 cmp_ok scalar(@called), '>', 100, 'calls';
 
 none([forbidden(\%map, @included, @called)],
      'nothing goes where no arrow leads');
 none([unused(\%map, @included, @called)], 'no arrow leads where nothing goes');
+none([circle(@calls)], 'no files call each other in a circle');
 
 
 subtest 'what the map lacks is found' => sub {
@@ -58,8 +61,8 @@ END
         room => 'page', path => $file, object => $object,
     });
 
-    is_deeply [grep { /made_up/ } forbidden(\%map, includes(%copy),
-                                            calls(%copy))],
+    is_deeply [grep { /made_up/ } forbidden(\%map, between(includes(%copy),
+                                                    calls(%copy)))],
         ['recs_made_up.c includes ngx_recs_ask.h: page → facts/ask',
          'recs_made_up.c calls ngx_recs_redis_exit_worker(): page → redis'],
         'two arrows that it lacks';
@@ -69,10 +72,43 @@ END
     is_deeply [grep { /^page/ } unused(\%more, @included, @called)],
         ['page → redis'], 'an arrow too many';
 
+    my %all = (%map, 'facts/ask' => { %{ $map{'facts/ask'} }, to => ['facts'] });
+
+    is_deeply [grep { /pools/ } unused(\%all, @included, @called)],
+        ['facts/ask → facts/pools'], 'one too many of those that one name means';
+
     is_deeply [upward(map_of("$heading\n\n    a → b c\n    b →\n    c → b\n"))],
         ['c → b'], 'an arrow upward';
     is_deeply [upward(map_of("$heading\n\n    a/b → a/c\n    a/c → a d\n"))],
         ['a/c → a', 'a/c → d'], 'to the rooms around, or to none';
+    is_deeply +{ map_of("$heading\n\n    a → b/{c,d} e\n") }->{a}{to},
+        ['b/c', 'b/d', 'e'], 'names in braces';
+};
+
+
+subtest 'a circle of files is found' => sub {
+    my $dir = File::Temp->newdir;
+    my %copy = %files;
+
+    # third also calls a file that is in no circle.
+    for my $call ('first second', 'second third', 'third first recs_hash_uniform') {
+        my ($name, @to) = split ' ', $call;
+        my ($file, $object) = map { "$dir/$name.$_" } 'c', 'o';
+
+        spew($file, join('', (map { "void $_(void);\n" } $name, @to),
+                         "void $name(void) { ", (map { "$_(); " } @to), "}\n"));
+
+        is +(run('gcc', '-c', $file, '-o', $object))[0], 0, "$name is made up";
+
+        $copy{"$name.c"} = { room => 'page', path => $file,
+                             object => $object };
+    }
+
+    is_deeply [circle(calls(%copy))],
+        ['first.c → second.c → third.c → first.c'], 'a circle of three';
+
+    delete $copy{'third.c'};
+    is_deeply [circle(calls(%copy))], [], 'without one of them it is none';
 };
 
 done_testing;
@@ -98,7 +134,8 @@ sub map_of {
 
     while ($block =~ /^ {4}(\S+) +→ *(.*)$/mg) {
         die "\"$1\" is twice in the map\n" if $map{$1};
-        $map{$1} = { line => $line++, to => [split ' ', $2] };
+        # glob expands braces, too.
+        $map{$1} = { line => $line++, to => [glob $2] };
     }
 
     return %map;
@@ -157,7 +194,7 @@ sub files {
 }
 
 
-# What a file uses of another room: where from, where to, how, and what.
+# What a file uses of another: which both are, their rooms, how, and what.
 
 sub includes {
     my (%files) = @_;
@@ -170,12 +207,12 @@ sub includes {
         while ($text =~ /^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]/mg) {
             my $to = $files{basename($1)} or next;
             push @uses, { file => $name, from => $files{$name}{room},
-                          to => $to->{room}, how => 'includes',
-                          what => basename($1) };
+                          of => basename($1), to => $to->{room},
+                          how => 'includes', what => basename($1) };
         }
     }
 
-    return grep { $_->{from} ne $_->{to} } @uses;
+    return @uses;
 }
 
 
@@ -188,21 +225,61 @@ sub calls {
 
     # "PATH:0000000000001130 T name", "PATH:                 U name".  Data have
     # other letters, and so are not found among the functions.
-    my %room = map { $_->[1] => $files{$of{$_->[0]}}{room} }
+    my %home = map { $_->[1] => $of{$_->[0]} }
                pairs($symbols =~ /^(.+):\S+ T (\S+)$/mg);
 
     my @uses;
 
     for my $call (pairs($symbols =~ /^(.+): +U (\S+)$/mg)) {
         my ($name, $function) = ($of{$call->[0]}, $call->[1]);
+        my $of = $home{$function} or next;
 
         push @uses, { file => $name, from => $files{$name}{room},
-                      to => $room{$function}, how => 'calls',
-                      what => "$function()" }
-            if $room{$function};
+                      of => $of, to => $files{$of}{room},
+                      how => 'calls', what => "$function()" };
     }
 
-    return grep { $_->{from} ne $_->{to} } @uses;
+    return @uses;
+}
+
+
+# The uses that go from room to room.
+
+sub between {
+    return grep { $_->{from} ne $_->{to} } @_;
+}
+
+
+# Files that call each other in a circle, if any do: one circle, as
+# "a.c → b.c → a.c".
+
+sub circle {
+    my %calls;
+
+    $calls{$_->{file}}{$_->{of}} = 1 for @_;
+
+    # Who calls none of the others is in no circle, nor is who calls only such.
+    while (1) {
+        for my $of (values %calls) {
+            delete @$of{grep { !$calls{$_} } keys %$of};
+        }
+
+        my @done = grep { !%{ $calls{$_} } } keys %calls or last;
+        delete @calls{@done};
+    }
+
+    # From each that is left one comes into a circle.
+    my ($file) = sort keys %calls or return;
+    my @path;
+
+    until (grep { $_ eq $file } @path) {
+        push @path, $file;
+        ($file) = sort keys %{ $calls{$file} };
+    }
+
+    shift @path while $path[0] ne $file;
+
+    return join ' → ', @path, $file;
 }
 
 
@@ -231,8 +308,8 @@ sub unused {
 
     for my $from (sort keys %$map) {
         for my $name (@{ $map->{$from}{to} }) {
-            push @unused, "$from → $name"
-                if !grep { $used{"$from → $_"} } ends($map, $name);
+            push @unused, grep { !$used{$_} }
+                          map { "$from → $_" } ends($map, $name);
         }
     }
 
