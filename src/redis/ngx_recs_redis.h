@@ -27,6 +27,41 @@ typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
 typedef struct ngx_recs_redis_private_s  ngx_recs_redis_private_t;
 
 
+/*
+ * A connection of its owner's alone, kept open as the others are: pick() never
+ * gives it.  For commands that block, or, with a channel, for a subscription,
+ * which takes no commands.  The caller fills in all but the last, in memory
+ * that stays until it is closed.
+ */
+
+struct ngx_recs_redis_private_s {
+    ngx_recs_redis_t         *redis;
+    ngx_str_t                 key;          /* of what it is for: which server,
+                                               as for pick(); len 0: any */
+
+    /*
+     * It stands, once more.  What was sent before has ended (NGX_ABORT), and
+     * messages may have been missed.  The time to send to conn begins here.
+     */
+    void                    (*ready)(ngx_recs_redis_private_t *p);
+
+    void                     *data;         /* the caller's */
+
+    ngx_str_t                 channel;      /* exact, no pattern; len 0: it
+                                               takes commands */
+
+    /*
+     * Of its channel: any bytes, at most 64 KB of them (a longer one is taken
+     * for a fault of the connection), valid during the call only.
+     */
+    void                    (*message)(ngx_recs_redis_private_t *p,
+                                       ngx_str_t *payload);
+
+    ngx_recs_redis_conn_t    *conn;         /* NULL at first, and when it was
+                                               closed */
+};
+
+
 /* Counters of all workers, in shared memory; only ever added to. */
 
 typedef struct {
@@ -68,6 +103,7 @@ struct ngx_recs_redis_s {
     ngx_recs_redis_conn_t    *conns;        /* this worker's */
     ngx_uint_t                next;         /* where pick() begins to look */
     ngx_recs_redis_conn_t    *privates;     /* those that have an owner */
+    ngx_recs_redis_private_t  background;
     ngx_uint_t                down;         /* a bit for each reason that was
                                                logged; 0: Redis answers */
     ngx_msec_t                recovered;    /* when it last came back */
@@ -141,8 +177,12 @@ struct ngx_recs_redis_query_s {
                                            itself, and not for ever.  What is
                                            sent behind it waits as well: for
                                            private connections only */
-    ngx_uint_t                too_large;    /* there was one; set until done()
+    unsigned                  too_large:1;  /* there was one; set until done()
                                                is called */
+    unsigned                  due:1;        /* for done() with NGX_ABORT: its
+                                               reply was the next to come, it
+                                               may be why the connection was
+                                               lost */
 
     ngx_recs_redis_slot_t    *slot;     /* its place in the pipeline; NULL: it
                                            waits for nothing.  The caller sets
@@ -223,42 +263,20 @@ ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
 
 
 /*
- * A connection of its owner's alone, kept open as the others are: pick() never
- * gives it.  For commands that block, or, with a channel, for a subscription,
- * which takes no commands.  The caller fills in all but the last, in memory
- * that stays until it is closed.
+ * Begins to open connections for commands that no response waits for, which
+ * would stand in the way of those that one does; in init_process, by one owner.
+ * pick() never gives them.  They last as long as the worker does, an exiting
+ * one, too.  ready() is called, with that data in the private connection it is
+ * given, when one stands, once more.  NGX_ERROR: out of memory.
  */
 
-struct ngx_recs_redis_private_s {
-    ngx_recs_redis_t         *redis;
-    ngx_str_t                 key;          /* of what it is for: which server,
-                                               as for pick(); len 0: any */
+ngx_int_t ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
+    void (*ready)(ngx_recs_redis_private_t *p), void *data, ngx_cycle_t *cycle);
 
-    /*
-     * It stands, once more.  What was sent before has ended (NGX_ABORT), and
-     * messages may have been missed.  The time to send to conn begins here.
-     */
-    void                    (*ready)(ngx_recs_redis_private_t *p);
+/* The one to send commands about a key on, at once.  NULL: it isn't ready. */
 
-    void                     *data;         /* the caller's */
-
-    ngx_str_t                 channel;      /* exact, no pattern; len 0: it
-                                               takes commands */
-
-    /*
-     * Of its channel: any bytes, at most 64 KB of them (a longer one is taken
-     * for a fault of the connection), valid during the call only.
-     */
-    void                    (*message)(ngx_recs_redis_private_t *p,
-                                       ngx_str_t *payload);
-
-    unsigned                  lasting:1;    /* in a worker that is exiting, too:
-                                               to its end */
-
-    ngx_recs_redis_conn_t    *conn;         /* NULL at first, and when it was
-                                               closed */
-};
-
+ngx_recs_redis_conn_t *ngx_recs_redis_background(ngx_recs_redis_t *redis,
+    const ngx_str_t *key);
 
 /*
  * Begins to open it, in or after init_process; does nothing if it is open
@@ -273,8 +291,8 @@ ngx_int_t ngx_recs_redis_open_private(ngx_recs_redis_private_t *p,
  * Closes it, also from within ready(), message() or a done(): none of these is
  * called any more, what waited waits for nothing.  Does nothing if it is not
  * open.  exit_worker does this for all.
- * In a worker that is exiting one that isn't lasting is lost for good before
- * that (NGX_ABORT): what it is for, others do.
+ * In a worker that is exiting it is lost for good before that (NGX_ABORT): what
+ * it is for, others do.
  */
 
 void ngx_recs_redis_close_private(ngx_recs_redis_private_t *p);

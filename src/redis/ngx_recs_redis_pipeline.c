@@ -126,6 +126,7 @@ ngx_recs_redis_pipeline_append(ngx_recs_redis_pipeline_t *pl,
     if (q) {
         q->slot = slot;
         q->too_large = 0;
+        q->due = 0;
     }
 
     return NGX_OK;
@@ -213,6 +214,10 @@ void
 ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl)
 {
     ngx_recs_redis_query_t  *q;
+
+    if (pl->ready && pl->head && pl->head->query) {
+        pl->head->query->due = 1;
+    }
 
     /* a closed connection takes no command: the pipeline only shrinks here */
 

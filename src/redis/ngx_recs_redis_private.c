@@ -35,7 +35,7 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
     conn->tie.ready = p->ready;
     conn->tie.message = p->message;
     conn->tie.free = ngx_recs_redis_private_free;
-    conn->tie.brief = !p->lasting;
+    conn->tie.brief = (p != &p->redis->background);
 
     p->redis->privates = conn;
     p->conn = conn;
@@ -43,6 +43,29 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
     ngx_recs_redis_conn_open(conn);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
+    void (*ready)(ngx_recs_redis_private_t *p), void *data, ngx_cycle_t *cycle)
+{
+    redis->background.redis = redis;
+    redis->background.ready = ready;
+    redis->background.data = data;
+
+    return ngx_recs_redis_open_private(&redis->background, cycle);
+}
+
+
+ngx_recs_redis_conn_t *
+ngx_recs_redis_background(ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = redis->background.conn;
+
+    return conn && conn->state == NGX_RECS_REDIS_READY ? conn : NULL;
 }
 
 

@@ -1,5 +1,5 @@
 
-/* The recorder's queue, its connection, and what it says in the log. */
+/* The recorder's queues, and what it says in the log. */
 
 
 #include "ngx_recs_recorder.h"
@@ -25,10 +25,12 @@ static ngx_uint_t ngx_recs_recorder_room(ngx_recs_recorder_t *recorder,
 static void ngx_recs_recorder_free(ngx_recs_recording_t *recording);
 static void ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder);
 static void ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection);
+static void ngx_recs_recorder_again(ngx_recs_recorder_t *recorder);
 static void ngx_recs_recorder_flush(ngx_event_t *ev);
 static void ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     ngx_str_t *error);
 static void ngx_recs_recorder_end(ngx_recs_recording_t *recording);
+static void ngx_recs_recorder_keep(ngx_recs_recording_t *recording);
 static ngx_uint_t ngx_recs_recorder_hopeless(ngx_recs_recording_t *recording);
 static void ngx_recs_recorder_ill(ngx_recs_recorder_t *recorder,
     const ngx_str_t *error);
@@ -60,6 +62,7 @@ ngx_int_t
 ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
     ngx_cycle_t *cycle)
 {
+    ngx_queue_init(&recorder->unsent);
     ngx_queue_init(&recorder->waiting);
     ngx_queue_init(&recorder->sent);
 
@@ -73,12 +76,9 @@ ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
     recorder->linger.data = recorder;
     recorder->linger.log = cycle->log;
 
-    recorder->connection.redis = recorder->redis;
-    recorder->connection.ready = ngx_recs_recorder_ready;
-    recorder->connection.data = recorder;
-    recorder->connection.lasting = 1;
-
-    return ngx_recs_redis_open_private(&recorder->connection, cycle);
+    return ngx_recs_redis_open_background(recorder->redis,
+                                          ngx_recs_recorder_ready, recorder,
+                                          cycle);
 }
 
 
@@ -89,9 +89,8 @@ ngx_recs_recorder_exit_worker(ngx_recs_recorder_t *recorder)
     ngx_queue_t           *q;
     ngx_recs_recording_t  *recording;
 
-    ngx_recs_redis_close_private(&recorder->connection);
-
     ngx_queue_add(&recorder->sent, &recorder->waiting);
+    ngx_queue_add(&recorder->sent, &recorder->unsent);
 
     n = recorder->nrecordings;
 
@@ -140,7 +139,6 @@ ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
         return;
     }
 
-    recording->connection = &recorder->connection;
     recording->done = ngx_recs_recorder_done;
     recording->data = recorder;
 
@@ -153,9 +151,7 @@ ngx_recs_recorder_add(ngx_recs_recorder_t *recorder, const ngx_str_t *key,
         ngx_add_timer(&recorder->linger, NGX_RECS_RECORDER_LINGER);
     }
 
-    if (recorder->ready) {
-        ngx_post_event(&recorder->flush, &ngx_posted_events);
-    }
+    ngx_post_event(&recorder->flush, &ngx_posted_events);
 }
 
 
@@ -177,11 +173,13 @@ ngx_recs_recorder_room(ngx_recs_recorder_t *recorder, size_t size)
     while (recorder->nrecordings == NGX_RECS_RECORDINGS_MAX
            || recorder->size + size > NGX_RECS_RECORDINGS_SIZE_MAX)
     {
-        if (ngx_queue_empty(&recorder->waiting)) {
+        q = ngx_queue_head(ngx_queue_empty(&recorder->unsent)
+                           ? &recorder->waiting : &recorder->unsent);
+
+        if (q == ngx_queue_sentinel(&recorder->waiting)) {
             return 0;
         }
 
-        q = ngx_queue_head(&recorder->waiting);
         recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
 
         ngx_recs_recorder_free(recording);
@@ -207,7 +205,7 @@ ngx_recs_recorder_free(ngx_recs_recording_t *recording)
         ngx_del_timer(&recorder->linger);
     }
 
-    ngx_free(recording);
+    ngx_recs_recording_free(recording);
 }
 
 
@@ -225,32 +223,24 @@ ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder)
 }
 
 
-/*
- * It stands: what was under way when it was lost leaves first.  What was sent
- * since, while it was being opened, is under way still.
- */
-
 static void
 ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection)
 {
-    ngx_queue_t           *q, *prev;
-    ngx_recs_recording_t  *recording;
-    ngx_recs_recorder_t   *recorder;
+    ngx_recs_recorder_again(connection->data);
+}
 
-    recorder = connection->data;
-    recorder->ready = 1;
 
-    for (q = ngx_queue_last(&recorder->sent);
-         q != ngx_queue_sentinel(&recorder->sent);
-         q = prev)
-    {
-        prev = ngx_queue_prev(q);
-        recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
+/* What could not be sent, or was lost, leaves before all that came since. */
 
-        if (recording->pending == 0) {
-            ngx_queue_remove(q);
-            ngx_queue_insert_head(&recorder->waiting, q);
-        }
+static void
+ngx_recs_recorder_again(ngx_recs_recorder_t *recorder)
+{
+    ngx_queue_t  *q;
+
+    while (!ngx_queue_empty(&recorder->unsent)) {
+        q = ngx_queue_last(&recorder->unsent);
+        ngx_queue_remove(q);
+        ngx_queue_insert_head(&recorder->waiting, q);
     }
 
     ngx_post_event(&recorder->flush, &ngx_posted_events);
@@ -262,15 +252,16 @@ ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection)
 static void
 ngx_recs_recorder_flush(ngx_event_t *ev)
 {
-    size_t                 size;
-    ngx_uint_t             n;
-    ngx_queue_t           *q;
-    ngx_recs_recording_t  *recording;
-    ngx_recs_recorder_t   *recorder;
+    size_t                  size;
+    ngx_uint_t              n;
+    ngx_queue_t            *q;
+    ngx_recs_recording_t   *recording;
+    ngx_recs_recorder_t    *recorder;
+    ngx_recs_redis_conn_t  *conn;
 
     recorder = ev->data;
 
-    if (!recorder->ready || !ngx_queue_empty(&recorder->sent)) {
+    if (!ngx_queue_empty(&recorder->sent)) {
         return;
     }
 
@@ -283,7 +274,15 @@ ngx_recs_recorder_flush(ngx_event_t *ev)
         q = ngx_queue_head(&recorder->waiting);
         recording = ngx_queue_data(q, ngx_recs_recording_t, queue);
 
-        if (ngx_recs_recording_send(recording) != NGX_OK) {
+        conn = ngx_recs_redis_background(recorder->redis, &recording->key);
+
+        if (conn == NULL) {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&recorder->unsent, q);
+            continue;
+        }
+
+        if (ngx_recs_recording_send(recording, conn) != NGX_OK) {
             break;
         }
 
@@ -304,15 +303,17 @@ static void
 ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     ngx_str_t *error)
 {
-    ngx_recs_recording_t  *recording;
-    ngx_recs_recorder_t   *recorder;
+    ngx_recs_recording_t   *recording;
+    ngx_recs_recorder_t    *recorder;
+    ngx_recs_redis_conn_t  *conn;
 
     recording = q->data;
     recorder = recording->data;
 
     if (rc == NGX_ABORT) {
-        recorder->ready = 0;
         recording->again = 1;
+        recording->lost = 1;
+        recording->due |= q->due;
 
     } else {
         recorder->progress = 1;
@@ -330,7 +331,9 @@ ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     if (recording->keep.within && !recording->expiring && !recording->refused
         && !recording->again)
     {
-        if (ngx_recs_recording_expire(recording) == NGX_OK) {
+        conn = ngx_recs_redis_background(recorder->redis, &recording->key);
+
+        if (conn && ngx_recs_recording_expire(recording, conn) == NGX_OK) {
             return;
         }
 
@@ -348,13 +351,8 @@ ngx_recs_recorder_end(ngx_recs_recording_t *recording)
 
     recorder = recording->data;
 
-    if (recording->again && recorder->ready) {
-        ngx_queue_remove(&recording->queue);
-        ngx_queue_insert_head(&recorder->waiting, &recording->queue);
-
-    } else if (recording->again && !ngx_recs_recorder_hopeless(recording)) {
-        /* it stays where it is until the connection stands */
-        return;
+    if (recording->again && !ngx_recs_recorder_hopeless(recording)) {
+        ngx_recs_recorder_keep(recording);
 
     } else {
 
@@ -367,41 +365,60 @@ ngx_recs_recorder_end(ngx_recs_recording_t *recording)
         }
 
         ngx_recs_recorder_free(recording);
+
+        if (ngx_queue_empty(&recorder->sent)) {
+            ngx_recs_recorder_well(recorder);
+        }
     }
 
-    if (ngx_queue_empty(&recorder->sent)) {
-        ngx_recs_recorder_well(recorder);
-
-        if (!ngx_queue_empty(&recorder->waiting)) {
-            ngx_post_event(&recorder->flush, &ngx_posted_events);
-        }
+    if (ngx_queue_empty(&recorder->sent)
+        && !ngx_queue_empty(&recorder->waiting))
+    {
+        ngx_post_event(&recorder->flush, &ngx_posted_events);
     }
 }
 
 
 /*
- * The connection was lost.  If this is what an answer was due to first, time
+ * Until a connection stands, if one was lost.  Those that were lost with it
+ * come in the order in which they were sent.
+ */
+
+static void
+ngx_recs_recorder_keep(ngx_recs_recording_t *recording)
+{
+    ngx_recs_recorder_t  *recorder;
+
+    recorder = recording->data;
+
+    ngx_queue_remove(&recording->queue);
+
+    if (recording->lost) {
+        ngx_queue_insert_tail(&recorder->unsent, &recording->queue);
+
+    } else {
+        ngx_queue_insert_head(&recorder->waiting, &recording->queue);
+    }
+}
+
+
+/*
+ * If this is what an answer was due to first when a connection was lost, time
  * and again, it would be lost for ever, and nothing else recorded.
  */
 
 static ngx_uint_t
 ngx_recs_recorder_hopeless(ngx_recs_recording_t *recording)
 {
-    ngx_recs_recorder_t  *recorder;
-
     static const ngx_str_t  lost =
         ngx_string("the connection is lost over a page again and again");
 
-    recorder = recording->data;
-
-    if (ngx_queue_head(&recorder->sent) != &recording->queue
-        || ++recording->losses < NGX_RECS_RECORDER_LOSSES)
-    {
+    if (!recording->due || ++recording->losses < NGX_RECS_RECORDER_LOSSES) {
         return 0;
     }
 
     recording->refused = 1;
-    ngx_recs_recorder_ill(recorder, &lost);
+    ngx_recs_recorder_ill(recording->data, &lost);
 
     return 1;
 }
@@ -427,7 +444,9 @@ ngx_recs_recorder_well(ngx_recs_recorder_t *recorder)
                       "shown again", &recorder->redis->name);
     }
 
-    if (recorder->dropping && ngx_queue_empty(&recorder->waiting)) {
+    if (recorder->dropping && ngx_queue_empty(&recorder->unsent)
+        && ngx_queue_empty(&recorder->waiting))
+    {
         ngx_log_error(NGX_LOG_NOTICE, recorder->log, 0,
                       "recs_record_shown: what responses showed is recorded in "
                       "recs_redis \"%V\" again, %ui were dropped",
@@ -440,7 +459,8 @@ ngx_recs_recorder_well(ngx_recs_recorder_t *recorder)
 
 /*
  * A timer that isn't cancelable keeps a worker that is exiting: as long as
- * something waits and Redis goes on answering.
+ * something waits and Redis goes on answering.  It also sends what was lost
+ * with a connection for which another stands by now.
  */
 
 static void
@@ -455,6 +475,7 @@ ngx_recs_recorder_linger(ngx_event_t *ev)
     }
 
     recorder->progress = 0;
+    ngx_recs_recorder_again(recorder);
 
     ngx_add_timer(&recorder->linger, NGX_RECS_RECORDER_LINGER);
 }

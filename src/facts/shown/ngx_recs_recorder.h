@@ -49,16 +49,17 @@ typedef struct {
 
     /* private */
 
-    ngx_recs_redis_private_t        connection;
     ngx_log_t                      *log;
-    ngx_queue_t                     waiting;    /* ngx_recs_recording_t */
-    ngx_queue_t                     sent;
-    ngx_uint_t                      nrecordings;    /* in both */
-    size_t                          size;       /* bytes in both */
+    ngx_queue_t                     unsent;     /* ngx_recs_recording_t: older
+                                                   ones, for which no connection
+                                                   stands */
+    ngx_queue_t                     waiting;    /* for those that are sent */
+    ngx_queue_t                     sent;       /* replies are awaited */
+    ngx_uint_t                      nrecordings;    /* in all three */
+    size_t                          size;       /* bytes in all three */
     ngx_event_t                     flush;      /* at the turn's end */
     ngx_event_t                     linger;     /* keeps a worker that is
                                                    exiting */
-    unsigned                        ready:1;
     unsigned                        progress:1; /* Redis answered since */
     ngx_uint_t                      dropping;   /* so many, since it was
                                                    logged */

@@ -10,12 +10,14 @@
 #define NGX_RECS_RECORDING_SCORE  (NGX_TIME_T_LEN + sizeof(".000") - 1)
 
 
-static ngx_int_t ngx_recs_recording_send_ids(ngx_recs_recording_t *recording);
+static ngx_int_t ngx_recs_recording_send_ids(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn);
 static size_t ngx_recs_recording_score(const ngx_recs_recording_t *recording,
     time_t sec, u_char *score);
-static ngx_int_t ngx_recs_recording_send_trim(ngx_recs_recording_t *recording);
+static ngx_int_t ngx_recs_recording_send_trim(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_recording_command(ngx_recs_recording_t *recording,
-    ngx_uint_t nargs, const ngx_str_t *args);
+    ngx_recs_redis_conn_t *conn, ngx_uint_t nargs, const ngx_str_t *args);
 static ngx_int_t ngx_recs_recording_value(ngx_recs_redis_query_t *q,
     ngx_recs_redis_value_t *v);
 
@@ -100,18 +102,34 @@ ngx_recs_recording_create(size_t size, const ngx_str_t *key,
 }
 
 
+void
+ngx_recs_recording_free(ngx_recs_recording_t *recording)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_RECS_RECORDING_COMMANDS; i++) {
+        ngx_recs_redis_forget(&recording->queries[i]);
+    }
+
+    ngx_free(recording);
+}
+
+
 ngx_int_t
-ngx_recs_recording_send(ngx_recs_recording_t *recording)
+ngx_recs_recording_send(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn)
 {
     ngx_int_t  rc;
 
     recording->refused = 0;
+    recording->lost = 0;
+    recording->due = 0;
     recording->expiring = 0;
 
-    rc = ngx_recs_recording_send_ids(recording);
+    rc = ngx_recs_recording_send_ids(recording, conn);
 
     if (rc == NGX_OK) {
-        rc = ngx_recs_recording_send_trim(recording);
+        rc = ngx_recs_recording_send_trim(recording, conn);
     }
 
     if (recording->pending == 0) {
@@ -127,7 +145,8 @@ ngx_recs_recording_send(ngx_recs_recording_t *recording)
 /* GT: what comes late takes back nothing that was shown since. */
 
 static ngx_int_t
-ngx_recs_recording_send_ids(ngx_recs_recording_t *recording)
+ngx_recs_recording_send_ids(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn)
 {
     u_char       buf[NGX_RECS_RECORDING_SCORE];
     ngx_int_t    rc;
@@ -156,7 +175,7 @@ ngx_recs_recording_send_ids(ngx_recs_recording_t *recording)
         arg++;
     }
 
-    rc = ngx_recs_recording_command(recording, arg - args, args);
+    rc = ngx_recs_recording_command(recording, conn, arg - args, args);
 
     ngx_free(args);
 
@@ -179,7 +198,8 @@ ngx_recs_recording_score(const ngx_recs_recording_t *recording, time_t sec,
 /* What a set with the same within= still counts stays. */
 
 static ngx_int_t
-ngx_recs_recording_send_trim(ngx_recs_recording_t *recording)
+ngx_recs_recording_send_trim(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn)
 {
     u_char     number[NGX_RECS_RECORDING_SCORE];
     ngx_str_t  args[4];
@@ -194,7 +214,7 @@ ngx_recs_recording_send_trim(ngx_recs_recording_t *recording)
                                     recording->sec - recording->keep.within,
                                     number);
 
-        if (ngx_recs_recording_command(recording, 4, args) != NGX_OK) {
+        if (ngx_recs_recording_command(recording, conn, 4, args) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -205,7 +225,7 @@ ngx_recs_recording_send_trim(ngx_recs_recording_t *recording)
         args[3].len = ngx_sprintf(number, "-%ui", recording->keep.max + 1)
                       - number;
 
-        if (ngx_recs_recording_command(recording, 4, args) != NGX_OK) {
+        if (ngx_recs_recording_command(recording, conn, 4, args) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -220,7 +240,8 @@ ngx_recs_recording_send_trim(ngx_recs_recording_t *recording)
  */
 
 ngx_int_t
-ngx_recs_recording_expire(ngx_recs_recording_t *recording)
+ngx_recs_recording_expire(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn)
 {
     u_char     number[NGX_INT64_LEN];
     ngx_str_t  args[3];
@@ -233,13 +254,13 @@ ngx_recs_recording_expire(ngx_recs_recording_t *recording)
 
     recording->expiring = 1;
 
-    return ngx_recs_recording_command(recording, 3, args);
+    return ngx_recs_recording_command(recording, conn, 3, args);
 }
 
 
 static ngx_int_t
-ngx_recs_recording_command(ngx_recs_recording_t *recording, ngx_uint_t nargs,
-    const ngx_str_t *args)
+ngx_recs_recording_command(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn, ngx_uint_t nargs, const ngx_str_t *args)
 {
     ngx_recs_redis_query_t  *q;
 
@@ -251,9 +272,7 @@ ngx_recs_recording_command(ngx_recs_recording_t *recording, ngx_uint_t nargs,
     q->done = recording->done;
     q->data = recording;
 
-    if (ngx_recs_redis_send(recording->connection->conn, q, nargs, args)
-        != NGX_OK)
-    {
+    if (ngx_recs_redis_send(conn, q, nargs, args) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -39,13 +39,15 @@ typedef struct {
     /* whoever keeps it sets these */
 
     ngx_queue_t                 queue;
-    ngx_recs_redis_private_t   *connection;
     void                      (*done)(ngx_recs_redis_query_t *q, ngx_int_t rc,
                                       ngx_str_t *error);    /* of each command:
                                                q->data is the recording */
     void                       *data;
     ngx_uint_t                  losses;     /* of connections, over it */
     unsigned                    refused:1;
+    unsigned                    lost:1;     /* the connection was, since it was
+                                               sent */
+    unsigned                    due:1;      /* and over this, it seems */
 
     /* what it is */
 
@@ -83,23 +85,29 @@ size_t ngx_recs_recording_size(const ngx_str_t *key, const recs_str_t *ids,
 
 /*
  * The ids were shown now; size is what ngx_recs_recording_size() says.  All is
- * copied; ngx_free() frees it.  NULL: out of memory.
+ * copied; the caller frees it.  NULL: out of memory.
  */
 
 ngx_recs_recording_t *ngx_recs_recording_create(size_t size,
     const ngx_str_t *key, const recs_str_t *ids, ngx_uint_t n,
     const ngx_recs_retention_t *keep, ngx_log_t *log);
 
+/* Its replies are awaited no more. */
+
+void ngx_recs_recording_free(ngx_recs_recording_t *recording);
+
 /*
  * Sends all but EXPIRE.  NGX_OK: a reply will come; again says that not all
  * could be sent.  NGX_ERROR: the connection takes no more, it waits on.
  */
 
-ngx_int_t ngx_recs_recording_send(ngx_recs_recording_t *recording);
+ngx_int_t ngx_recs_recording_send(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn);
 
 /* Sends the last command, once the others were answered. */
 
-ngx_int_t ngx_recs_recording_expire(ngx_recs_recording_t *recording);
+ngx_int_t ngx_recs_recording_expire(ngx_recs_recording_t *recording,
+    ngx_recs_redis_conn_t *conn);
 
 
 #endif /* NGX_RECS_RECORDING_H */
