@@ -15,7 +15,7 @@
 #include "ngx_recs_leader.h"
 #include "ngx_recs_past.h"
 #include "ngx_recs_redis.h"
-#include "recs_missing.h"
+#include "recs_missing_share.h"
 
 
 #define NGX_RECS_CHANNELS_MAX   16      /* of one recs_snapshots */

@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "recs_missing.h"
+#include "recs_missing_share.h"
 
 
 /* One after the other, of the same snapshots: counters, and what is said. */

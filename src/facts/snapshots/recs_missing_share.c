@@ -2,7 +2,7 @@
 /* A window of users is compared with the usual share, which follows slowly. */
 
 
-#include "recs_missing.h"
+#include "recs_missing_share.h"
 
 
 /* It jumped if it is so much above the usual, and twice that. */
