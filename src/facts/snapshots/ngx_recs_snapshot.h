@@ -65,7 +65,7 @@ typedef struct {
 
 typedef struct {
     ngx_recs_past_t           past;
-    recs_missing_t            missing;
+    recs_missing_share_t      missing_share;
     ngx_recs_image_shared_t   image;
     ngx_atomic_t              changes;      /* of what the image holds */
 } ngx_recs_snapshots_shared_t;

@@ -279,8 +279,8 @@ ngx_recs_snapshot_leader_missing(ngx_recs_snapshots_t *ss)
 {
     uint64_t                        usual;
     ngx_uint_t                      level;
-    recs_missing_e                  news;
-    recs_missing_t                 *missing;
+    recs_missing_share_e            news;
+    recs_missing_share_t           *share;
     ngx_recs_snapshots_counters_t  *counters;
 
     if (ngx_recs_leader_lock(ss->leader) != NGX_OK) {
@@ -288,24 +288,25 @@ ngx_recs_snapshot_leader_missing(ngx_recs_snapshots_t *ss)
     }
 
     counters = ss->counters;
-    missing = &ss->shared->missing;
-    usual = missing->usual;
+    share = &ss->shared->missing_share;
+    usual = share->usual;
 
-    news = recs_missing_judge(missing, counters->rows - counters->nobody,
-                             counters->missing - counters->nobody, ngx_time());
+    news = recs_missing_share_judge(share, counters->rows - counters->nobody,
+                                    counters->missing - counters->nobody,
+                                    ngx_time());
 
     ngx_recs_leader_unlock(ss->leader);
 
-    if (news == RECS_MISSING_SAME) {
+    if (news == RECS_MISSING_SHARE_SAME) {
         return;
     }
 
-    level = news == RECS_MISSING_JUMPED ? NGX_LOG_WARN : NGX_LOG_NOTICE;
+    level = news == RECS_MISSING_SHARE_JUMPED ? NGX_LOG_WARN : NGX_LOG_NOTICE;
 
     ngx_log_error(level, ss->timer.log, 0,
                   "recs_snapshots \"%V\": %uL.%02uL%% of users have no row%s, "
-                  "usual is %uL.%02uL%%", &ss->name, missing->now / 100,
-                  missing->now % 100,
-                  news == RECS_MISSING_JUMPED ? "" : " now",
+                  "usual is %uL.%02uL%%", &ss->name, share->now / 100,
+                  share->now % 100,
+                  news == RECS_MISSING_SHARE_JUMPED ? "" : " now",
                   usual / 100, usual % 100);
 }

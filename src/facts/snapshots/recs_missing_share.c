@@ -5,32 +5,35 @@
 #include "recs_missing_share.h"
 
 
-/* It jumped if it is so much above the usual, and twice that. */
+/*
+ * The share has jumped if it is so much above the usual (hundredths of a
+ * percent), and at least twice that.
+ */
 
-#define RECS_MISSING_JUMP  2000
+#define RECS_MISSING_SHARE_JUMP  2000
 
-/* What the usual share takes over of a window: one part of so many. */
+/* The usual share takes over one part in so many of each window's. */
 
-#define RECS_MISSING_FAST  8
-#define RECS_MISSING_SLOW  64       /* while it jumped */
+#define RECS_MISSING_SHARE_FAST  8
+#define RECS_MISSING_SHARE_SLOW  64     /* while the share is high */
 
 
 static void
-recs_missing_follow(recs_missing_t *m, int64_t parts)
+recs_missing_share_follow(recs_missing_share_t *m, int64_t parts)
 {
     m->usual = (uint64_t) ((int64_t) m->usual
                            + ((int64_t) m->now - (int64_t) m->usual) / parts);
 }
 
 
-recs_missing_e
-recs_missing_judge(recs_missing_t *m, uint64_t asked, uint64_t missing,
-    uint64_t now)
+recs_missing_share_e
+recs_missing_share_judge(recs_missing_share_t *m, uint64_t asked,
+    uint64_t missing, uint64_t now)
 {
     uint64_t  n, without;
 
-    if (asked < m->asked + RECS_MISSING_WINDOW) {
-        return RECS_MISSING_SAME;
+    if (asked < m->asked + RECS_MISSING_SHARE_WINDOW) {
+        return RECS_MISSING_SHARE_SAME;
     }
 
     n = asked - m->asked;
@@ -43,27 +46,29 @@ recs_missing_judge(recs_missing_t *m, uint64_t asked, uint64_t missing,
     if (!m->known) {
         m->known = 1;
         m->usual = m->now;
-        return RECS_MISSING_SAME;
+        return RECS_MISSING_SHARE_SAME;
     }
 
-    if (m->now >= m->usual + RECS_MISSING_JUMP && m->now >= 2 * m->usual) {
-        recs_missing_follow(m, RECS_MISSING_SLOW);
+    if (m->now >= m->usual + RECS_MISSING_SHARE_JUMP
+        && m->now >= 2 * m->usual)
+    {
+        recs_missing_share_follow(m, RECS_MISSING_SHARE_SLOW);
 
         if (m->since) {
-            return RECS_MISSING_SAME;
+            return RECS_MISSING_SHARE_SAME;
         }
 
         m->since = now;
-        return RECS_MISSING_JUMPED;
+        return RECS_MISSING_SHARE_JUMPED;
     }
 
     if (m->since) {
-        recs_missing_follow(m, RECS_MISSING_SLOW);
+        recs_missing_share_follow(m, RECS_MISSING_SHARE_SLOW);
         m->since = 0;
-        return RECS_MISSING_USUAL;
+        return RECS_MISSING_SHARE_USUAL;
     }
 
-    recs_missing_follow(m, RECS_MISSING_FAST);
+    recs_missing_share_follow(m, RECS_MISSING_SHARE_FAST);
 
-    return RECS_MISSING_SAME;
+    return RECS_MISSING_SHARE_SAME;
 }

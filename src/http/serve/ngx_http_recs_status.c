@@ -471,11 +471,11 @@ ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
 static void
 ngx_http_recs_status_past(ngx_recs_snapshots_t *ss, recs_writer_t *w)
 {
-    recs_missing_t   *missing;
-    ngx_recs_past_t  *past;
+    ngx_recs_past_t       *past;
+    recs_missing_share_t  *share;
 
     past = &ss->shared->past;
-    missing = &ss->shared->missing;
+    share = &ss->shared->missing_share;
 
     recs_write_key_uint(w, "past_rolled_back",
                         ngx_recs_past_count(past, NGX_RECS_PAST_ROLLED_BACK));
@@ -485,10 +485,10 @@ ngx_http_recs_status_past(ngx_recs_snapshots_t *ss, recs_writer_t *w)
     recs_write_key(w, "missing_share");
     recs_write_object(w);
     recs_write_key(w, "now");
-    recs_write_double(w, (double) missing->now / 10000);
+    recs_write_double(w, (double) share->now / 10000);
     recs_write_key(w, "usual");
-    recs_write_double(w, (double) missing->usual / 10000);
-    recs_write_key_uint(w, "since", missing->since);
+    recs_write_double(w, (double) share->usual / 10000);
+    recs_write_key_uint(w, "since", share->since);
     recs_write_object_end(w);
 
     if (ss->image_path.len) {
