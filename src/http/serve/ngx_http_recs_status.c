@@ -9,10 +9,16 @@
 #include "recs_writer.h"
 
 
+/* Writes the members of one thing that the configuration names. */
+
+typedef void (*ngx_http_recs_status_pt)(void *thing, recs_writer_t *w);
+
+
 static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
     recs_writer_t *w);
-static void ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf,
-    recs_writer_t *w);
+static void ngx_http_recs_status_things(const char *kind, ngx_array_t *things,
+    ngx_http_recs_status_pt write, recs_writer_t *w);
+static void ngx_http_recs_status_set(void *thing, recs_writer_t *w);
 static void ngx_http_recs_status_state(ngx_recs_set_t *set, recs_writer_t *w);
 static void ngx_http_recs_status_replica(ngx_recs_replica_t *replica,
     recs_writer_t *w);
@@ -20,16 +26,13 @@ static void ngx_http_recs_status_held(const recs_guard_held_t *held,
     recs_writer_t *w);
 static void ngx_http_recs_status_image(ngx_recs_image_shared_t *image,
     recs_writer_t *w);
-static void ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf,
-    recs_writer_t *w);
-static void ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
-    recs_writer_t *w);
+static void ngx_http_recs_status_pool(void *thing, recs_writer_t *w);
+static void ngx_http_recs_status_snapshots(void *thing, recs_writer_t *w);
 static void ngx_http_recs_status_past(ngx_recs_snapshots_t *ss,
     recs_writer_t *w);
 static void ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
     recs_writer_t *w);
-static void ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf,
-    recs_writer_t *w);
+static void ngx_http_recs_status_redis(void *thing, recs_writer_t *w);
 static void ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder,
     recs_writer_t *w);
 
@@ -168,10 +171,14 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
 
     recs_write_object(&w);
     ngx_http_recs_status_responses(rmcf, &w);
-    ngx_http_recs_status_sets(rmcf, &w);
-    ngx_http_recs_status_pools(rmcf, &w);
-    ngx_http_recs_status_snapshots(rmcf, &w);
-    ngx_http_recs_status_redis(rmcf, &w);
+    ngx_http_recs_status_things("sets", &rmcf->sets,
+                                ngx_http_recs_status_set, &w);
+    ngx_http_recs_status_things("pools", &rmcf->pools,
+                                ngx_http_recs_status_pool, &w);
+    ngx_http_recs_status_things("snapshots", &rmcf->snapshots,
+                                ngx_http_recs_status_snapshots, &w);
+    ngx_http_recs_status_things("redis", &rmcf->redis,
+                                ngx_http_recs_status_redis, &w);
     recs_write_object_end(&w);
     recs_write_bytes(&w, "\n", 1);
 
@@ -195,41 +202,49 @@ ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
 }
 
 
-static void
-ngx_http_recs_status_sets(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
-{
-    ngx_uint_t                 i;
-    ngx_http_recs_set_t      **rs;
-    ngx_recs_set_counters_t   *counters;
+/* A member kind: an object with a member for each of these things. */
 
-    recs_write_key(w, "sets");
+static void
+ngx_http_recs_status_things(const char *kind, ngx_array_t *things,
+    ngx_http_recs_status_pt write, recs_writer_t *w)
+{
+    ngx_uint_t               i;
+    ngx_http_recs_named_t  **named;
+
+    recs_write_key(w, kind);
     recs_write_object(w);
 
-    rs = rmcf->sets.elts;
+    named = things->elts;
 
-    for (i = 0; i < rmcf->sets.nelts; i++) {
-        counters = rs[i]->set.counters;
-
-        ngx_http_recs_write_named(w, &rs[i]->named.name);
-        ngx_http_recs_status_counters(ngx_recs_set_counters, counters, w);
-
-        if (rs[i]->set.watch || rs[i]->set.trust) {
-            ngx_http_recs_status_state(&rs[i]->set, w);
-        }
-
-        if (rs[i]->set.prefetch) {
-            ngx_http_recs_status_counters(ngx_recs_set_prefetch_counters,
-                                          counters, w);
-        }
-
-        if (rs[i]->set.replica) {
-            ngx_http_recs_status_replica(rs[i]->set.replica, w);
-        }
-
+    for (i = 0; i < things->nelts; i++) {
+        ngx_http_recs_write_named(w, &named[i]->name);
+        write(named[i], w);
         recs_write_object_end(w);
     }
 
     recs_write_object_end(w);
+}
+
+
+static void
+ngx_http_recs_status_set(void *thing, recs_writer_t *w)
+{
+    ngx_recs_set_t  *set = &((ngx_http_recs_set_t *) thing)->set;
+
+    ngx_http_recs_status_counters(ngx_recs_set_counters, set->counters, w);
+
+    if (set->watch || set->trust) {
+        ngx_http_recs_status_state(set, w);
+    }
+
+    if (set->prefetch) {
+        ngx_http_recs_status_counters(ngx_recs_set_prefetch_counters,
+                                      set->counters, w);
+    }
+
+    if (set->replica) {
+        ngx_http_recs_status_replica(set->replica, w);
+    }
 }
 
 
@@ -387,82 +402,52 @@ ngx_http_recs_status_image(ngx_recs_image_shared_t *image, recs_writer_t *w)
 
 
 static void
-ngx_http_recs_status_pools(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+ngx_http_recs_status_pool(void *thing, recs_writer_t *w)
 {
-    ngx_uint_t                  i;
-    ngx_recs_pool_t            *pool;
-    recs_guard_held_t           held;
-    ngx_http_recs_pool_t      **rp;
+    ngx_recs_pool_t  *pool = &((ngx_http_recs_pool_t *) thing)->pool;
 
-    recs_write_key(w, "pools");
-    recs_write_object(w);
+    recs_guard_held_t  held;
 
-    rp = rmcf->pools.elts;
+    /* items are this worker's, which answers */
 
-    for (i = 0; i < rmcf->pools.nelts; i++) {
-        pool = &rp[i]->pool;
+    recs_write_key_uint(w, "items", pool->items ? pool->items->choices.n : 0);
+    recs_write_key_uint(w, "refused", pool->items ? pool->items->refused : 0);
+    recs_write_key_uint(w, "loaded", pool->shared->loaded);
+    held = pool->shared->held;
+    ngx_http_recs_status_held(&held, w);
+    ngx_http_recs_status_counters(ngx_recs_pool_counters, pool->counters, w);
 
-        /* items are this worker's, which answers */
-
-        ngx_http_recs_write_named(w, &rp[i]->named.name);
-        recs_write_key_uint(w, "items",
-                            pool->items ? pool->items->choices.n : 0);
-        recs_write_key_uint(w, "refused",
-                            pool->items ? pool->items->refused : 0);
-        recs_write_key_uint(w, "loaded", pool->shared->loaded);
-        held = pool->shared->held;
-        ngx_http_recs_status_held(&held, w);
-        ngx_http_recs_status_counters(ngx_recs_pool_counters, pool->counters,
-                                      w);
-
-        if (pool->image_path.len) {
-            ngx_http_recs_status_image(&pool->shared->image, w);
-        }
-
-        recs_write_object_end(w);
+    if (pool->image_path.len) {
+        ngx_http_recs_status_image(&pool->shared->image, w);
     }
-
-    recs_write_object_end(w);
 }
 
 
 static void
-ngx_http_recs_status_snapshots(ngx_http_recs_main_conf_t *rmcf,
-    recs_writer_t *w)
+ngx_http_recs_status_snapshots(void *thing, recs_writer_t *w)
 {
-    ngx_uint_t                       i, n;
-    ngx_recs_snapshots_t            *ss;
-    ngx_http_recs_snapshots_t      **rn;
+    ngx_http_recs_snapshots_t  *rn = thing;
 
-    recs_write_key(w, "snapshots");
+    ngx_uint_t             n;
+    ngx_recs_snapshots_t  *ss;
+
+    ss = &rn->snapshots;
+
+    recs_write_key(w, "channels");
     recs_write_object(w);
 
-    rn = rmcf->snapshots.elts;
-
-    for (i = 0; i < rmcf->snapshots.nelts; i++) {
-        ss = &rn[i]->snapshots;
-
-        ngx_http_recs_write_named(w, &ss->name);
-
-        recs_write_key(w, "channels");
-        recs_write_object(w);
-
-        for (n = 0; n < ss->nchannels; n++) {
-            ngx_http_recs_write_named(w, &ss->channels[n].name);
-            ngx_http_recs_status_channel(&ss->channels[n], w);
-            recs_write_object_end(w);
-        }
-
-        recs_write_object_end(w);
-
-        recs_write_key_uint(w, "leader", ngx_recs_leader_pid(&rmcf->leader));
-        ngx_http_recs_status_counters(ngx_recs_snapshots_counters,
-                                      ss->counters, w);
-        ngx_http_recs_status_past(ss, w);
+    for (n = 0; n < ss->nchannels; n++) {
+        ngx_http_recs_write_named(w, &ss->channels[n].name);
+        ngx_http_recs_status_channel(&ss->channels[n], w);
         recs_write_object_end(w);
     }
 
     recs_write_object_end(w);
+
+    recs_write_key_uint(w, "leader", ngx_recs_leader_pid(ss->leader));
+    ngx_http_recs_status_counters(ngx_recs_snapshots_counters, ss->counters,
+                                  w);
+    ngx_http_recs_status_past(ss, w);
 }
 
 
@@ -571,31 +556,18 @@ ngx_http_recs_status_channel(ngx_recs_channel_t *channel, recs_writer_t *w)
 
 
 static void
-ngx_http_recs_status_redis(ngx_http_recs_main_conf_t *rmcf, recs_writer_t *w)
+ngx_http_recs_status_redis(void *thing, recs_writer_t *w)
 {
-    ngx_uint_t                   i;
-    ngx_http_recs_redis_t      **rr;
+    ngx_http_recs_redis_t  *rr = thing;
 
-    recs_write_key(w, "redis");
-    recs_write_object(w);
+    recs_write_key_uint(w, "ready", ngx_recs_redis_ready(&rr->redis));
+    recs_write_key_uint(w, "connections", rr->redis.nconns);
+    ngx_http_recs_status_counters(ngx_recs_redis_counters, rr->redis.counters,
+                                  w);
 
-    rr = rmcf->redis.elts;
-
-    for (i = 0; i < rmcf->redis.nelts; i++) {
-        ngx_http_recs_write_named(w, &rr[i]->named.name);
-        recs_write_key_uint(w, "ready", ngx_recs_redis_ready(&rr[i]->redis));
-        recs_write_key_uint(w, "connections", rr[i]->redis.nconns);
-        ngx_http_recs_status_counters(ngx_recs_redis_counters,
-                                      rr[i]->redis.counters, w);
-
-        if (rr[i]->recorder.redis) {
-            ngx_http_recs_status_recorder(&rr[i]->recorder, w);
-        }
-
-        recs_write_object_end(w);
+    if (rr->recorder.redis) {
+        ngx_http_recs_status_recorder(&rr->recorder, w);
     }
-
-    recs_write_object_end(w);
 }
 
 
