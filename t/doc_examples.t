@@ -14,8 +14,12 @@ use Test::More;
 
 my @documents = qw(
     filtering.md caching.md users.md messagepack.md replicas.md snapshots.md
-    exploration.md failures.md variables-and-headers.md directives.md
+    exploration.md failures.md other-modules.md variables-and-headers.md
+    directives.md
 );
+
+# Debian's other modules are built for its nginx, and for no other.
+@documents = grep { $_ ne 'other-modules.md' } @documents if $ENV{RECS_NGINX};
 
 my $t = Recs::Test->new;
 my $nginx;
@@ -32,10 +36,15 @@ for my $document (@documents) {
 $t->done;
 
 
-# Lines at the margin stand in "http", and locations in a server.
+# Lines at the margin stand in "http", and locations in a server; load_module
+# before all.
 
 sub serve {
     my ($example) = @_;
+
+    my $load = $example =~ s/\A((?:load_module .*\n)+)\n// ? $1 : '';
+    my ($before, $after) = map { [/(\w+)\.so;/g] }
+                           split(/.*ngx_http_recs_module.*/, $load), '', '';
 
     my ($http, $server) = $example =~ /\A(.*?)(^location\b.*)?\z/ms;
     $server //= '';
@@ -51,7 +60,7 @@ sub serve {
         if $http !~ /^recs_lookup_timeout/m;
 
     $nginx->quit if $nginx;
-    $nginx = $t->nginx(<<"END");
+    $nginx = $t->nginx(before => $before, after => $after, http => <<"END");
 default_type application/json;
 types {
     application/json json;
