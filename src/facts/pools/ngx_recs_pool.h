@@ -19,9 +19,9 @@
 #include "ngx_recs_leader.h"
 #include "ngx_recs_redis.h"
 #include "recs_choices.h"
-#include "recs_entries.h"
 #include "recs_guard.h"
 #include "recs_object.h"
+#include "recs_pool_entries.h"
 
 
 /* What is larger than this, in bytes, is no pool. */
@@ -48,7 +48,7 @@ typedef struct {
 } ngx_recs_pool_counters_t;
 
 
-/* Entries as bytes (recs_entries.h), and what they were read from. */
+/* Entries as bytes (recs_pool_entries.h), and what they were read from. */
 
 typedef struct {
     ngx_str_t                 bytes;

@@ -1,7 +1,7 @@
 
 /*
  * A pool's image (ngx_recs_image.h): ngx_recs_pool_image_head_t, and its
- * entries as bytes (recs_entries.h).
+ * entries as bytes (recs_pool_entries.h).
  */
 
 

@@ -2,7 +2,7 @@
 /* A replica's image, written. */
 
 
-#include "ngx_recs_entry.h"
+#include "ngx_recs_feed_entry.h"
 #include "ngx_recs_replica_image.h"
 #include "ngx_recs_trust.h"
 #include "recs_hash.h"

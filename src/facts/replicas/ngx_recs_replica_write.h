@@ -14,7 +14,7 @@
 #define NGX_RECS_REPLICA_WRITE_H
 
 
-#include "ngx_recs_entry.h"
+#include "ngx_recs_feed_entry.h"
 #include "ngx_recs_replica.h"
 
 

@@ -4,7 +4,7 @@
 
 #include "ngx_http_recs_names.h"
 #include "ngx_http_recs_serve.h"
-#include "ngx_recs_entry.h"
+#include "ngx_recs_feed_entry.h"
 #include "ngx_recs_trust.h"
 #include "recs_writer.h"
 

@@ -2,7 +2,7 @@
 /* An entry of a set's feed, read from Redis' reply. */
 
 
-#include "ngx_recs_entry.h"
+#include "ngx_recs_feed_entry.h"
 
 
 #define NGX_RECS_ENTRY_POOL  1024

@@ -1,8 +1,8 @@
 
-/* Writes and reads the bytes that recs_entries.h describes. */
+/* Writes and reads the bytes that recs_pool_entries.h describes. */
 
 
-#include "recs_entries.h"
+#include "recs_pool_entries.h"
 
 
 #define RECS_ENTRIES_HEAD  8    /* of all, and of each: two numbers */

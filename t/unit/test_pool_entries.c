@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-#include "recs_entries.h"
+#include "recs_pool_entries.h"
 
 
 /* Written into an allocation of exactly their size. */
