@@ -41,7 +41,7 @@ static void ngx_recs_feed_mark_done(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
 static ngx_int_t ngx_recs_feed_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
-static ngx_int_t ngx_recs_feed_entry_value(ngx_recs_feed_t *feed,
+static ngx_int_t ngx_recs_feed_entries_value(ngx_recs_feed_t *feed,
     ngx_uint_t depth, const ngx_recs_redis_value_t *v);
 static void ngx_recs_feed_apply(ngx_recs_feed_t *feed);
 static void ngx_recs_feed_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
@@ -70,7 +70,7 @@ ngx_recs_feed_init(ngx_recs_feed_t *feed)
 
     ngx_recs_compare_init(&feed->compare, feed->cycle);
 
-    return ngx_recs_entry_init(&feed->entry, feed->cycle);
+    return ngx_recs_feed_entry_init(&feed->entry, feed->cycle);
 }
 
 
@@ -365,7 +365,7 @@ ngx_recs_feed_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
                ? NGX_OK : NGX_ERROR;
 
     default:
-        return ngx_recs_feed_entry_value(query->data, v->depth - 3, v);
+        return ngx_recs_feed_entries_value(query->data, v->depth - 3, v);
     }
 }
 
@@ -373,7 +373,7 @@ ngx_recs_feed_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
 /* A value of the array of entries; each is applied once it is complete. */
 
 static ngx_int_t
-ngx_recs_feed_entry_value(ngx_recs_feed_t *feed, ngx_uint_t depth,
+ngx_recs_feed_entries_value(ngx_recs_feed_t *feed, ngx_uint_t depth,
     const ngx_recs_redis_value_t *v)
 {
     if (feed->written != NGX_RECS_WRITE_OK) {
@@ -382,11 +382,11 @@ ngx_recs_feed_entry_value(ngx_recs_feed_t *feed, ngx_uint_t depth,
 
     if (depth == 0) {
         ngx_recs_feed_apply(feed);
-        ngx_recs_entry_begin(&feed->entry);
+        ngx_recs_feed_entry_begin(&feed->entry);
         feed->nentries++;
     }
 
-    return ngx_recs_entry_value(&feed->entry, depth, v);
+    return ngx_recs_feed_entry_value(&feed->entry, depth, v);
 }
 
 

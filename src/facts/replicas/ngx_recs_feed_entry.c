@@ -5,15 +5,15 @@
 #include "ngx_recs_feed_entry.h"
 
 
-#define NGX_RECS_ENTRY_POOL  1024
+#define NGX_RECS_FEED_ENTRY_POOL  1024
 
 
-static void ngx_recs_entry_destroy_pool(void *data);
+static void ngx_recs_feed_entry_destroy_pool(void *data);
 static ngx_int_t ngx_recs_number_read(const u_char *p, const u_char *end,
     uint64_t *n);
 
 
-static const ngx_str_t  ngx_recs_entry_names[] = {
+static const ngx_str_t  ngx_recs_feed_entry_names[] = {
     ngx_string("op"),
     ngx_string("seq"),
     ngx_string("ids"),
@@ -22,7 +22,7 @@ static const ngx_str_t  ngx_recs_entry_names[] = {
 
 
 ngx_int_t
-ngx_recs_entry_init(ngx_recs_entry_t *e, ngx_cycle_t *cycle)
+ngx_recs_feed_entry_init(ngx_recs_feed_entry_t *e, ngx_cycle_t *cycle)
 {
     ngx_pool_cleanup_t  *cln;
 
@@ -31,12 +31,12 @@ ngx_recs_entry_init(ngx_recs_entry_t *e, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    e->pool = ngx_create_pool(NGX_RECS_ENTRY_POOL, cycle->log);
+    e->pool = ngx_create_pool(NGX_RECS_FEED_ENTRY_POOL, cycle->log);
     if (e->pool == NULL) {
         return NGX_ERROR;
     }
 
-    cln->handler = ngx_recs_entry_destroy_pool;
+    cln->handler = ngx_recs_feed_entry_destroy_pool;
     cln->data = e->pool;
 
     return NGX_OK;
@@ -44,20 +44,20 @@ ngx_recs_entry_init(ngx_recs_entry_t *e, ngx_cycle_t *cycle)
 
 
 static void
-ngx_recs_entry_destroy_pool(void *data)
+ngx_recs_feed_entry_destroy_pool(void *data)
 {
     ngx_destroy_pool(data);
 }
 
 
 void
-ngx_recs_entry_begin(ngx_recs_entry_t *e)
+ngx_recs_feed_entry_begin(ngx_recs_feed_entry_t *e)
 {
     e->begun = 1;
     e->valid = 1;
     e->id.ms = 0;
     e->id.n = 0;
-    e->field = NGX_RECS_ENTRY_FIELDS;
+    e->field = NGX_RECS_FEED_ENTRY_FIELDS;
 
     ngx_memzero(e->fields, sizeof(e->fields));
     ngx_reset_pool(e->pool);
@@ -65,7 +65,7 @@ ngx_recs_entry_begin(ngx_recs_entry_t *e)
 
 
 ngx_int_t
-ngx_recs_entry_value(ngx_recs_entry_t *e, ngx_uint_t depth,
+ngx_recs_feed_entry_value(ngx_recs_feed_entry_t *e, ngx_uint_t depth,
     const ngx_recs_redis_value_t *v)
 {
     ngx_str_t   *text;
@@ -91,9 +91,9 @@ ngx_recs_entry_value(ngx_recs_entry_t *e, ngx_uint_t depth,
 
     if (v->index % 2 == 0) {
 
-        for (i = 0; i < NGX_RECS_ENTRY_FIELDS; i++) {
-            if (v->str.len == ngx_recs_entry_names[i].len
-                && ngx_memcmp(v->str.data, ngx_recs_entry_names[i].data,
+        for (i = 0; i < NGX_RECS_FEED_ENTRY_FIELDS; i++) {
+            if (v->str.len == ngx_recs_feed_entry_names[i].len
+                && ngx_memcmp(v->str.data, ngx_recs_feed_entry_names[i].data,
                               v->str.len)
                    == 0)
             {
@@ -106,11 +106,11 @@ ngx_recs_entry_value(ngx_recs_entry_t *e, ngx_uint_t depth,
         return NGX_OK;
     }
 
-    if (e->field == NGX_RECS_ENTRY_FIELDS) {
+    if (e->field == NGX_RECS_FEED_ENTRY_FIELDS) {
         return NGX_OK;
     }
 
-    if (v->str.len > NGX_RECS_ENTRY_MAX) {
+    if (v->str.len > NGX_RECS_FEED_ENTRY_MAX) {
         e->valid = 0;
         return NGX_OK;
     }
@@ -131,14 +131,14 @@ ngx_recs_entry_value(ngx_recs_entry_t *e, ngx_uint_t depth,
 
 
 ngx_int_t
-ngx_recs_entry_end(ngx_recs_entry_t *e)
+ngx_recs_feed_entry_end(ngx_recs_feed_entry_t *e)
 {
     ngx_str_t  *op, *seq;
 
     e->begun = 0;
 
-    op = &e->fields[NGX_RECS_ENTRY_OP];
-    seq = &e->fields[NGX_RECS_ENTRY_SEQ];
+    op = &e->fields[NGX_RECS_FEED_ENTRY_OP];
+    seq = &e->fields[NGX_RECS_FEED_ENTRY_SEQ];
 
     if (!e->valid || op->len != 3
         || ngx_recs_number_read(seq->data, seq->data + seq->len, &e->seq)
@@ -155,7 +155,7 @@ ngx_recs_entry_end(ngx_recs_entry_t *e)
 
 
 static ngx_int_t
-ngx_recs_entry_array(const ngx_str_t *text, recs_reader_t *rd,
+ngx_recs_feed_entry_array(const ngx_str_t *text, recs_reader_t *rd,
     recs_value_t *array)
 {
     recs_read_init(rd, RECS_JSON, text->data, text->len);
@@ -166,22 +166,22 @@ ngx_recs_entry_array(const ngx_str_t *text, recs_reader_t *rd,
 
 
 ngx_int_t
-ngx_recs_entry_ids(ngx_recs_entry_t *e, ngx_uint_t scores,
-    ngx_recs_entry_ids_t *ids)
+ngx_recs_feed_entry_ids(ngx_recs_feed_entry_t *e, ngx_uint_t scores,
+    ngx_recs_feed_entry_ids_t *ids)
 {
     ids->pool = e->pool;
     ids->scored = scores && e->add;
 
-    if (ngx_recs_entry_array(&e->fields[NGX_RECS_ENTRY_IDS], &ids->ids,
-                             &ids->ids_array)
+    if (ngx_recs_feed_entry_array(&e->fields[NGX_RECS_FEED_ENTRY_IDS],
+                                  &ids->ids, &ids->ids_array)
         != NGX_OK)
     {
         return NGX_DECLINED;
     }
 
     return ids->scored
-           ? ngx_recs_entry_array(&e->fields[NGX_RECS_ENTRY_SCORES],
-                                  &ids->scores, &ids->scores_array)
+           ? ngx_recs_feed_entry_array(&e->fields[NGX_RECS_FEED_ENTRY_SCORES],
+                                       &ids->scores, &ids->scores_array)
            : NGX_OK;
 }
 
@@ -189,7 +189,7 @@ ngx_recs_entry_ids(ngx_recs_entry_t *e, ngx_uint_t scores,
 /* 1: there is another element; 0: none; else the array is malformed. */
 
 static ngx_int_t
-ngx_recs_entry_element(recs_reader_t *rd, recs_value_t *array,
+ngx_recs_feed_entry_element(recs_reader_t *rd, recs_value_t *array,
     recs_value_t *v)
 {
     int  rc;
@@ -205,7 +205,8 @@ ngx_recs_entry_element(recs_reader_t *rd, recs_value_t *array,
 
 
 ngx_int_t
-ngx_recs_entry_next(ngx_recs_entry_ids_t *ids, recs_str_t *id, double *score)
+ngx_recs_feed_entry_next(ngx_recs_feed_entry_ids_t *ids, recs_str_t *id,
+    double *score)
 {
     ngx_int_t     rc;
     ngx_str_t     text;
@@ -214,10 +215,11 @@ ngx_recs_entry_next(ngx_recs_entry_ids_t *ids, recs_str_t *id, double *score)
 
     *score = 0;
 
-    rc = ngx_recs_entry_element(&ids->ids, &ids->ids_array, &v);
+    rc = ngx_recs_feed_entry_element(&ids->ids, &ids->ids_array, &v);
 
     if (ids->scored
-        && ngx_recs_entry_element(&ids->scores, &ids->scores_array, &n) != rc)
+        && ngx_recs_feed_entry_element(&ids->scores, &ids->scores_array, &n)
+           != rc)
     {
         return NGX_DECLINED;
     }

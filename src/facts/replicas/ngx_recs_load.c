@@ -56,7 +56,7 @@ ngx_recs_load_init(ngx_recs_load_t *load, ngx_cycle_t *cycle)
 
     ngx_recs_replica_query_init(&load->queries);
 
-    return ngx_recs_entry_init(&load->last, cycle);
+    return ngx_recs_feed_entry_init(&load->last, cycle);
 }
 
 
@@ -201,10 +201,10 @@ ngx_recs_load_last_value(ngx_recs_redis_query_t *query,
     }
 
     if (v->depth == 1) {
-        ngx_recs_entry_begin(&load->last);
+        ngx_recs_feed_entry_begin(&load->last);
     }
 
-    return ngx_recs_entry_value(&load->last, v->depth - 1, v);
+    return ngx_recs_feed_entry_value(&load->last, v->depth - 1, v);
 }
 
 
@@ -237,7 +237,7 @@ ngx_recs_load_headed(ngx_recs_load_t *load)
     if (load->last.begun) {
         pos = &w->position;
         pos->id = load->last.id;
-        pos->numbered = (ngx_recs_entry_end(&load->last) == NGX_OK);
+        pos->numbered = (ngx_recs_feed_entry_end(&load->last) == NGX_OK);
         pos->seq = load->last.seq;
     }
 

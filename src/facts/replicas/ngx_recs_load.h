@@ -47,7 +47,7 @@ typedef struct {
     ngx_recs_load_step_e        step;
     ngx_event_t                 timer;      /* for the next step */
     ngx_recs_replica_queries_t  queries;
-    ngx_recs_entry_t            last;       /* of the feed, at the begin */
+    ngx_recs_feed_entry_t       last;       /* of the feed, at the begin */
     u_char                      cursor[NGX_INT64_LEN];
     size_t                      cursor_len;
     uint64_t                    print;      /* whose score comes next */

@@ -8,9 +8,9 @@
 static void ngx_recs_replica_write_flush(ngx_recs_replica_writer_t *w);
 static void ngx_recs_replica_write_reach(ngx_recs_replica_writer_t *w);
 static ngx_recs_write_e ngx_recs_replica_apply_ids(
-    ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e);
+    ngx_recs_replica_writer_t *w, ngx_recs_feed_entry_t *e);
 static ngx_uint_t ngx_recs_replica_leaves_few(ngx_recs_replica_writer_t *w,
-    ngx_recs_entry_t *e);
+    ngx_recs_feed_entry_t *e);
 static ngx_uint_t ngx_recs_replica_holds(ngx_recs_replica_writer_t *w,
     recs_table_view_t *view, const recs_str_t *id);
 
@@ -141,14 +141,14 @@ ngx_recs_replica_write_reach(ngx_recs_replica_writer_t *w)
 
 
 ngx_recs_write_e
-ngx_recs_replica_apply(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
+ngx_recs_replica_apply(ngx_recs_replica_writer_t *w, ngx_recs_feed_entry_t *e)
 {
     ngx_recs_write_e      rc;
     ngx_recs_position_t  *pos;
 
     pos = &w->position;
 
-    if (ngx_recs_entry_end(e) != NGX_OK) {
+    if (ngx_recs_feed_entry_end(e) != NGX_OK) {
         return NGX_RECS_WRITE_MALFORMED;
     }
 
@@ -173,17 +173,18 @@ ngx_recs_replica_apply(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
 
 
 static ngx_recs_write_e
-ngx_recs_replica_apply_ids(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
+ngx_recs_replica_apply_ids(ngx_recs_replica_writer_t *w,
+    ngx_recs_feed_entry_t *e)
 {
-    double                 score;
-    ngx_int_t              rc;
-    recs_str_t             id;
-    recs_table_t          *table;
-    ngx_recs_entry_ids_t   ids;
+    double                     score;
+    ngx_int_t                  rc;
+    recs_str_t                 id;
+    recs_table_t              *table;
+    ngx_recs_feed_entry_ids_t  ids;
 
     table = w->replica->table;
 
-    if (ngx_recs_entry_ids(e, w->replica->set->scores, &ids) != NGX_OK) {
+    if (ngx_recs_feed_entry_ids(e, w->replica->set->scores, &ids) != NGX_OK) {
         return NGX_RECS_WRITE_MALFORMED;
     }
 
@@ -195,7 +196,7 @@ ngx_recs_replica_apply_ids(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
     w->entry = e;
 
     for ( ;; ) {
-        rc = ngx_recs_entry_next(&ids, &id, &score);
+        rc = ngx_recs_feed_entry_next(&ids, &id, &score);
 
         if (rc != NGX_OK) {
             break;
@@ -222,15 +223,16 @@ ngx_recs_replica_apply_ids(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
  */
 
 static ngx_uint_t
-ngx_recs_replica_leaves_few(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
+ngx_recs_replica_leaves_few(ngx_recs_replica_writer_t *w,
+    ngx_recs_feed_entry_t *e)
 {
-    double                 score;
-    uint64_t               spare;
-    recs_str_t             id;
-    recs_table_stat_t      stat;
-    recs_table_view_t      view;
-    ngx_recs_replica_t    *replica;
-    ngx_recs_entry_ids_t   ids;
+    double                     score;
+    uint64_t                   spare;
+    recs_str_t                 id;
+    recs_table_stat_t          stat;
+    recs_table_view_t          view;
+    ngx_recs_replica_t        *replica;
+    ngx_recs_feed_entry_ids_t  ids;
 
     replica = w->replica;
 
@@ -241,15 +243,15 @@ ngx_recs_replica_leaves_few(ngx_recs_replica_writer_t *w, ngx_recs_entry_t *e)
     /* an id takes two bytes at least */
 
     if (e->add
-        || spare >= e->fields[NGX_RECS_ENTRY_IDS].len / 2
+        || spare >= e->fields[NGX_RECS_FEED_ENTRY_IDS].len / 2
         || replica->guard.min_members == 0
         || !recs_table_read(&view, replica->table)
-        || ngx_recs_entry_ids(e, 0, &ids) != NGX_OK)
+        || ngx_recs_feed_entry_ids(e, 0, &ids) != NGX_OK)
     {
         return 0;
     }
 
-    while (ngx_recs_entry_next(&ids, &id, &score) == NGX_OK) {
+    while (ngx_recs_feed_entry_next(&ids, &id, &score) == NGX_OK) {
 
         if (ngx_recs_replica_holds(w, &view, &id) && spare-- == 0) {
             return 1;

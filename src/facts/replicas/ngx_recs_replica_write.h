@@ -51,7 +51,7 @@ typedef struct {
 
     /* private: ids on their way into a table */
 
-    const ngx_recs_entry_t   *entry;        /* whose they are; NULL: they go
+    const ngx_recs_feed_entry_t  *entry;    /* whose they are; NULL: they go
                                                into the next table */
     ngx_recs_write_e          rc;
     ngx_uint_t                n;
@@ -100,7 +100,7 @@ ngx_recs_write_e ngx_recs_replica_write_end(ngx_recs_replica_writer_t *w);
  */
 
 ngx_recs_write_e ngx_recs_replica_apply(ngx_recs_replica_writer_t *w,
-    ngx_recs_entry_t *e);
+    ngx_recs_feed_entry_t *e);
 
 
 #endif /* NGX_RECS_REPLICA_WRITE_H */
