@@ -1,28 +1,32 @@
 
-/* Writes and reads the bytes that recs_pool_entries.h describes. */
+/* A pool's entries are written as bytes and read: see recs_pool_entries.h. */
 
 
 #include "recs_pool_entries.h"
 
 
-#define RECS_ENTRIES_HEAD  8    /* of all, and of each: two numbers */
+/* Two numbers, which stand before all entries and before each. */
+
+#define RECS_POOL_ENTRIES_HEAD  8
 
 
-static uint8_t *recs_entries_head(uint8_t *p, size_t one, size_t two);
-static uint8_t *recs_entries_copy(uint8_t *p, const recs_str_t *s);
-static uint32_t recs_entries_number(const uint8_t *p);
-static int recs_entries_take(recs_entries_t *r, size_t len, recs_str_t *s);
+static uint8_t *recs_pool_entries_head(uint8_t *p, size_t one, size_t two);
+static uint8_t *recs_pool_entries_copy(uint8_t *p, const recs_str_t *s);
+static uint32_t recs_pool_entries_number(const uint8_t *p);
+static int recs_pool_entries_take(recs_pool_reader_t *r, size_t len,
+    recs_str_t *s);
 
 
 size_t
-recs_entries_size(const recs_entry_t *entries, size_t n)
+recs_pool_entries_size(const recs_pool_entry_t *entries, size_t n)
 {
     size_t  i, size;
 
-    size = RECS_ENTRIES_HEAD;
+    size = RECS_POOL_ENTRIES_HEAD;
 
     for (i = 0; i < n; i++) {
-        size += RECS_ENTRIES_HEAD + entries[i].id.len + entries[i].text.len;
+        size += RECS_POOL_ENTRIES_HEAD;
+        size += entries[i].id.len + entries[i].text.len;
     }
 
     return size;
@@ -30,17 +34,17 @@ recs_entries_size(const recs_entry_t *entries, size_t n)
 
 
 void
-recs_entries_write(uint8_t *p, const recs_entry_t *entries, size_t n,
+recs_pool_entries_write(uint8_t *p, const recs_pool_entry_t *entries, size_t n,
     uint32_t refused)
 {
     size_t  i;
 
-    p = recs_entries_head(p, n, refused);
+    p = recs_pool_entries_head(p, n, refused);
 
     for (i = 0; i < n; i++) {
-        p = recs_entries_head(p, entries[i].id.len, entries[i].text.len);
-        p = recs_entries_copy(p, &entries[i].id);
-        p = recs_entries_copy(p, &entries[i].text);
+        p = recs_pool_entries_head(p, entries[i].id.len, entries[i].text.len);
+        p = recs_pool_entries_copy(p, &entries[i].id);
+        p = recs_pool_entries_copy(p, &entries[i].text);
     }
 }
 
@@ -48,7 +52,7 @@ recs_entries_write(uint8_t *p, const recs_entry_t *entries, size_t n,
 /* Writes two numbers to p; returns what follows them. */
 
 static uint8_t *
-recs_entries_head(uint8_t *p, size_t one, size_t two)
+recs_pool_entries_head(uint8_t *p, size_t one, size_t two)
 {
     size_t  i;
 
@@ -57,12 +61,12 @@ recs_entries_head(uint8_t *p, size_t one, size_t two)
         p[4 + i] = (uint8_t) (two >> 8 * i);
     }
 
-    return p + RECS_ENTRIES_HEAD;
+    return p + RECS_POOL_ENTRIES_HEAD;
 }
 
 
 static uint8_t *
-recs_entries_copy(uint8_t *p, const recs_str_t *s)
+recs_pool_entries_copy(uint8_t *p, const recs_str_t *s)
 {
     if (s->len) {
         memcpy(p, s->data, s->len);
@@ -73,26 +77,27 @@ recs_entries_copy(uint8_t *p, const recs_str_t *s)
 
 
 int
-recs_entries_open(recs_entries_t *r, const recs_str_t *bytes)
+recs_pool_entries_open(recs_pool_reader_t *r, const recs_str_t *bytes)
 {
     recs_str_t  head;
 
     r->rest = *bytes;
 
-    if (recs_entries_take(r, RECS_ENTRIES_HEAD, &head) != 0) {
+    if (recs_pool_entries_take(r, RECS_POOL_ENTRIES_HEAD, &head) != 0) {
         return -1;
     }
 
-    r->left = recs_entries_number(head.data);
-    r->refused = recs_entries_number(head.data + 4);
+    r->left = recs_pool_entries_number(head.data);
+    r->refused = recs_pool_entries_number(head.data + 4);
 
-    return r->left > r->rest.len / RECS_ENTRIES_HEAD ? -1 : 0;
+    return r->left > r->rest.len / RECS_POOL_ENTRIES_HEAD ? -1 : 0;
 }
 
 
 int
-recs_entries_next(recs_entries_t *r, recs_entry_t *entry)
+recs_pool_entries_next(recs_pool_reader_t *r, recs_pool_entry_t *entry)
 {
+    size_t      id, text;
     recs_str_t  head;
 
     if (r->left == 0) {
@@ -101,12 +106,15 @@ recs_entries_next(recs_entries_t *r, recs_entry_t *entry)
 
     r->left--;
 
-    if (recs_entries_take(r, RECS_ENTRIES_HEAD, &head) != 0
-        || recs_entries_take(r, recs_entries_number(head.data), &entry->id)
-           != 0
-        || recs_entries_take(r, recs_entries_number(head.data + 4),
-                             &entry->text)
-           != 0)
+    if (recs_pool_entries_take(r, RECS_POOL_ENTRIES_HEAD, &head) != 0) {
+        return -1;
+    }
+
+    id = recs_pool_entries_number(head.data);
+    text = recs_pool_entries_number(head.data + 4);
+
+    if (recs_pool_entries_take(r, id, &entry->id) != 0
+        || recs_pool_entries_take(r, text, &entry->text) != 0)
     {
         return -1;
     }
@@ -116,15 +124,17 @@ recs_entries_next(recs_entries_t *r, recs_entry_t *entry)
 
 
 static uint32_t
-recs_entries_number(const uint8_t *p)
+recs_pool_entries_number(const uint8_t *p)
 {
     return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16
            | (uint32_t) p[3] << 24;
 }
 
 
+/* Takes the next len bytes as *s: 0, or -1 if there are fewer. */
+
 static int
-recs_entries_take(recs_entries_t *r, size_t len, recs_str_t *s)
+recs_pool_entries_take(recs_pool_reader_t *r, size_t len, recs_str_t *s)
 {
     if (len > r->rest.len) {
         return -1;

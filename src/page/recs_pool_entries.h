@@ -1,7 +1,7 @@
 
 /*
  * A pool's entries as bytes: how they are handed from one process to another,
- * and how a file can keep them.
+ * and how an image keeps them.
  *
  *     count       4 bytes: entries that follow
  *     refused     4 bytes: entries of the source that can't be used
@@ -16,8 +16,8 @@
  */
 
 
-#ifndef RECS_ENTRIES_H
-#define RECS_ENTRIES_H
+#ifndef RECS_POOL_ENTRIES_H
+#define RECS_POOL_ENTRIES_H
 
 
 #include "recs_base.h"
@@ -26,40 +26,43 @@
 typedef struct {
     recs_str_t        id;
     recs_str_t        text;
-} recs_entry_t;
+} recs_pool_entry_t;
 
 
-/* Reading: what is left. */
+/* Bytes that are read: what is left of them. */
 
 typedef struct {
     recs_str_t        rest;
-    uint32_t          left;     /* entries */
-    uint32_t          refused;
-} recs_entries_t;
+    uint32_t          left;     /* entries in the rest */
+    uint32_t          refused;  /* as in the bytes */
+} recs_pool_reader_t;
 
 
 /* How many bytes n entries take. */
 
-size_t recs_entries_size(const recs_entry_t *entries, size_t n);
-
-/* Writes them to p, which has room for that: at most UINT32_MAX bytes. */
-
-void recs_entries_write(uint8_t *p, const recs_entry_t *entries, size_t n,
-    uint32_t refused);
+size_t recs_pool_entries_size(const recs_pool_entry_t *entries, size_t n);
 
 /*
- * Begins to read bytes, which may be anything and must stay.  0, or -1: they
- * are malformed.
+ * Writes n entries to p, which has room for recs_pool_entries_size() bytes:
+ * no more than UINT32_MAX.
  */
 
-int recs_entries_open(recs_entries_t *r, const recs_str_t *bytes);
+void recs_pool_entries_write(uint8_t *p, const recs_pool_entry_t *entries,
+    size_t n, uint32_t refused);
 
 /*
- * The next entry, which points into the bytes.  1; 0: there was none left, and
- * nothing follows; -1: the bytes are malformed.
+ * Begins to read bytes, which may be anything and must stay.  Returns 0, or -1
+ * if they are malformed.
  */
 
-int recs_entries_next(recs_entries_t *r, recs_entry_t *entry);
+int recs_pool_entries_open(recs_pool_reader_t *r, const recs_str_t *bytes);
+
+/*
+ * Reads the next entry, which points into the bytes.  Returns 1; 0 if there was
+ * none left, and nothing follows; -1 if the bytes are malformed.
+ */
+
+int recs_pool_entries_next(recs_pool_reader_t *r, recs_pool_entry_t *entry);
 
 
-#endif /* RECS_ENTRIES_H */
+#endif /* RECS_POOL_ENTRIES_H */

@@ -12,17 +12,17 @@
 /* Written into an allocation of exactly their size. */
 
 static recs_str_t
-written(unit_arena_t *arena, const recs_entry_t *entries, size_t n,
+written(unit_arena_t *arena, const recs_pool_entry_t *entries, size_t n,
     uint32_t refused)
 {
     uint8_t     *p;
     recs_str_t   bytes;
 
-    bytes.len = recs_entries_size(entries, n);
+    bytes.len = recs_pool_entries_size(entries, n);
     p = recs_alloc(&arena->mem, bytes.len);
     assert_non_null(p);
 
-    recs_entries_write(p, entries, n, refused);
+    recs_pool_entries_write(p, entries, n, refused);
     bytes.data = p;
 
     return bytes;
@@ -34,15 +34,15 @@ written(unit_arena_t *arena, const recs_entry_t *entries, size_t n,
 static int
 readable(const recs_str_t *bytes)
 {
-    int             rc, n;
-    recs_entry_t    entry;
-    recs_entries_t  r;
+    int                 rc, n;
+    recs_pool_entry_t   entry;
+    recs_pool_reader_t  r;
 
-    if (recs_entries_open(&r, bytes) != 0) {
+    if (recs_pool_entries_open(&r, bytes) != 0) {
         return -1;
     }
 
-    for (n = 0; (rc = recs_entries_next(&r, &entry)) == 1; n++) {
+    for (n = 0; (rc = recs_pool_entries_next(&r, &entry)) == 1; n++) {
         assert_true(entry.id.data >= bytes->data);
         assert_true(entry.text.data + entry.text.len
                     <= bytes->data + bytes->len);
@@ -52,7 +52,7 @@ readable(const recs_str_t *bytes)
 }
 
 
-static const recs_entry_t  some[] = {
+static const recs_pool_entry_t  some[] = {
     { recs_string("n1"), recs_string("{\"id\":\"n1\"}") },
     { recs_string(""), recs_string("{}") },
     { recs_string("a\0b"), recs_string("\x80") },
@@ -85,11 +85,11 @@ the_bytes_are_as_described(void **state)
 static void
 what_was_written_is_read(void **state)
 {
-    size_t          i;
-    recs_str_t      bytes;
-    unit_arena_t    arena;
-    recs_entry_t    entry;
-    recs_entries_t  r;
+    size_t              i;
+    recs_str_t          bytes;
+    unit_arena_t        arena;
+    recs_pool_entry_t   entry;
+    recs_pool_reader_t  r;
 
     (void) state;
 
@@ -97,19 +97,19 @@ what_was_written_is_read(void **state)
 
     bytes = written(&arena, some, unit_nelts(some), 7);
 
-    assert_int_equal(recs_entries_open(&r, &bytes), 0);
+    assert_int_equal(recs_pool_entries_open(&r, &bytes), 0);
     assert_int_equal(r.left, unit_nelts(some));
     assert_int_equal(r.refused, 7);
 
     for (i = 0; i < unit_nelts(some); i++) {
-        assert_int_equal(recs_entries_next(&r, &entry), 1);
+        assert_int_equal(recs_pool_entries_next(&r, &entry), 1);
         unit_assert_str(&entry.id, &some[i].id);
         unit_assert_str(&entry.text, &some[i].text);
         assert_non_null(entry.id.data);
     }
 
-    assert_int_equal(recs_entries_next(&r, &entry), 0);
-    assert_int_equal(recs_entries_next(&r, &entry), 0);
+    assert_int_equal(recs_pool_entries_next(&r, &entry), 0);
+    assert_int_equal(recs_pool_entries_next(&r, &entry), 0);
 
     bytes = written(&arena, NULL, 0, 0);
     assert_int_equal(bytes.len, 8);

@@ -30,7 +30,7 @@
 struct ngx_recs_pool_build_s {
     ngx_recs_pool_items_t    *items;
     recs_mem_t                mem;
-    recs_entries_t            rest;
+    recs_pool_reader_t        rest;
     ngx_atomic_uint_t         generation;
 };
 
@@ -44,7 +44,7 @@ static ngx_int_t ngx_recs_pool_build_open(ngx_recs_pool_t *pool,
 static ngx_int_t ngx_recs_pool_build_turn(ngx_recs_pool_t *pool,
     ngx_recs_pool_build_t *build);
 static ngx_int_t ngx_recs_pool_build_entry(ngx_recs_pool_t *pool,
-    ngx_recs_pool_build_t *build, recs_entry_t *entry);
+    ngx_recs_pool_build_t *build, recs_pool_entry_t *entry);
 static void ngx_recs_pool_adopt(ngx_recs_pool_t *pool,
     ngx_recs_pool_build_t *build);
 static void ngx_recs_pool_abandon(ngx_recs_pool_t *pool, ngx_log_t *log);
@@ -139,7 +139,7 @@ ngx_recs_pool_init_zone(ngx_recs_pool_t *pool, ngx_recs_zone_t *zone)
 static ngx_uint_t
 ngx_recs_pool_may(ngx_recs_pool_t *pool)
 {
-    recs_entries_t  before;
+    recs_pool_reader_t  before;
 
     if (!ngx_recs_pool_before(pool, &before)) {
         before.left = 0;
@@ -324,7 +324,7 @@ ngx_recs_pool_build_open(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
     items = build->items;
     bytes = ngx_recs_span(&items->entries.bytes);
 
-    if (recs_entries_open(&build->rest, &bytes) != 0) {
+    if (recs_pool_entries_open(&build->rest, &bytes) != 0) {
         return NGX_ERROR;
     }
 
@@ -349,16 +349,16 @@ ngx_recs_pool_build_open(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
 static ngx_int_t
 ngx_recs_pool_build_turn(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
 {
-    int           rc;
-    size_t        left;
-    ngx_uint_t    i;
-    recs_entry_t  entry;
+    int                rc;
+    size_t             left;
+    ngx_uint_t         i;
+    recs_pool_entry_t  entry;
 
     left = build->rest.rest.len;
 
     for (i = 0; i < NGX_RECS_POOL_ENTRIES; i++) {
 
-        rc = recs_entries_next(&build->rest, &entry);
+        rc = recs_pool_entries_next(&build->rest, &entry);
 
         if (rc == 0) {
 
@@ -394,7 +394,7 @@ ngx_recs_pool_build_turn(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build)
 
 static ngx_int_t
 ngx_recs_pool_build_entry(ngx_recs_pool_t *pool, ngx_recs_pool_build_t *build,
-    recs_entry_t *entry)
+    recs_pool_entry_t *entry)
 {
     double                  weight;
     recs_str_t              category;
@@ -597,7 +597,7 @@ ngx_recs_pool_entries(ngx_recs_pool_t *pool, ngx_pool_t *memory,
 
 
 ngx_uint_t
-ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before)
+ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_pool_reader_t *before)
 {
     ngx_int_t              rc;
     recs_str_t             bytes;
@@ -615,7 +615,7 @@ ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before)
         bytes.data = (u_char *) (copy + 1);
         bytes.len = copy->len;
 
-        rc = recs_entries_open(before, &bytes);
+        rc = recs_pool_entries_open(before, &bytes);
 
     } while (!ngx_recs_latest_stood(&pool->shared->generation, g,
                                     NGX_RECS_POOL_COPIES));

@@ -200,7 +200,8 @@ const char *ngx_recs_pool_read_entry(ngx_recs_pool_t *pool,
  * how many were refused.  False: nothing was.
  */
 
-ngx_uint_t ngx_recs_pool_before(ngx_recs_pool_t *pool, recs_entries_t *before);
+ngx_uint_t ngx_recs_pool_before(ngx_recs_pool_t *pool,
+    recs_pool_reader_t *before);
 
 /* The copy of a generation, in shared memory. */
 

@@ -32,7 +32,8 @@ ngx_recs_pool_draft_create(ngx_recs_pool_t *pool, ngx_log_t *log)
     draft = ngx_pcalloc(memory, sizeof(ngx_recs_pool_draft_t));
 
     if (scratch == NULL || draft == NULL
-        || ngx_array_init(&draft->entries, memory, 64, sizeof(recs_entry_t))
+        || ngx_array_init(&draft->entries, memory, 64,
+                          sizeof(recs_pool_entry_t))
            != NGX_OK)
     {
         ngx_destroy_pool(memory);
@@ -99,7 +100,7 @@ ngx_recs_pool_draft_keep(ngx_recs_pool_draft_t *draft, const recs_str_t *text,
     const recs_str_t *id)
 {
     u_char        *p;
-    recs_entry_t  *entry;
+    recs_pool_entry_t  *entry;
 
     p = ngx_pnalloc(draft->memory, id->len + 1);
     entry = ngx_array_push(&draft->entries);
@@ -132,7 +133,7 @@ static int ngx_libc_cdecl
 ngx_recs_pool_draft_compare(const void *one, const void *two)
 {
     int                  rc;
-    const recs_entry_t  *a, *b;
+    const recs_pool_entry_t  *a, *b;
 
     a = one;
     b = two;
@@ -163,7 +164,7 @@ ngx_recs_pool_draft_finish(ngx_recs_pool_draft_t *draft,
         return NGX_ERROR;
     }
 
-    size = recs_entries_size(draft->entries.elts, draft->entries.nelts);
+    size = recs_pool_entries_size(draft->entries.elts, draft->entries.nelts);
 
     if (size > pool->size) {
         (void) ngx_snprintf(pool->why, sizeof(pool->why),
@@ -178,8 +179,8 @@ ngx_recs_pool_draft_finish(ngx_recs_pool_draft_t *draft,
         return NGX_ERROR;
     }
 
-    recs_entries_write(p, draft->entries.elts, draft->entries.nelts,
-                       (uint32_t) draft->refused);
+    recs_pool_entries_write(p, draft->entries.elts, draft->entries.nelts,
+                            (uint32_t) draft->refused);
 
     entries->bytes.data = p;
     entries->bytes.len = size;
@@ -201,14 +202,15 @@ static ngx_int_t
 ngx_recs_pool_draft_unique(ngx_recs_pool_draft_t *draft)
 {
     ngx_uint_t     i, n;
-    recs_entry_t  *entry;
+    recs_pool_entry_t  *entry;
     recs_idset_t   ids;
 
     entry = draft->entries.elts;
     n = draft->entries.nelts;
 
     if (draft->pool->redis) {
-        ngx_qsort(entry, n, sizeof(recs_entry_t), ngx_recs_pool_draft_compare);
+        ngx_qsort(entry, n, sizeof(recs_pool_entry_t),
+                  ngx_recs_pool_draft_compare);
     }
 
     if (recs_idset_init(&ids, &draft->mem, n, draft->pool->seed) != RECS_OK) {
@@ -234,7 +236,7 @@ ngx_recs_pool_draft_unique(ngx_recs_pool_draft_t *draft)
 
 void
 ngx_recs_pool_draft_log(ngx_recs_pool_draft_t *draft,
-    const recs_entries_t *before, ngx_log_t *log)
+    const recs_pool_reader_t *before, ngx_log_t *log)
 {
     ngx_uint_t        n;
     ngx_recs_pool_t  *pool;

@@ -29,7 +29,7 @@ struct ngx_recs_pool_draft_s {
     ngx_pool_t               *scratch;      /* to try an entry in */
     recs_mem_t                mem;
     recs_mem_t                scratch_mem;
-    ngx_array_t               entries;      /* recs_entry_t: those of use */
+    ngx_array_t               entries;      /* of use: recs_pool_entry_t */
 
     ngx_uint_t                nread;        /* entries */
     ngx_uint_t                refused;      /* of these: can't be used */
@@ -89,7 +89,7 @@ ngx_int_t ngx_recs_pool_draft_finish(ngx_recs_pool_draft_t *draft,
  */
 
 void ngx_recs_pool_draft_log(ngx_recs_pool_draft_t *draft,
-    const recs_entries_t *before, ngx_log_t *log);
+    const recs_pool_reader_t *before, ngx_log_t *log);
 
 
 #endif /* NGX_RECS_POOL_DRAFT_H */

@@ -355,17 +355,17 @@ static ngx_int_t
 ngx_recs_pool_image_count(const recs_str_t *bytes, ngx_uint_t *n)
 {
     int             rc;
-    recs_entry_t    entry;
-    recs_entries_t  entries;
+    recs_pool_entry_t   entry;
+    recs_pool_reader_t  entries;
 
-    if (recs_entries_open(&entries, bytes) != 0) {
+    if (recs_pool_entries_open(&entries, bytes) != 0) {
         return NGX_ERROR;
     }
 
     *n = entries.left;
 
     do {
-        rc = recs_entries_next(&entries, &entry);
+        rc = recs_pool_entries_next(&entries, &entry);
     } while (rc == 1);
 
     return rc == 0 ? NGX_OK : NGX_ERROR;

@@ -34,7 +34,7 @@ static void ngx_recs_pool_leader_keep(ngx_recs_pool_t *pool, recs_guard_e why,
 static void ngx_recs_pool_leader_held_of(ngx_recs_pool_t *pool,
     ngx_recs_held_of_t *of);
 static void ngx_recs_pool_leader_published(ngx_recs_pool_t *pool,
-    ngx_recs_pool_draft_t *draft, const recs_entries_t *before);
+    ngx_recs_pool_draft_t *draft, const recs_pool_reader_t *before);
 static void ngx_recs_pool_leader_failed(ngx_recs_pool_t *pool, ngx_err_t err,
     const char *why, const ngx_str_t *error);
 
@@ -294,7 +294,7 @@ ngx_recs_pool_leader_deliver(ngx_recs_pool_t *pool)
     ngx_int_t                 rc;
     ngx_uint_t                known, n;
     recs_guard_e              verdict;
-    recs_entries_t            before;
+    recs_pool_reader_t        before;
     ngx_recs_held_of_t        of;
     ngx_recs_pool_draft_t    *draft;
     ngx_recs_pool_entries_t   entries;
@@ -375,7 +375,7 @@ ngx_recs_pool_leader_held_of(ngx_recs_pool_t *pool, ngx_recs_held_of_t *of)
 
 static void
 ngx_recs_pool_leader_published(ngx_recs_pool_t *pool,
-    ngx_recs_pool_draft_t *draft, const recs_entries_t *before)
+    ngx_recs_pool_draft_t *draft, const recs_pool_reader_t *before)
 {
     ngx_recs_count(pool->counters->refreshes, 1);
 
