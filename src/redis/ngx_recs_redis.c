@@ -1,15 +1,11 @@
 
 /*
- * The connections of one worker to one Redis: opened at its start, picked and
- * sent on for each response, closed at its end.
+ * The servers of one Redis, in one worker: opened at its start, picked and sent
+ * to for each response, closed at its end.
  */
 
 
 #include "ngx_recs_redis_conn.h"
-
-
-static ngx_uint_t ngx_recs_redis_better(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_conn_t *best);
 
 
 const ngx_recs_counter_t  ngx_recs_redis_counters[] = {
@@ -33,10 +29,7 @@ const ngx_recs_counter_t  ngx_recs_redis_counters[] = {
 ngx_int_t
 ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
 {
-    ngx_uint_t              i;
-    ngx_recs_redis_conn_t  *conn;
-
-    static const ngx_str_t  no_channel = ngx_null_string;
+    ngx_recs_redis_server_t  *server;
 
     /* cache manager and loader run init_process, too, but no exit_process */
 
@@ -46,75 +39,40 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    redis->conns = ngx_pcalloc(cycle->pool,
-                               redis->nconns * sizeof(ngx_recs_redis_conn_t));
-    if (redis->conns == NULL) {
+    server = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_redis_server_t));
+    if (server == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < redis->nconns; i++) {
-        conn = &redis->conns[i];
+    server->redis = redis;
+    server->name = redis->server;
+    server->addrs = redis->addrs;
+    server->naddrs = redis->naddrs;
 
-        ngx_recs_redis_conn_init(conn, redis, &no_channel, cycle->log);
-        ngx_recs_redis_conn_open(conn);
-    }
+    redis->servers = server;
 
-    return NGX_OK;
+    return ngx_recs_redis_server_open(server, cycle->log);
 }
 
 
 void
 ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
 {
-    ngx_uint_t  i;
-
     while (redis->privates) {
         ngx_recs_redis_close_private(redis->privates->tie.owner);
     }
 
-    if (redis->conns == NULL) {
-        return;
+    if (redis->servers) {
+        ngx_recs_redis_server_close(redis->servers);
+        redis->servers = NULL;
     }
-
-    for (i = 0; i < redis->nconns; i++) {
-        ngx_recs_redis_conn_destroy(&redis->conns[i]);
-    }
-
-    redis->conns = NULL;
 }
 
 
 ngx_recs_redis_conn_t *
 ngx_recs_redis_pick(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    ngx_uint_t              i;
-    ngx_recs_redis_conn_t  *conn, *best;
-
-    if (redis->conns == NULL) {
-        return NULL;
-    }
-
-    best = NULL;
-
-    for (i = 0; i < redis->nconns; i++) {
-        conn = &redis->conns[(redis->next + i) % redis->nconns];
-
-        if (conn->state == NGX_RECS_REDIS_CLOSED
-            || ngx_recs_redis_pipeline_full(&conn->pipeline))
-        {
-            continue;
-        }
-
-        if (best == NULL || ngx_recs_redis_better(conn, best)) {
-            best = conn;
-        }
-    }
-
-    if (best) {
-        redis->next = best - redis->conns + 1;
-    }
-
-    return best;
+    return redis->servers ? ngx_recs_redis_server_pick(redis->servers) : NULL;
 }
 
 
@@ -122,23 +80,7 @@ ngx_uint_t
 ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
     const ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    return conn->redis == redis;
-}
-
-
-static ngx_uint_t
-ngx_recs_redis_better(ngx_recs_redis_conn_t *conn, ngx_recs_redis_conn_t *best)
-{
-    ngx_uint_t  ready, best_ready;
-
-    ready = (conn->state == NGX_RECS_REDIS_READY);
-    best_ready = (best->state == NGX_RECS_REDIS_READY);
-
-    if (ready != best_ready) {
-        return ready;
-    }
-
-    return conn->pipeline.waiting < best->pipeline.waiting;
+    return conn->server->redis == redis;
 }
 
 
@@ -146,7 +88,10 @@ ngx_int_t
 ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
     ngx_uint_t nargs, const ngx_str_t *args)
 {
-    ngx_int_t  rc;
+    ngx_int_t          rc;
+    ngx_recs_redis_t  *redis;
+
+    redis = conn->server->redis;
 
     if (conn->state == NGX_RECS_REDIS_CLOSED) {
         rc = NGX_DECLINED;
@@ -158,7 +103,7 @@ ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
     }
 
     if (rc == NGX_DECLINED) {
-        ngx_recs_redis_count(conn->redis->counters, refused);
+        ngx_recs_redis_count(redis->counters, refused);
         return NGX_DECLINED;
     }
 
@@ -166,12 +111,12 @@ ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
         return NGX_ERROR;
     }
 
-    ngx_recs_redis_count(conn->redis->counters, commands);
+    ngx_recs_redis_count(redis->counters, commands);
 
     if (conn->state == NGX_RECS_REDIS_READY) {
 
         if (!conn->timer.timer_set) {
-            ngx_add_timer(&conn->timer, conn->redis->timeout + q->block);
+            ngx_add_timer(&conn->timer, redis->timeout + q->block);
         }
 
         ngx_post_event(&conn->flush, &ngx_posted_events);
@@ -184,17 +129,5 @@ ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
 ngx_uint_t
 ngx_recs_redis_ready(ngx_recs_redis_t *redis)
 {
-    ngx_uint_t  i, n;
-
-    if (redis->conns == NULL) {
-        return 0;
-    }
-
-    n = 0;
-
-    for (i = 0; i < redis->nconns; i++) {
-        n += (redis->conns[i].state == NGX_RECS_REDIS_READY);
-    }
-
-    return n;
+    return redis->servers ? ngx_recs_redis_server_ready(redis->servers) : 0;
 }

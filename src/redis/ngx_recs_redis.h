@@ -21,6 +21,7 @@
 
 
 typedef struct ngx_recs_redis_s          ngx_recs_redis_t;
+typedef struct ngx_recs_redis_server_s   ngx_recs_redis_server_t;
 typedef struct ngx_recs_redis_conn_s     ngx_recs_redis_conn_t;
 typedef struct ngx_recs_redis_query_s    ngx_recs_redis_query_t;
 typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
@@ -100,13 +101,8 @@ struct ngx_recs_redis_s {
 
     /* this room's own; zeroes until init_worker */
 
-    ngx_recs_redis_conn_t    *conns;        /* this worker's */
-    ngx_uint_t                next;         /* where pick() begins to look */
+    ngx_recs_redis_server_t  *servers;      /* this worker's; there is one */
     ngx_recs_redis_conn_t    *privates;     /* those that have an owner */
-    ngx_recs_redis_private_t  background;
-    ngx_uint_t                down;         /* a bit for each reason that was
-                                               logged; 0: Redis answers */
-    ngx_msec_t                recovered;    /* when it last came back */
 };
 
 

@@ -46,10 +46,10 @@ static void ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn);
 
 
 void
-ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn, ngx_recs_redis_t *redis,
-    const ngx_str_t *channel, ngx_log_t *log)
+ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_server_t *server, const ngx_str_t *channel, ngx_log_t *log)
 {
-    conn->redis = redis;
+    conn->server = server;
     conn->ident = (ngx_socket_t) -1;
 
     /*
@@ -79,7 +79,7 @@ ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn, ngx_recs_redis_t *redis,
     conn->push.channel = *channel;
 
     conn->reader.pipeline = &conn->pipeline;
-    conn->reader.counters = redis->counters;
+    conn->reader.counters = server->redis->counters;
     conn->reader.fault = &conn->fault;
     conn->reader.max_bulk = channel->len ? NGX_RECS_REDIS_MAX_MESSAGE
                                          : NGX_RECS_REDIS_MAX_BULK;
@@ -105,7 +105,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_pipeline_reset(&conn->pipeline);
 
     if (ngx_recs_redis_reader_open(&conn->reader) != NGX_OK
-        || ngx_recs_redis_handshake(&conn->pipeline, conn->redis,
+        || ngx_recs_redis_handshake(&conn->pipeline, conn->server->redis,
                                     &conn->push.channel)
            != NGX_OK)
     {
@@ -138,7 +138,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     c->idle = conn->tie.brief;
 
-    ngx_add_timer(&conn->timer, conn->redis->connect_timeout);
+    ngx_add_timer(&conn->timer, conn->server->redis->connect_timeout);
 
     if (rc == NGX_OK) {
         ngx_recs_redis_conn_write_handler(c->write);
@@ -156,7 +156,7 @@ ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn, ngx_connection_t **c)
     ngx_addr_t             *addr;
     ngx_peer_connection_t   pc;
 
-    addr = &conn->redis->addrs[conn->retry.addr];
+    addr = &conn->server->addrs[conn->retry.addr];
 
     ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
 
@@ -195,7 +195,7 @@ ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn, ngx_err_t err)
                          (err == NGX_EACCES || err == NGX_EPERM)
                          ? NGX_RECS_REDIS_FORBIDDEN : NGX_RECS_REDIS_AWAY,
                          err, "connect() to %V failed",
-                         &conn->redis->addrs[conn->retry.addr].name);
+                         &conn->server->addrs[conn->retry.addr].name);
     ngx_recs_redis_conn_lost(conn);
 
     return NGX_ERROR;
@@ -264,7 +264,8 @@ ngx_recs_redis_conn_failed(void *data)
         ngx_recs_redis_push_failed(&conn->push, &conn->reader.error);
 
     } else {
-        ngx_recs_redis_handshake_failed(conn->pipeline.head->kind, conn->redis,
+        ngx_recs_redis_handshake_failed(conn->pipeline.head->kind,
+                                        conn->server->redis,
                                         &conn->push.channel,
                                         &conn->reader.error, &conn->fault);
     }
@@ -311,7 +312,7 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
 {
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, conn->log, 0,
                    "recs_redis \"%V\" fd:%d ready, %ui commands waiting",
-                   &conn->redis->name, conn->connection->fd,
+                   &conn->server->redis->name, conn->connection->fd,
                    conn->pipeline.waiting);
 
     conn->state = NGX_RECS_REDIS_READY;
@@ -322,12 +323,12 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
 
     ngx_del_timer(&conn->timer);
 
-    ngx_recs_redis_count(conn->redis->counters, connects);
-    ngx_recs_redis_log_recovery(conn->redis, &conn->fault, &conn->push.channel,
+    ngx_recs_redis_count(conn->server->redis->counters, connects);
+    ngx_recs_redis_log_recovery(conn->server, &conn->fault, &conn->push.channel,
                                 conn->log);
 
     if (conn->pipeline.head || ngx_recs_redis_subscribes(conn)) {
-        ngx_add_timer(&conn->timer, conn->redis->timeout);
+        ngx_add_timer(&conn->timer, conn->server->redis->timeout);
     }
 
     if (conn->pipeline.head) {
@@ -529,8 +530,8 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
     default:
         ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_AWAY, 0,
                              "%V was not ready within connect_timeout=%Mms",
-                             &conn->redis->addrs[conn->retry.addr].name,
-                             conn->redis->connect_timeout);
+                             &conn->server->addrs[conn->retry.addr].name,
+                             conn->server->redis->connect_timeout);
         ngx_recs_redis_conn_lost(conn);
     }
 }
@@ -552,7 +553,7 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 
     if (slot == NULL) {
         if (ngx_recs_redis_subscribes(conn)) {
-            ngx_add_timer(&conn->timer, conn->redis->timeout);
+            ngx_add_timer(&conn->timer, conn->server->redis->timeout);
         }
 
         return;
@@ -560,7 +561,7 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
 
     /* commands that came during the handshake left after it */
 
-    left = conn->redis->timeout + slot->block
+    left = conn->server->redis->timeout + slot->block
            - ngx_min(ngx_current_msec - slot->since,
                      ngx_current_msec - conn->ready);
 
@@ -577,7 +578,8 @@ ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn)
     }
 
     ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_AWAY, 0,
-                         "no reply within timeout=%Mms", conn->redis->timeout);
+                         "no reply within timeout=%Mms",
+                         conn->server->redis->timeout);
     ngx_recs_redis_conn_lost(conn);
 }
 
@@ -593,7 +595,7 @@ ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn)
         return;
     }
 
-    ngx_add_timer(&conn->timer, conn->redis->timeout);
+    ngx_add_timer(&conn->timer, conn->server->redis->timeout);
 
     (void) ngx_recs_redis_conn_flush(conn);
 }
@@ -623,13 +625,13 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
     ngx_msec_t  delay;
     ngx_uint_t  harmless;
 
-    delay = ngx_recs_redis_retry(&conn->retry, conn->redis->naddrs,
+    delay = ngx_recs_redis_retry(&conn->retry, conn->server->naddrs,
                                  conn->state == NGX_RECS_REDIS_READY,
                                  conn->ready);
 
     ngx_log_debug4(NGX_LOG_DEBUG_EVENT, conn->log, conn->fault.err,
                    "recs_redis \"%V\" lost: %V; %ui waiting, again in %M ms",
-                   &conn->redis->name, &conn->fault.text,
+                   &conn->server->redis->name, &conn->fault.text,
                    conn->pipeline.waiting, delay);
 
     /*
@@ -646,10 +648,10 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
     }
 
     if (delay || !harmless) {
-        ngx_recs_redis_log_loss(conn->redis, &conn->fault, conn->log);
+        ngx_recs_redis_log_loss(conn->server, &conn->fault, conn->log);
     }
 
-    ngx_recs_redis_count(conn->redis->counters, losses);
+    ngx_recs_redis_count(conn->server->redis->counters, losses);
 
     ngx_recs_redis_conn_close(conn);
 

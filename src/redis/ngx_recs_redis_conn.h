@@ -3,8 +3,9 @@
  * One connection to Redis, kept open.  The floors of this room; each calls only
  * what is below it, and what happens goes up by handlers:
  *
- *   ngx_recs_redis.c            the connections of a worker; pick, send
+ *   ngx_recs_redis.c            the servers of a worker; pick, send
  *   ngx_recs_redis_private.c    connections that have an owner
+ *   ngx_recs_redis_server.c     the others, to one server
  *   ngx_recs_redis_conn.c       opening, reading, writing, losing one
  *   ngx_recs_redis_handshake.c  what it says first
  *   ngx_recs_redis_reply.c      its replies
@@ -30,6 +31,7 @@
 #include "ngx_recs_redis_push.h"
 #include "ngx_recs_redis_reply.h"
 #include "ngx_recs_redis_retry.h"
+#include "ngx_recs_redis_server.h"
 
 
 typedef enum {
@@ -63,7 +65,7 @@ typedef struct {
 
 
 struct ngx_recs_redis_conn_s {
-    ngx_recs_redis_t           *redis;
+    ngx_recs_redis_server_t    *server;
     ngx_connection_t           *connection; /* NULL: closed */
     ngx_log_t                  *log;
 
@@ -96,7 +98,7 @@ struct ngx_recs_redis_conn_s {
 /* Prepares a zeroed connection; it is closed. */
 
 void ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_t *redis, const ngx_str_t *channel, ngx_log_t *log);
+    ngx_recs_redis_server_t *server, const ngx_str_t *channel, ngx_log_t *log);
 
 /* Begins to open a closed one.  A failure is seen to here, by the timer. */
 

@@ -92,8 +92,8 @@ ngx_recs_redis_fault_known(ngx_recs_redis_fault_t *fault,
  */
 
 void
-ngx_recs_redis_log_loss(ngx_recs_redis_t *redis, ngx_recs_redis_fault_t *fault,
-    ngx_log_t *log)
+ngx_recs_redis_log_loss(ngx_recs_redis_server_t *server,
+    ngx_recs_redis_fault_t *fault, ngx_log_t *log)
 {
     if (fault->reason == NGX_RECS_REDIS_NO_CHANNEL) {
 
@@ -107,28 +107,28 @@ ngx_recs_redis_log_loss(ngx_recs_redis_t *redis, ngx_recs_redis_fault_t *fault,
         goto log;
     }
 
-    if (redis->down & fault->reason) {
+    if (server->down & fault->reason) {
         return;
     }
 
-    if (redis->down == 0
-        && redis->recovered
-        && ngx_current_msec - redis->recovered < NGX_RECS_REDIS_SETTLED)
+    if (server->down == 0
+        && server->recovered
+        && ngx_current_msec - server->recovered < NGX_RECS_REDIS_SETTLED)
     {
         return;
     }
 
-    redis->down |= fault->reason;
+    server->down |= fault->reason;
 
 log:
 
     ngx_log_error(NGX_LOG_ERR, log, fault->err, "recs_redis \"%V\" %V: %V",
-                  &redis->name, &redis->server, &fault->text);
+                  &server->redis->name, &server->name, &fault->text);
 }
 
 
 void
-ngx_recs_redis_log_recovery(ngx_recs_redis_t *redis,
+ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log)
 {
     if (fault->no_channel) {
@@ -136,17 +136,17 @@ ngx_recs_redis_log_recovery(ngx_recs_redis_t *redis,
 
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "recs_redis \"%V\" %V: channel \"%V\" is allowed now",
-                      &redis->name, &redis->server, channel);
+                      &server->redis->name, &server->name, channel);
     }
 
-    if (redis->down == 0) {
+    if (server->down == 0) {
         return;
     }
 
-    redis->down = 0;
-    redis->recovered = ngx_current_msec;
+    server->down = 0;
+    server->recovered = ngx_current_msec;
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "recs_redis \"%V\" %V: Redis answers again",
-                  &redis->name, &redis->server);
+                  &server->redis->name, &server->name);
 }

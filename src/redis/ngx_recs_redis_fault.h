@@ -1,7 +1,7 @@
 
 /*
  * Why a connection to Redis was lost, or not made, and what the error log says
- * of that: a line for all connections of a worker, when its Redis' state
+ * of that: a line for all connections of a worker, when the server's state
  * changes.  The lines name no user and no password.
  */
 
@@ -10,7 +10,7 @@
 #define NGX_RECS_REDIS_FAULT_H
 
 
-#include "ngx_recs_redis.h"
+#include "ngx_recs_redis_server.h"
 
 
 #define NGX_RECS_REDIS_TEXT          256                /* bytes */
@@ -57,14 +57,14 @@ void ngx_recs_redis_fault(ngx_recs_redis_fault_t *fault,
 ngx_uint_t ngx_recs_redis_fault_known(ngx_recs_redis_fault_t *fault,
     const ngx_str_t *error);
 
-/* Logs it, unless the worker's Redis is known to fail for that reason. */
+/* Logs it, unless the worker's server is known to fail for that reason. */
 
-void ngx_recs_redis_log_loss(ngx_recs_redis_t *redis,
+void ngx_recs_redis_log_loss(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, ngx_log_t *log);
 
 /* A connection, to that channel if it has one, is ready after all. */
 
-void ngx_recs_redis_log_recovery(ngx_recs_redis_t *redis,
+void ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log);
 
 

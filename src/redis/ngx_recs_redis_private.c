@@ -14,7 +14,8 @@ static void ngx_recs_redis_private_free(ngx_recs_redis_conn_t *conn);
 ngx_int_t
 ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
 {
-    ngx_recs_redis_conn_t  *conn;
+    ngx_recs_redis_conn_t    *conn;
+    ngx_recs_redis_server_t  *server;
 
     if (p->conn
         || (ngx_process != NGX_PROCESS_WORKER
@@ -23,19 +24,21 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    server = p->redis->servers;
+
     conn = ngx_calloc(sizeof(ngx_recs_redis_conn_t), cycle->log);
     if (conn == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_recs_redis_conn_init(conn, p->redis, &p->channel, cycle->log);
+    ngx_recs_redis_conn_init(conn, server, &p->channel, cycle->log);
 
     conn->tie.owner = p;
     conn->tie.next = p->redis->privates;
     conn->tie.ready = p->ready;
     conn->tie.message = p->message;
     conn->tie.free = ngx_recs_redis_private_free;
-    conn->tie.brief = (p != &p->redis->background);
+    conn->tie.brief = (p != &server->background);
 
     p->redis->privates = conn;
     p->conn = conn;
@@ -50,11 +53,15 @@ ngx_int_t
 ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
     void (*ready)(ngx_recs_redis_private_t *p), void *data, ngx_cycle_t *cycle)
 {
-    redis->background.redis = redis;
-    redis->background.ready = ready;
-    redis->background.data = data;
+    ngx_recs_redis_private_t  *background;
 
-    return ngx_recs_redis_open_private(&redis->background, cycle);
+    background = &redis->servers->background;
+
+    background->redis = redis;
+    background->ready = ready;
+    background->data = data;
+
+    return ngx_recs_redis_open_private(background, cycle);
 }
 
 
@@ -63,7 +70,7 @@ ngx_recs_redis_background(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
     ngx_recs_redis_conn_t  *conn;
 
-    conn = redis->background.conn;
+    conn = redis->servers->background.conn;
 
     return conn && conn->state == NGX_RECS_REDIS_READY ? conn : NULL;
 }
@@ -101,7 +108,7 @@ ngx_recs_redis_private_free(ngx_recs_redis_conn_t *conn)
 {
     ngx_recs_redis_conn_t  **p;
 
-    for (p = &conn->redis->privates; *p != conn; p = &(*p)->tie.next) {
+    for (p = &conn->server->redis->privates; *p != conn; p = &(*p)->tie.next) {
         /* void */
     }
 

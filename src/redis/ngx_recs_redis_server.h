@@ -1,0 +1,55 @@
+
+/*
+ * One server of a Redis, as a worker has it: its addresses, the connections to
+ * it, and what the error log was told of it.
+ */
+
+
+#ifndef NGX_RECS_REDIS_SERVER_H
+#define NGX_RECS_REDIS_SERVER_H
+
+
+#include "ngx_recs_redis.h"
+
+
+struct ngx_recs_redis_server_s {
+    ngx_recs_redis_t         *redis;
+    ngx_str_t                 name;         /* its URL, for the log */
+
+    ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
+    ngx_uint_t                naddrs;       /* at least 1 */
+
+    ngx_recs_redis_conn_t    *conns;        /* redis->nconns */
+    ngx_uint_t                next;         /* where pick() begins to look */
+    ngx_recs_redis_private_t  background;   /* one more; its ready is NULL if
+                                               nobody uses it */
+
+    ngx_uint_t                down;         /* a bit for each reason that was
+                                               logged; 0: it answers */
+    ngx_msec_t                recovered;    /* when it last came back */
+};
+
+
+/*
+ * Begins to open the connections to a server of which redis, name and addresses
+ * are set.  NGX_ERROR: out of memory.
+ */
+
+ngx_int_t ngx_recs_redis_server_open(ngx_recs_redis_server_t *server,
+    ngx_log_t *log);
+
+/* Closes them; nobody is told.  Those that have an owner are not among them. */
+
+void ngx_recs_redis_server_close(ngx_recs_redis_server_t *server);
+
+/* As ngx_recs_redis_pick(), of this server's. */
+
+ngx_recs_redis_conn_t *ngx_recs_redis_server_pick(
+    ngx_recs_redis_server_t *server);
+
+/* How many of those that pick() gives are ready. */
+
+ngx_uint_t ngx_recs_redis_server_ready(const ngx_recs_redis_server_t *server);
+
+
+#endif /* NGX_RECS_REDIS_SERVER_H */
