@@ -331,12 +331,93 @@ ngx_http_recs_set_names(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "body=" and "value=" say where a version or a date is read. */
+/*
+ * recs_version and recs_freshness: their first argument is one of names.  What
+ * is read of each begins with an ngx_http_recs_source_t.
+ */
+
+typedef struct {
+    const ngx_str_t                   *names;
+    ngx_uint_t                         n;
+    const char                        *invalid; /* the error: it is none */
+
+    size_t                             size;    /* of what is read of one */
+    const ngx_http_recs_option_def_t  *defs;
+    const char                      *(*check)(void *thing);
+                                                /* what is wrong, or NULL; is
+                                                   NULL if nothing can be */
+} ngx_http_recs_named_sources_t;
+
+
+/* sources: of each of the names, as the location has it. */
 
 static char *
-ngx_http_recs_source_body(ngx_http_recs_option_t *o,
-    ngx_http_recs_source_t *source)
+ngx_http_recs_named_source(ngx_conf_t *cf, void **sources,
+    const ngx_http_recs_named_sources_t *ns)
 {
+    ngx_str_t               *value;
+    ngx_uint_t               i;
+    const char              *error;
+    ngx_http_recs_option_t   o;
+    ngx_http_recs_source_t  *source;
+
+    value = cf->args->elts;
+
+    if (ngx_http_recs_lifts(cf)) {
+        return ngx_http_recs_lift(sources);
+    }
+
+    if (cf->args->nelts == 2) {
+        return ngx_http_recs_too_few(cf);
+    }
+
+    if (*sources == NULL) {
+        return "is off already";
+    }
+
+    for (i = 0; i < ns->n; i++) {
+        if (ngx_strcmp(value[1].data, ns->names[i].data) == 0) {
+            break;
+        }
+    }
+
+    if (i == ns->n) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, ns->invalid, &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (*sources == NGX_CONF_UNSET_PTR) {
+        *sources = ngx_pcalloc(cf->pool, ns->n * ns->size);
+        if (*sources == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    source = (void *) ((u_char *) *sources + i * ns->size);
+
+    ngx_http_recs_option_init(&o, cf, 1);
+
+    if (source->given) {
+        return ngx_http_recs_wrong(&o, "is duplicate");
+    }
+
+    if (ngx_http_recs_options(&o, ns->defs, 2, source) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    source->given = 1;
+
+    error = ns->check ? ns->check(source) : NULL;
+
+    return error ? ngx_http_recs_wrong(&o, error) : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_source_body(ngx_http_recs_option_t *o, void *thing)
+{
+    ngx_http_recs_source_t *source = thing;
+
     if (source->from != NGX_HTTP_RECS_FROM_SNAPSHOT) {
         return "it is read from one place only";
     }
@@ -353,9 +434,10 @@ ngx_http_recs_source_body(ngx_http_recs_option_t *o,
 
 
 static char *
-ngx_http_recs_source_value(ngx_http_recs_option_t *o,
-    ngx_http_recs_source_t *source)
+ngx_http_recs_source_value(ngx_http_recs_option_t *o, void *thing)
 {
+    ngx_http_recs_source_t *source = thing;
+
     if (source->from != NGX_HTTP_RECS_FROM_SNAPSHOT) {
         return "it is read from one place only";
     }
@@ -363,24 +445,6 @@ ngx_http_recs_source_value(ngx_http_recs_option_t *o,
     source->from = NGX_HTTP_RECS_FROM_VALUE;
 
     return ngx_http_recs_complex(o->cf, &o->value, &source->value);
-}
-
-
-static char *
-ngx_http_recs_version_body(ngx_http_recs_option_t *o, void *thing)
-{
-    ngx_http_recs_version_t *version = thing;
-
-    return ngx_http_recs_source_body(o, &version->source);
-}
-
-
-static char *
-ngx_http_recs_version_value(ngx_http_recs_option_t *o, void *thing)
-{
-    ngx_http_recs_version_t *version = thing;
-
-    return ngx_http_recs_source_value(o, &version->source);
 }
 
 
@@ -394,8 +458,8 @@ ngx_http_recs_version_accept(ngx_http_recs_option_t *o, void *thing)
 
 
 static const ngx_http_recs_option_def_t  ngx_http_recs_version_defs[] = {
-    { ngx_string("body="), ngx_http_recs_version_body },
-    { ngx_string("value="), ngx_http_recs_version_value },
+    { ngx_string("body="), ngx_http_recs_source_body },
+    { ngx_string("value="), ngx_http_recs_source_value },
     { ngx_string("accept="), ngx_http_recs_version_accept },
     { ngx_null_string, NULL }
 };
@@ -406,82 +470,17 @@ ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recs_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                *value;
-    ngx_uint_t                i;
-    ngx_http_recs_option_t    o;
-    ngx_http_recs_version_t  *version;
+    static const ngx_http_recs_named_sources_t  versions = {
+        ngx_http_recs_versions,
+        NGX_HTTP_RECS_NVERSIONS,
+        "invalid version \"%V\" in recs_version, it must be \"model\", "
+        "\"schema\", \"features\" or \"snapshot\"",
+        sizeof(ngx_http_recs_version_t),
+        ngx_http_recs_version_defs,
+        NULL
+    };
 
-    value = cf->args->elts;
-
-    if (ngx_http_recs_lifts(cf)) {
-        return ngx_http_recs_lift((void **) &rlcf->versions);
-    }
-
-    if (cf->args->nelts == 2) {
-        return ngx_http_recs_too_few(cf);
-    }
-
-    if (rlcf->versions == NULL) {
-        return "is off already";
-    }
-
-    for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
-        if (ngx_strcmp(value[1].data, ngx_http_recs_versions[i].data) == 0) {
-            break;
-        }
-    }
-
-    if (i == NGX_HTTP_RECS_NVERSIONS) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid version \"%V\" in recs_version, it must "
-                           "be \"model\", \"schema\", \"features\" or "
-                           "\"snapshot\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (rlcf->versions == NGX_CONF_UNSET_PTR) {
-        rlcf->versions = ngx_pcalloc(cf->pool, NGX_HTTP_RECS_NVERSIONS
-                                               * sizeof(*version));
-        if (rlcf->versions == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    version = &rlcf->versions[i];
-
-    ngx_http_recs_option_init(&o, cf, 1);
-
-    if (version->given) {
-        return ngx_http_recs_wrong(&o, "is duplicate");
-    }
-
-    if (ngx_http_recs_options(&o, ngx_http_recs_version_defs, 2, version)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    version->given = 1;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_recs_freshness_body(ngx_http_recs_option_t *o, void *thing)
-{
-    ngx_http_recs_freshness_t *freshness = thing;
-
-    return ngx_http_recs_source_body(o, &freshness->source);
-}
-
-
-static char *
-ngx_http_recs_freshness_value(ngx_http_recs_option_t *o, void *thing)
-{
-    ngx_http_recs_freshness_t *freshness = thing;
-
-    return ngx_http_recs_source_value(o, &freshness->source);
+    return ngx_http_recs_named_source(cf, (void **) &rlcf->versions, &versions);
 }
 
 
@@ -517,12 +516,23 @@ ngx_http_recs_freshness_on_stale(ngx_http_recs_option_t *o, void *thing)
 
 
 static const ngx_http_recs_option_def_t  ngx_http_recs_freshness_defs[] = {
-    { ngx_string("body="), ngx_http_recs_freshness_body },
-    { ngx_string("value="), ngx_http_recs_freshness_value },
+    { ngx_string("body="), ngx_http_recs_source_body },
+    { ngx_string("value="), ngx_http_recs_source_value },
     { ngx_string("max_age="), ngx_http_recs_freshness_max_age },
     { ngx_string("on_stale="), ngx_http_recs_freshness_on_stale },
     { ngx_null_string, NULL }
 };
+
+
+static const char *
+ngx_http_recs_freshness_check(void *thing)
+{
+    ngx_http_recs_freshness_t *freshness = thing;
+
+    return freshness->reject && freshness->max_age == 0
+           && freshness->source.from != NGX_HTTP_RECS_FROM_SNAPSHOT
+           ? "can have \"on_stale=\" only with \"max_age=\"" : NULL;
+}
 
 
 char *
@@ -530,70 +540,17 @@ ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recs_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    ngx_http_recs_option_t      o;
-    ngx_http_recs_freshness_t  *freshness;
+    static const ngx_http_recs_named_sources_t  ages = {
+        ngx_http_recs_ages,
+        NGX_HTTP_RECS_NAGES,
+        "invalid \"%V\" in recs_freshness, it must be \"candidates\" or "
+        "\"features\"",
+        sizeof(ngx_http_recs_freshness_t),
+        ngx_http_recs_freshness_defs,
+        ngx_http_recs_freshness_check
+    };
 
-    value = cf->args->elts;
-
-    if (ngx_http_recs_lifts(cf)) {
-        return ngx_http_recs_lift((void **) &rlcf->freshness);
-    }
-
-    if (cf->args->nelts == 2) {
-        return ngx_http_recs_too_few(cf);
-    }
-
-    if (rlcf->freshness == NULL) {
-        return "is off already";
-    }
-
-    for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
-        if (ngx_strcmp(value[1].data, ngx_http_recs_ages[i].data) == 0) {
-            break;
-        }
-    }
-
-    if (i == NGX_HTTP_RECS_NAGES) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\" in recs_freshness, it must be "
-                           "\"candidates\" or \"features\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (rlcf->freshness == NGX_CONF_UNSET_PTR) {
-        rlcf->freshness = ngx_pcalloc(cf->pool, NGX_HTTP_RECS_NAGES
-                                                * sizeof(*freshness));
-        if (rlcf->freshness == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    freshness = &rlcf->freshness[i];
-
-    ngx_http_recs_option_init(&o, cf, 1);
-
-    if (freshness->given) {
-        return ngx_http_recs_wrong(&o, "is duplicate");
-    }
-
-    if (ngx_http_recs_options(&o, ngx_http_recs_freshness_defs, 2, freshness)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    freshness->given = 1;
-
-    if (freshness->reject && freshness->max_age == 0
-        && freshness->source.from != NGX_HTTP_RECS_FROM_SNAPSHOT)
-    {
-        return ngx_http_recs_wrong(&o, "can have \"on_stale=\" only with "
-                                       "\"max_age=\"");
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_recs_named_source(cf, (void **) &rlcf->freshness, &ages);
 }
 
 

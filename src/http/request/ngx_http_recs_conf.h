@@ -218,7 +218,7 @@ typedef struct {
 } ngx_http_recs_explore_t;
 
 
-/* Where a version or a date is read. */
+/* Where a version or a date is read.  What has one, has it first. */
 
 typedef enum {
     NGX_HTTP_RECS_FROM_SNAPSHOT = 0,    /* that recs_pass serves, if any */
@@ -227,6 +227,7 @@ typedef enum {
 } ngx_http_recs_from_e;
 
 typedef struct {
+    ngx_uint_t                  given;      /* the location has this one */
     ngx_http_recs_from_e        from;
     recs_pointer_t              body;
     ngx_http_complex_value_t   *value;
@@ -234,14 +235,12 @@ typedef struct {
 
 
 typedef struct {
-    ngx_uint_t                  given;      /* the location has this one */
     ngx_http_recs_source_t      source;
     ngx_http_complex_value_t   *accept;     /* NULL: any */
 } ngx_http_recs_version_t;
 
 
 typedef struct {
-    ngx_uint_t                  given;      /* the location has this one */
     ngx_http_recs_source_t      source;
     time_t                      max_age;    /* s; 0: any */
     ngx_uint_t                  reject;     /* on_stale=reject */
