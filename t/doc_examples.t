@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path qw(remove_tree);
 use Recs::Document qw(document_ok);
 use Recs::Test;
 use Test::More;
@@ -28,8 +29,12 @@ $t->redis(tcp => 1);
 
 for my $document (@documents) {
     subtest $document => sub {
+        my $images = $t->dir . '/images';
+        mkdir $images;
+        chmod 0777, $images;        # the workers' user writes them
         document_ok($t, "docs/$document", \&shown, \&serve);
         $nginx->quit if $nginx;
+        remove_tree($images);
     };
 }
 
@@ -50,7 +55,7 @@ sub serve {
     $server //= '';
     s{127\.0\.0\.1:6379}{127.0.0.1:%%REDIS_PORT%%}g,
     s{127\.0\.0\.1:8080}{%%LISTEN%%}g,
-    s{/var/lib/nginx/}{%%NGINX_DIR%%/tmp/}g,
+    s{/var/lib/nginx/}{%%TESTDIR%%/images/}g,
     s{/srv/recs\b}{%%TESTDIR%%/run}g for $http, $server;
 
     $http = "recs_redis main { server %%REDIS_TCP%%; }\n$http"

@@ -77,7 +77,7 @@ sub empty_redis {
     my ($t) = @_;
 
     my $redis = $t->{servers}{redis} // $t->redis(tcp => 1);
-    $redis->cmd('FLUSHALL');
+    $redis->connect->cmd('FLUSHALL');   # a document may have cut all others
     return $redis;
 }
 
