@@ -13,6 +13,8 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
     my $error = $redis->refuse('SADD', 'string', 'x');  # the error's text
 
     $redis->url;  $redis->tcp_url;  $redis->socket;  $redis->port;
+    $redis->tls_url;  $redis->tls_port;         # with tls => 1
+    $redis->settings;               # lines for a recs_redis block
 
     $redis->stop;                   # SIGTERM; what it held is lost
     $redis->kill;                   # SIGKILL
@@ -27,9 +29,19 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
     $redis->reset_calls;
     my @lines = $redis->watch(sub { ... });     # MONITOR while it runs
     my @lines = $redis->asked(sub { ... });     # without looks at sets' sizes
-    $redis->clients;                # connections but our own
+    $redis->clients;                # connections but our own, and replicas'
+
+    $redis->replicate($other);      # a replica of it, which is in step
+    $redis->use_certificate($cert); # for new connections of TLS
+    $redis->use_certificate($cert, $ca);        # and whom clients are sent by
 
 =head1 DESCRIPTION
+
+With C<< tls => 1 >> it has a port for TLS, and none for plain TCP unless C<tcp>
+asks for one.  Its certificate is one of C<< $t->authority >> for all names of
+this machine, unless C<certificate> says another (L<Recs::Certificate>).
+C<auth_clients> is C<no>, C<yes> or C<optional>: must clients have a certificate,
+which C<authority> has issued?  Our own commands come over the unix socket.
 
 Replies: bulk and simple strings are byte strings, integers numbers, arrays
 references, nil C<undef>.  An error inside of an array or of a pipeline is an
@@ -46,7 +58,8 @@ use Recs::Stream;
 
 
 # Options: dir, unix (default 1), tcp, tcp6, databases, requirepass, config
-# (further lines of redis.conf).
+# (further lines of redis.conf); tls, certificate, authority, auth_clients and
+# client (the certificate that settings() shows, if clients need one).
 
 sub new {
     my ($class, %opt) = @_;
@@ -57,6 +70,8 @@ sub new {
         password => $opt{requirepass},
         databases => $opt{databases} // 16,
         bind     => [],
+        port     => 0,
+        tls_port => 0,
     }, $class;
 
     # The port that Redis would choose, 10000 above its own, may be a client's.
@@ -68,9 +83,16 @@ sub new {
     chmod 0755, $self->{dir};
 
     $self->{socket} = "$self->{dir}/redis.sock" if $opt{unix} // 1;
-    push @{ $self->{bind} }, '127.0.0.1' if $opt{tcp};
+    push @{ $self->{bind} }, '127.0.0.1' if $opt{tcp} || $opt{tls};
     push @{ $self->{bind} }, '::1' if $opt{tcp6};
-    $self->{port} = @{ $self->{bind} } ? free_port() : 0;
+    $self->{port} = free_port() if $opt{tcp} || $opt{tcp6} && !$opt{tls};
+
+    if ($opt{tls}) {
+        $self->{tls_port} = free_port();
+        $self->{auth_clients} = $opt{auth_clients} // 'no';
+        $self->{$_} = $opt{$_} for qw(certificate authority
+                                       client_certificate);
+    }
 
     $self->write_conf;
     return $self;
@@ -84,15 +106,34 @@ sub write_conf {
     my @lines = (
         "dir $dir", "port $self->{port}", "databases $self->{databases}",
         'save ""', 'appendonly no', 'daemonize no', "logfile $dir/redis.log",
-        'dbfilename dump.rdb',
+        'dbfilename dump.rdb', 'repl-diskless-sync-delay 0',
     );
 
-    push @lines, "bind @{ $self->{bind} }" if $self->{port};
+    push @lines, "bind @{ $self->{bind} }" if @{ $self->{bind} };
+    push @lines, $self->tls_lines if $self->{tls_port};
     push @lines, "unixsocket $self->{socket}", 'unixsocketperm 777'
         if $self->{socket};
-    push @lines, "requirepass $self->{password}" if defined $self->{password};
+    push @lines, "requirepass $self->{password}",
+                 "masterauth $self->{password}"
+        if defined $self->{password};
 
     spew("$dir/redis.conf", join("\n", @lines) . "\n$self->{config}\n");
+}
+
+
+# Its own connections, to replicas and to a cluster's nodes, are of TLS, too.
+
+sub tls_lines {
+    my ($self) = @_;
+
+    return (
+        "tls-port $self->{tls_port}",
+        'tls-cert-file ' . $self->{certificate}->file,
+        'tls-key-file ' . $self->{certificate}->key,
+        'tls-ca-cert-file ' . $self->{authority}->file,
+        "tls-auth-clients $self->{auth_clients}",
+        'tls-replication yes', 'tls-cluster yes',
+    );
 }
 
 
@@ -122,6 +163,7 @@ sub running { return $_[0]{process} && $_[0]{process}->alive ? 1 : 0 }
 sub pid     { return $_[0]{process}->pid }
 sub socket  { return $_[0]{socket} }
 sub port    { return $_[0]{port} }
+sub tls_port { return $_[0]{tls_port} }
 sub url     { return "unix:$_[0]{socket}" }
 
 
@@ -131,6 +173,86 @@ sub tcp_url {
     my $host = $self->{bind}[0] eq '::1' ? '[::1]' : '127.0.0.1';
     return "redis://$host:$self->{port}"
         . (defined $database ? "/$database" : '');
+}
+
+
+# Options: host, database.
+
+sub tls_url {
+    my ($self, %opt) = @_;
+
+    my $host = $opt{host} // '127.0.0.1';
+    return "rediss://$host:$self->{tls_port}"
+        . (defined $opt{database} ? "/$opt{database}" : '');
+}
+
+
+# The lines of a recs_redis block that reaches it: by TLS if it has that.
+
+sub settings {
+    my ($self) = @_;
+
+    my @lines = 'server ' . ($self->{tls_port} ? $self->tls_url : $self->url);
+    push @lines, $self->tls_settings if $self->{tls_port};
+    push @lines, "password $self->{password}" if defined $self->{password};
+
+    return join ' ', map { "$_;" } @lines;
+}
+
+
+sub tls_settings {
+    my ($self) = @_;
+
+    my @lines = 'ssl_trusted_certificate ' . $self->{authority}->file;
+
+    push @lines, 'ssl_certificate ' . $self->{client_certificate}->file,
+                 'ssl_certificate_key ' . $self->{client_certificate}->key
+        if $self->{auth_clients} eq 'yes';
+
+    return @lines;
+}
+
+
+# Where other Redis servers reach it.
+
+sub peer_port { return $_[0]{tls_port} || $_[0]{port} }
+
+
+# In the place of its certificate, and of the authority whose clients it takes;
+# after the next start, too.
+
+sub use_certificate {
+    my ($self, $cert, $authority) = @_;
+
+    $self->{certificate} = $cert;
+    $self->{authority} = $authority if $authority;
+    $self->write_conf;
+
+    $self->cmd('CONFIG', 'SET', map { split ' ' }
+               grep { /^tls-(?:cert|key|ca)/ } $self->tls_lines);
+}
+
+
+# From now on it is a replica of the other one, and has all that this one has.
+
+sub replicate {
+    my ($self, $other) = @_;
+
+    $self->cmd('REPLICAOF', '127.0.0.1', $other->peer_port);
+    wait_until(sub { $self->in_step($other) }, 20)
+        or die "the replica does not follow\n";
+}
+
+
+sub in_step {
+    my ($self, $other) = @_;
+
+    my $mine = $self->cmd('INFO', 'replication');
+    return 0 if $mine !~ /^master_link_status:up/m;
+
+    my ($offset) = $mine =~ /^slave_repl_offset:(\d+)/m;
+    return $other->cmd('INFO', 'replication')
+        =~ /^master_repl_offset:(\d+)/m && $offset >= $1;
 }
 
 
@@ -254,7 +376,7 @@ sub clients {
     my ($self) = @_;
 
     my $own = $self->cmd('CLIENT', 'ID');
-    return scalar grep { !/^id=$own / }
+    return scalar grep { !/^id=$own / && !/ flags=[MS]/ }
                   split /\n/, $self->cmd('CLIENT', 'LIST');
 }
 

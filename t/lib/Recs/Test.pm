@@ -61,11 +61,15 @@ Each has a name (option C<name>), and by it stands in configurations.
     $t->nginx_test($http)       nginx -t: (exit code, what it said)
     $t->redis(tcp => 1, tcp6 => 1, unix => 0, requirepass => 'x',
               databases => 4, config => "maxclients 10")
+    $t->redis(tls => 1, auth_clients => 'yes', certificate => $cert)
+    $t->authority('other')      of certificates; without a name, "ca": the one
+                                that servers' certificates are from
     $t->upstream($handler, unix => 1, keepalive => 1,
         forget => 1)            # records no requests: for millions of them
     $t->fake_redis($handler, tcp => 1)
 
-See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::Upstream>, L<Recs::FakeRedis>.
+See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::Certificate>, L<Recs::Upstream>,
+L<Recs::FakeRedis>.
 
 =head1 NAMES IN CONFIGURATIONS
 
@@ -74,6 +78,9 @@ See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::Upstream>, L<Recs::FakeRedis>.
     %%LISTEN_B%%  %%PORT_B%%    another port, for any name but B; $t->port('B')
     %%REDIS%%                   unix:/...; %%REDIS_SOCKET%%: the bare path
     %%REDIS_TCP%%               redis://127.0.0.1:PORT; %%REDIS_PORT%%
+    %%REDIS_TLS%%               rediss://127.0.0.1:PORT
+    %%REDIS_SETTINGS%%          lines for its recs_redis block
+    %%CA%%                      the file of an authority's certificate
     %%API%%                     of an upstream, to follow "http://"
     %%FAKE%%  %%FAKE_TCP%%      of a fake Redis
     %%NAME%%                    what $t->set(NAME => 'text') said
@@ -128,6 +135,7 @@ use File::Temp ();
 use Scalar::Util qw(weaken);
 use Test::More ();
 
+use Recs::Certificate;
 use Recs::FakeRedis;
 use Recs::HTTP1;
 use Recs::Mode;
@@ -329,16 +337,49 @@ sub redis {
     my ($self, %opt) = @_;
 
     my $name = delete $opt{name} // 'redis';
+    my %tls = $opt{tls} ? $self->certificates : ();
     my $redis = $self->add($name, Recs::Redis->new(
-        %opt, dir => "$self->{dir}/$name"));
+        %tls, %opt, dir => "$self->{dir}/$name"));
 
     my $NAME = uc $name;
     $self->set($NAME => $redis->url, "${NAME}_SOCKET" => $redis->socket)
         if $redis->socket;
     $self->set("${NAME}_TCP" => $redis->tcp_url, "${NAME}_PORT" => $redis->port)
         if $redis->port;
+    $self->set("${NAME}_TLS" => $redis->tls_url) if $redis->tls_port;
+    $self->set("${NAME}_SETTINGS" => $redis->settings);
 
     return $opt{start} // 1 ? $redis->start : $redis;
+}
+
+
+# An authority that issues certificates, the same one for the same name.
+
+sub authority {
+    my ($self, $name) = @_;
+
+    $name //= 'ca';
+    my $dir = "$self->{dir}/certificates/$name";
+    my $ca = $self->{authorities}{$name}
+             //= Recs::Certificate->authority($dir, $name);
+
+    $self->set(uc $name => $ca->file);
+    return $ca;
+}
+
+
+# What servers that speak TLS have in common.
+
+sub certificates {
+    my ($self) = @_;
+
+    my $ca = $self->authority;
+    my $made = $self->{certificates} //= {
+        map { $_ => $ca->issue($_) } qw(server client)
+    };
+
+    return (authority => $ca, certificate => $made->{server},
+            client_certificate => $made->{client});
 }
 
 
