@@ -800,9 +800,9 @@ subtest 'users as keyed hashes' => sub {
     is($record->{user_hash}, undef, 'no hash');
 
     my ($command) = slurp($t->root . '/docs/directives.md')
-                    =~ /^    (printf %s u10 .*)$/m;
+                    =~ /^(printf %s u10 .*) >hash$/m;
     my $file = $t->dir . '/key';
-    $command =~ s{/etc/nginx/exposure.key}{$file};
+    $command =~ s{exposure.key}{$file};
     my (undef, $hash) = run('sh', '-c', $command);
 
     ($r, $record) = ask('hashed', u => 'u10');
