@@ -67,12 +67,16 @@ ngx_http_recs_snapshots_coverage(ngx_http_recs_option_t *o, void *thing)
 }
 
 
-/* Adds the items of a comma-separated list; an empty one is an error. */
+/* Makes a list of what commas separate; an empty item is an error. */
 
 static char *
 ngx_http_recs_snapshots_list(ngx_http_recs_option_t *o, ngx_array_t *list)
 {
     ngx_str_t   rest, item, *added;
+
+    if (ngx_array_init(list, o->cf->pool, 4, sizeof(ngx_str_t)) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     rest = o->value;
 
@@ -101,10 +105,6 @@ ngx_http_recs_snapshots_accept(ngx_http_recs_option_t *o, void *thing)
 
     char         *rv;
     ngx_array_t   list;
-
-    if (ngx_array_init(&list, o->cf->pool, 4, sizeof(ngx_str_t)) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
 
     rv = ngx_http_recs_snapshots_list(o, &list);
 
@@ -220,10 +220,6 @@ ngx_http_recs_snapshots_channels(ngx_http_recs_option_t *o, void *thing)
 
     char         *rv;
     ngx_array_t   list;
-
-    if (ngx_array_init(&list, o->cf->pool, 4, sizeof(ngx_str_t)) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
 
     rv = ngx_http_recs_snapshots_list(o, &list);
 
