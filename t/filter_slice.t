@@ -91,12 +91,7 @@ server {
 HTTP
 
 
-sub fetch {
-    my ($path, $page, @fields) = @_;
-
-    $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . escape($page), @fields);
-}
+sub fetch { return $t->get_page(@_) }
 
 
 subtest 'a page that comes in parts is passed, whole and in order' => sub {

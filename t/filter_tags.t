@@ -159,12 +159,7 @@ server {
 HTTP
 
 
-sub fetch {
-    my ($path, $page, @fields) = @_;
-
-    $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . escape($page), @fields);
-}
+sub fetch { return $t->get_page(@_) }
 
 
 sub filter { return $_[0]->header('Recs-Filter') // '' }

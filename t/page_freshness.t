@@ -176,12 +176,7 @@ sub state_of { return filter($_[0]) =~ s/;.*//r }
 sub status { return $t->get('/status')->json }
 
 
-sub fetch {
-    my ($path, $page, @fields) = @_;
-
-    $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . escape($page), @fields);
-}
+sub fetch { return $t->get_page(@_) }
 
 
 # What changed in the counters: { "stale.candidates" => 1 }

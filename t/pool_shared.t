@@ -301,15 +301,7 @@ subtest 'another reads when the leader is killed, at any instant' => sub {
 
 subtest 'another reads when the leader stands still' => sub {
     my $leader = leader();
-
-    my $c;
-    wait_until(sub {
-        $c = $t->http;
-        $c->get('/status')->header('X-Pid') != $leader;
-    });
-
-    kill 'STOP', $leader;
-    wait_until(sub { process_info($leader)->{state} eq 'T' });
+    my $c = $t->freeze_worker($leader);
 
     my $start = time;
     $redis->cmd('HSET', 'few', 'n4', object('n4'));

@@ -202,12 +202,7 @@ sub page {
 }
 
 
-sub fetch {
-    my ($path, $page, @fields) = @_;
-
-    $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . escape($page), @fields);
-}
+sub fetch { return $t->get_page(@_) }
 
 
 # What stays of b1...: "b2 b4"

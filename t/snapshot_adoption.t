@@ -547,15 +547,7 @@ subtest 'another leads when the leader is killed' => sub {
 
 subtest 'another leads when the leader stands still' => sub {
     my $leader = status()->{leader};
-
-    my $c;
-    wait_until(sub {
-        $c = $t->http;
-        $c->get('/status')->header('X-Pid') != $leader;
-    });
-
-    kill 'STOP', $leader;
-    wait_until(sub { process_info($leader)->{state} eq 'T' });
+    my $c = $t->freeze_worker($leader);
 
     my $start = time;
     my $s;

@@ -76,12 +76,7 @@ server {
 HTTP
 
 
-sub fetch {
-    my ($path, $page, @fields) = @_;
-
-    $path .= $path =~ /\?/ ? '&' : '?';
-    return $t->get($path . 'page=' . escape($page), @fields);
-}
+sub fetch { return $t->get_page(@_) }
 
 
 subtest 'a version is a header, and never two' => sub {

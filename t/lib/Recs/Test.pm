@@ -92,6 +92,8 @@ C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
 =head1 CLIENTS
 
     $t->get('/path', Name => 'value'...)        one request, then closed
+    $t->get_page('/path', $page, ...)           with the argument page, for an
+                                upstream that answers with it
     $t->request('HEAD', '/path', ...)
     $t->http                    a connection: Recs::HTTP1; port => 'B'
     $t->http2                   a connection: Recs::HTTP2
@@ -105,6 +107,7 @@ C<%%EVENTS%%> and C<%%NGINX_DIR%%>.
     $t->write('sets/a.txt', $bytes);    # in the place of one, in one step
     $t->data('recs.ndjson');    # lines of t/data (bytes, without newline)
     $t->root;                   # the repository
+    $t->freeze_worker($pid)     # by SIGSTOP; a connection that another one has
     $t->log_mark($nginx)        # lines of the access log, once all are there
     wait_until(sub { ... }, $seconds)           # exported
 
@@ -140,7 +143,7 @@ use Recs::FakeRedis;
 use Recs::HTTP1;
 use Recs::Mode;
 use Recs::Nginx;
-use Recs::Process qw(wait_until slurp spew free_port has_ipv6);
+use Recs::Process qw(wait_until process_info slurp spew free_port has_ipv6);
 use Recs::Redis;
 use Recs::Upstream;
 
@@ -463,6 +466,14 @@ sub get {
 }
 
 
+sub get_page {
+    my ($self, $target, $page, @fields) = @_;
+
+    $target .= $target =~ /\?/ ? '&' : '?';
+    return $self->get($target . 'page=' . escape($page), @fields);
+}
+
+
 sub request {
     my ($self, $method, $target, @fields) = @_;
 
@@ -472,6 +483,24 @@ sub request {
                         @fields);
     $c->close;
     return $r;
+}
+
+
+# Which worker has a connection, /status must say in X-Pid.
+
+sub freeze_worker {
+    my ($self, $pid) = @_;
+
+    my $c;
+    wait_until(sub {
+        $c = $self->http;
+        $c->get('/status')->header('X-Pid') != $pid;
+    });
+
+    kill 'STOP', $pid;
+    wait_until(sub { process_info($pid)->{state} eq 'T' });
+
+    return $c;
 }
 
 
