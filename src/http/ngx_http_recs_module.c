@@ -409,8 +409,11 @@ ngx_http_recs_init_process_redis(ngx_http_recs_redis_t *rr,
         return NGX_ERROR;
     }
 
-    return rr->recorder.redis
-           ? ngx_recs_recorder_init_worker(&rr->recorder, cycle) : NGX_OK;
+    if (rr->recorder.redis) {
+        ngx_recs_recorder_init_worker(&rr->recorder, cycle);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -126,6 +126,24 @@ ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
 }
 
 
+void
+ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
+    void (*ready)(void *data), void *data)
+{
+    redis->background.ready = ready;
+    redis->background.data = data;
+
+    ngx_recs_redis_server_open_background(redis->servers);
+}
+
+
+ngx_recs_redis_conn_t *
+ngx_recs_redis_background(ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    return ngx_recs_redis_server_background(redis->servers);
+}
+
+
 ngx_uint_t
 ngx_recs_redis_ready(ngx_recs_redis_t *redis)
 {

@@ -28,41 +28,6 @@ typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
 typedef struct ngx_recs_redis_private_s  ngx_recs_redis_private_t;
 
 
-/*
- * A connection of its owner's alone, kept open as the others are: pick() never
- * gives it.  For commands that block, or, with a channel, for a subscription,
- * which takes no commands.  The caller fills in all but the last, in memory
- * that stays until it is closed.
- */
-
-struct ngx_recs_redis_private_s {
-    ngx_recs_redis_t         *redis;
-    ngx_str_t                 key;          /* of what it is for: which server,
-                                               as for pick(); len 0: any */
-
-    /*
-     * It stands, once more.  What was sent before has ended (NGX_ABORT), and
-     * messages may have been missed.  The time to send to conn begins here.
-     */
-    void                    (*ready)(ngx_recs_redis_private_t *p);
-
-    void                     *data;         /* the caller's */
-
-    ngx_str_t                 channel;      /* exact, no pattern; len 0: it
-                                               takes commands */
-
-    /*
-     * Of its channel: any bytes, at most 64 KB of them (a longer one is taken
-     * for a fault of the connection), valid during the call only.
-     */
-    void                    (*message)(ngx_recs_redis_private_t *p,
-                                       ngx_str_t *payload);
-
-    ngx_recs_redis_conn_t    *conn;         /* NULL at first, and when it was
-                                               closed */
-};
-
-
 /* Counters of all workers, in shared memory; only ever added to. */
 
 typedef struct {
@@ -74,6 +39,14 @@ typedef struct {
     ngx_atomic_t              refused;      /* commands that send() declined */
     ngx_atomic_t              discarded;    /* replies that came too late */
 } ngx_recs_redis_counters_t;
+
+
+/* Who uses connections in the background: told when one stands. */
+
+typedef struct {
+    void                    (*ready)(void *data);   /* NULL: nobody does */
+    void                     *data;
+} ngx_recs_redis_background_t;
 
 
 /*
@@ -103,6 +76,7 @@ struct ngx_recs_redis_s {
 
     ngx_recs_redis_server_t  *servers;      /* this worker's; there is one */
     ngx_recs_redis_conn_t    *privates;     /* those that have an owner */
+    ngx_recs_redis_background_t  background;
 };
 
 
@@ -260,19 +234,54 @@ ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
 
 /*
  * Begins to open connections for commands that no response waits for, which
- * would stand in the way of those that one does; in init_process, by one owner.
- * pick() never gives them.  They last as long as the worker does, an exiting
- * one, too.  ready() is called, with that data in the private connection it is
- * given, when one stands, once more.  NGX_ERROR: out of memory.
+ * would stand in the way of those that one does; after init_worker, by one
+ * owner.  pick() never gives them.  They last as long as the worker does, an
+ * exiting one, too.  ready() is called when one stands, once more.
  */
 
-ngx_int_t ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
-    void (*ready)(ngx_recs_redis_private_t *p), void *data, ngx_cycle_t *cycle);
+void ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
+    void (*ready)(void *data), void *data);
 
 /* The one to send commands about a key on, at once.  NULL: it isn't ready. */
 
 ngx_recs_redis_conn_t *ngx_recs_redis_background(ngx_recs_redis_t *redis,
     const ngx_str_t *key);
+
+
+/*
+ * A connection of its owner's alone, kept open as the others are: pick() never
+ * gives it.  For commands that block, or, with a channel, for a subscription,
+ * which takes no commands.  The caller fills in all but the last, in memory
+ * that stays until it is closed.
+ */
+
+struct ngx_recs_redis_private_s {
+    ngx_recs_redis_t         *redis;
+    ngx_str_t                 key;          /* of what it is for: which server,
+                                               as for pick(); len 0: any */
+
+    /*
+     * It stands, once more.  What was sent before has ended (NGX_ABORT), and
+     * messages may have been missed.  The time to send to conn begins here.
+     */
+    void                    (*ready)(ngx_recs_redis_private_t *p);
+
+    void                     *data;         /* the caller's */
+
+    ngx_str_t                 channel;      /* exact, no pattern; len 0: it
+                                               takes commands */
+
+    /*
+     * Of its channel: any bytes, at most 64 KB of them (a longer one is taken
+     * for a fault of the connection), valid during the call only.
+     */
+    void                    (*message)(ngx_recs_redis_private_t *p,
+                                       ngx_str_t *payload);
+
+    ngx_recs_redis_conn_t    *conn;         /* NULL at first, and when it was
+                                               closed */
+};
+
 
 /*
  * Begins to open it, in or after init_process; does nothing if it is open

@@ -285,7 +285,7 @@ ngx_recs_redis_conn_end(void *data)
     if (conn->reader.pushes
         && conn->push.type == NGX_RECS_REDIS_PUSH_MESSAGE)
     {
-        conn->tie.message(conn->tie.owner, &conn->push.payload);
+        conn->tie.message(conn, &conn->push.payload);
         return NGX_OK;
     }
 
@@ -336,7 +336,7 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
     }
 
     if (conn->tie.ready) {
-        conn->tie.ready(conn->tie.owner);
+        conn->tie.ready(conn);
     }
 }
 

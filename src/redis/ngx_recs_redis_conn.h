@@ -43,16 +43,16 @@ typedef enum {
 
 
 /*
- * Of one that has an owner: whom it tells of what happens.  Zeroes: it is
- * picked, and nobody asks.
+ * Of one that is not picked for any question: whom it tells of what happens.
+ * Zeroes: nobody asks.
  */
 
 typedef struct {
     ngx_recs_redis_private_t   *owner;
     ngx_recs_redis_conn_t      *next;
 
-    void                      (*ready)(ngx_recs_redis_private_t *owner);
-    void                      (*message)(ngx_recs_redis_private_t *owner,
+    void                      (*ready)(ngx_recs_redis_conn_t *conn);
+    void                      (*message)(ngx_recs_redis_conn_t *conn,
                                          ngx_str_t *payload);
     void                      (*free)(ngx_recs_redis_conn_t *conn);
 

@@ -8,14 +8,16 @@
 #include "ngx_recs_redis_conn.h"
 
 
+static void ngx_recs_redis_private_ready(ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_private_message(ngx_recs_redis_conn_t *conn,
+    ngx_str_t *payload);
 static void ngx_recs_redis_private_free(ngx_recs_redis_conn_t *conn);
 
 
 ngx_int_t
 ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
 {
-    ngx_recs_redis_conn_t    *conn;
-    ngx_recs_redis_server_t  *server;
+    ngx_recs_redis_conn_t  *conn;
 
     if (p->conn
         || (ngx_process != NGX_PROCESS_WORKER
@@ -24,21 +26,20 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    server = p->redis->servers;
-
     conn = ngx_calloc(sizeof(ngx_recs_redis_conn_t), cycle->log);
     if (conn == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_recs_redis_conn_init(conn, server, &p->channel, cycle->log);
+    ngx_recs_redis_conn_init(conn, p->redis->servers, &p->channel,
+                             cycle->log);
 
     conn->tie.owner = p;
     conn->tie.next = p->redis->privates;
-    conn->tie.ready = p->ready;
-    conn->tie.message = p->message;
+    conn->tie.ready = ngx_recs_redis_private_ready;
+    conn->tie.message = ngx_recs_redis_private_message;
     conn->tie.free = ngx_recs_redis_private_free;
-    conn->tie.brief = (p != &server->background);
+    conn->tie.brief = 1;
 
     p->redis->privates = conn;
     p->conn = conn;
@@ -49,30 +50,18 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
 }
 
 
-ngx_int_t
-ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
-    void (*ready)(ngx_recs_redis_private_t *p), void *data, ngx_cycle_t *cycle)
+static void
+ngx_recs_redis_private_ready(ngx_recs_redis_conn_t *conn)
 {
-    ngx_recs_redis_private_t  *background;
-
-    background = &redis->servers->background;
-
-    background->redis = redis;
-    background->ready = ready;
-    background->data = data;
-
-    return ngx_recs_redis_open_private(background, cycle);
+    conn->tie.owner->ready(conn->tie.owner);
 }
 
 
-ngx_recs_redis_conn_t *
-ngx_recs_redis_background(ngx_recs_redis_t *redis, const ngx_str_t *key)
+static void
+ngx_recs_redis_private_message(ngx_recs_redis_conn_t *conn,
+    ngx_str_t *payload)
 {
-    ngx_recs_redis_conn_t  *conn;
-
-    conn = redis->servers->background.conn;
-
-    return conn && conn->state == NGX_RECS_REDIS_READY ? conn : NULL;
+    conn->tie.owner->message(conn->tie.owner, payload);
 }
 
 

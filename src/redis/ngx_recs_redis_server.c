@@ -5,6 +5,7 @@
 #include "ngx_recs_redis_conn.h"
 
 
+static void ngx_recs_redis_server_background_ready(ngx_recs_redis_conn_t *conn);
 static ngx_uint_t ngx_recs_redis_server_better(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_conn_t *best);
 
@@ -12,25 +13,63 @@ static ngx_uint_t ngx_recs_redis_server_better(ngx_recs_redis_conn_t *conn,
 ngx_int_t
 ngx_recs_redis_server_open(ngx_recs_redis_server_t *server, ngx_log_t *log)
 {
-    ngx_uint_t              i;
-    ngx_recs_redis_conn_t  *conn;
+    ngx_uint_t  i;
 
     static const ngx_str_t  no_channel = ngx_null_string;
 
-    server->conns = ngx_calloc(server->redis->nconns
+    server->conns = ngx_calloc((server->redis->nconns + 1)
                                * sizeof(ngx_recs_redis_conn_t), log);
     if (server->conns == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < server->redis->nconns; i++) {
-        conn = &server->conns[i];
-
-        ngx_recs_redis_conn_init(conn, server, &no_channel, log);
-        ngx_recs_redis_conn_open(conn);
+    for (i = 0; i <= server->redis->nconns; i++) {
+        ngx_recs_redis_conn_init(&server->conns[i], server, &no_channel, log);
     }
 
+    for (i = 0; i < server->redis->nconns; i++) {
+        ngx_recs_redis_conn_open(&server->conns[i]);
+    }
+
+    ngx_recs_redis_server_open_background(server);
+
     return NGX_OK;
+}
+
+
+void
+ngx_recs_redis_server_open_background(ngx_recs_redis_server_t *server)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = &server->conns[server->redis->nconns];
+
+    if (server->redis->background.ready && conn->tie.ready == NULL) {
+        conn->tie.ready = ngx_recs_redis_server_background_ready;
+        ngx_recs_redis_conn_open(conn);
+    }
+}
+
+
+static void
+ngx_recs_redis_server_background_ready(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_t  *redis;
+
+    redis = conn->server->redis;
+
+    redis->background.ready(redis->background.data);
+}
+
+
+ngx_recs_redis_conn_t *
+ngx_recs_redis_server_background(ngx_recs_redis_server_t *server)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = &server->conns[server->redis->nconns];
+
+    return conn->state == NGX_RECS_REDIS_READY ? conn : NULL;
 }
 
 
@@ -39,7 +78,7 @@ ngx_recs_redis_server_close(ngx_recs_redis_server_t *server)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < server->redis->nconns; i++) {
+    for (i = 0; i <= server->redis->nconns; i++) {
         ngx_recs_redis_conn_destroy(&server->conns[i]);
     }
 

@@ -19,10 +19,9 @@ struct ngx_recs_redis_server_s {
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
     ngx_uint_t                naddrs;       /* at least 1 */
 
-    ngx_recs_redis_conn_t    *conns;        /* redis->nconns */
+    ngx_recs_redis_conn_t    *conns;        /* redis->nconns, and the one for
+                                               what nobody waits for */
     ngx_uint_t                next;         /* where pick() begins to look */
-    ngx_recs_redis_private_t  background;   /* one more; its ready is NULL if
-                                               nobody uses it */
 
     ngx_uint_t                down;         /* a bit for each reason that was
                                                logged; 0: it answers */
@@ -45,6 +44,18 @@ void ngx_recs_redis_server_close(ngx_recs_redis_server_t *server);
 /* As ngx_recs_redis_pick(), of this server's. */
 
 ngx_recs_redis_conn_t *ngx_recs_redis_server_pick(
+    ngx_recs_redis_server_t *server);
+
+/*
+ * Begins to open the one for what nobody waits for, if redis->background says
+ * so, unless that was done.
+ */
+
+void ngx_recs_redis_server_open_background(ngx_recs_redis_server_t *server);
+
+/* As ngx_recs_redis_background(), of this server. */
+
+ngx_recs_redis_conn_t *ngx_recs_redis_server_background(
     ngx_recs_redis_server_t *server);
 
 /* How many of those that pick() gives are ready. */

@@ -24,8 +24,7 @@ static ngx_uint_t ngx_recs_recorder_room(ngx_recs_recorder_t *recorder,
     size_t size);
 static void ngx_recs_recorder_free(ngx_recs_recording_t *recording);
 static void ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder);
-static void ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection);
-static void ngx_recs_recorder_again(ngx_recs_recorder_t *recorder);
+static void ngx_recs_recorder_again(void *data);
 static void ngx_recs_recorder_flush(ngx_event_t *ev);
 static void ngx_recs_recorder_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
     ngx_str_t *error);
@@ -58,7 +57,7 @@ const ngx_recs_counter_t  ngx_recs_recorder_counters[] = {
 };
 
 
-ngx_int_t
+void
 ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
     ngx_cycle_t *cycle)
 {
@@ -76,9 +75,8 @@ ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
     recorder->linger.data = recorder;
     recorder->linger.log = cycle->log;
 
-    return ngx_recs_redis_open_background(recorder->redis,
-                                          ngx_recs_recorder_ready, recorder,
-                                          cycle);
+    ngx_recs_redis_open_background(recorder->redis, ngx_recs_recorder_again,
+                                   recorder);
 }
 
 
@@ -223,18 +221,16 @@ ngx_recs_recorder_drop(ngx_recs_recorder_t *recorder)
 }
 
 
-static void
-ngx_recs_recorder_ready(ngx_recs_redis_private_t *connection)
-{
-    ngx_recs_recorder_again(connection->data);
-}
-
-
-/* What could not be sent, or was lost, leaves before all that came since. */
+/*
+ * A connection stands: what could not be sent, or was lost, leaves before all
+ * that came since.
+ */
 
 static void
-ngx_recs_recorder_again(ngx_recs_recorder_t *recorder)
+ngx_recs_recorder_again(void *data)
 {
+    ngx_recs_recorder_t *recorder = data;
+
     ngx_queue_t  *q;
 
     while (!ngx_queue_empty(&recorder->unsent)) {

@@ -70,7 +70,7 @@ typedef struct {
 
 /* In init_process and exit_process, if it is in use. */
 
-ngx_int_t ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
+void ngx_recs_recorder_init_worker(ngx_recs_recorder_t *recorder,
     ngx_cycle_t *cycle);
 void ngx_recs_recorder_exit_worker(ngx_recs_recorder_t *recorder);
 
