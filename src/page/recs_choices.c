@@ -1,10 +1,15 @@
 
-/* A pool as exploration sees it is made item by item: see recs_choices.h. */
+/*
+ * A pool as exploration draws from it is made item by item, and a page's items
+ * are counted by its categories: see recs_choices.h.
+ */
 
 
 #include "recs_choices.h"
 #include "recs_hash.h"
 
+
+/* There is room for so many categories at first. */
 
 #define RECS_CATEGORIES_MIN  8
 
@@ -90,7 +95,7 @@ recs_choices_add(recs_choices_t *choices, const recs_mem_t *mem,
 }
 
 
-/* The next item is of that category. */
+/* Notes that the item to come next is of the category of that name. */
 
 static recs_rc_e
 recs_choices_join(recs_choices_t *choices, const recs_mem_t *mem,
@@ -159,7 +164,10 @@ recs_choices_grow(recs_choices_t *choices, const recs_mem_t *mem)
 }
 
 
-/* Where the category is noted, or would be. */
+/*
+ * The slot of the category of that name, or the free one (0) where it would be.
+ * At least half of all slots are free, so that the search ends.
+ */
 
 static uint32_t *
 recs_choices_slot(const recs_choices_t *choices, const recs_str_t *name)
@@ -245,7 +253,7 @@ recs_choices_shown(const recs_choices_t *choices, const recs_mem_t *mem,
 
         for (i = shelf->first; i < shelf->first + n; i++) {
 
-            /* it was read before: only memory can be wanting */
+            /* the page was read before: all that can lack is memory */
 
             if (recs_choices_value(mem, page->format, &page->items[i].span,
                                    where, &v)
@@ -266,6 +274,8 @@ recs_choices_shown(const recs_choices_t *choices, const recs_mem_t *mem,
 }
 
 
+/* The name of the category that v is the value of; "" if it is no id. */
+
 static recs_rc_e
 recs_choices_name(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *name)
@@ -284,7 +294,10 @@ recs_choices_name(const recs_mem_t *mem, const recs_value_t *v,
 }
 
 
-/* What stands there in a document; NULL, or what is wrong with it. */
+/*
+ * Reads the value that the pointer where leads to in a document.  Returns NULL,
+ * or what is wrong with the document.
+ */
 
 static const char *
 recs_choices_value(const recs_mem_t *mem, recs_format_e format,
@@ -313,6 +326,8 @@ recs_choices_value(const recs_mem_t *mem, recs_format_e format,
     }
 }
 
+
+/* Reads v as a weight.  Returns NULL, or what is wrong with it. */
 
 static const char *
 recs_choices_weight(const recs_mem_t *mem, const recs_value_t *v,

@@ -1,5 +1,9 @@
 
-/* Gates, panels and draws, as recs_explore.h describes them. */
+/*
+ * Gates, panels and draws: see recs_explore.h.  What is drawn depends on the
+ * inputs alone.  tools/replay-exposure draws again in the same way: who changes
+ * how something is drawn here changes it there.
+ */
 
 
 #include "recs_explore.h"
@@ -18,6 +22,8 @@ static void recs_explore_uniform(recs_draw_t *draw, uint64_t h);
 static void recs_explore_weighted(recs_draw_t *draw, uint64_t h);
 
 
+/* The hash that all random numbers of a domain of the policy go on from. */
+
 static uint64_t
 recs_explore_domain(const recs_explore_t *policy, const char *domain)
 {
@@ -30,7 +36,7 @@ recs_explore_domain(const recs_explore_t *policy, const char *domain)
 }
 
 
-/* What all random numbers of one slot's domain begin with. */
+/* The same for one slot and one page view. */
 
 static uint64_t
 recs_explore_hash(const recs_draw_t *draw, const char *domain,
@@ -59,7 +65,7 @@ recs_explore_gate(const recs_explore_t *policy, const recs_str_t *key)
 }
 
 
-/* The page will show one more item of that category. */
+/* Notes that the page will show one more item of the category of that name. */
 
 static void
 recs_explore_shows(const recs_line_t *line, const recs_str_t *name)
@@ -99,7 +105,7 @@ recs_explore_plan(const recs_mem_t *mem, const recs_line_t *lines,
 
     memset(*draws, 0, n * sizeof(recs_draw_t));
 
-    /* the draws by their slots: each stands behind those of lower ones */
+    /* the draws are sorted by their slots, by insertion: they are few */
 
     n = 0;
 
@@ -143,7 +149,10 @@ recs_explore_plan(const recs_mem_t *mem, const recs_line_t *lines,
 }
 
 
-/* before: earlier slots that may place an item of the same pool */
+/*
+ * Plans the draw of one slot; before: how many earlier slots may place an item
+ * of the same pool.
+ */
 
 static recs_rc_e
 recs_explore_plan_slot(const recs_mem_t *mem, const recs_str_t *event,
@@ -158,7 +167,7 @@ recs_explore_plan_slot(const recs_mem_t *mem, const recs_str_t *event,
     pool = draw->line->pool;
     npool = draw->category ? draw->category->n : pool->n;
 
-    /* the panel, and one for each that an earlier slot may have placed */
+    /* the panel, and an item more for each that an earlier slot may place */
 
     n = draw->line->policy->panel + before;
 
@@ -193,7 +202,10 @@ recs_explore_plan_slot(const recs_mem_t *mem, const recs_str_t *event,
 }
 
 
-/* The category of the pool that the page shows least; NULL: there are none. */
+/*
+ * The category of the pool that the page shows least, of several that with the
+ * lowest hash; NULL: the pool has no categories.
+ */
 
 static const recs_category_t *
 recs_explore_category(const recs_draw_t *draw, const recs_str_t *event)
@@ -233,9 +245,10 @@ recs_explore_category(const recs_draw_t *draw, const recs_str_t *event)
 
 
 /*
- * The first n of a permutation of [0, npool): n steps of Fisher and Yates'
- * shuffle, over an array that is never written down but for the places which
- * the steps have touched.
+ * The first n numbers of a random permutation of [0, npool), into order: n
+ * steps of Fisher and Yates' shuffle (Durstenfeld, "Algorithm 235: Random
+ * permutation", 1964).  Of the array that is shuffled only those places are in
+ * memory that a step has changed, so that a large pool costs no more.
  */
 
 static recs_rc_e
@@ -245,7 +258,7 @@ recs_explore_shuffle(const recs_mem_t *mem, uint64_t h, uint32_t npool,
     unsigned   i, k;
     uint32_t   j, here, *at, *moved;
 
-    /* at[k]: where step k took from, moved[k]: what it left there */
+    /* step k took the number at the place at[k], and left moved[k] there */
 
     at = recs_alloc(mem, 2 * n * sizeof(uint32_t) + 1);
     if (at == NULL) {
@@ -260,7 +273,7 @@ recs_explore_shuffle(const recs_mem_t *mem, uint64_t h, uint32_t npool,
         order[i] = j;
         here = i;
 
-        /* of several steps at one place the last counts */
+        /* of several steps that took from one place the last counts */
 
         for (k = 0; k < i; k++) {
             if (at[k] == j) {
@@ -309,6 +322,8 @@ recs_explore_draw(recs_draw_t *draw, const recs_str_t *event,
 }
 
 
+/* Is the item one of those that earlier slots placed? */
+
 static int
 recs_explore_placed(uint32_t item, const uint32_t *placed, unsigned nplaced)
 {
@@ -324,7 +339,10 @@ recs_explore_placed(uint32_t item, const uint32_t *placed, unsigned nplaced)
 }
 
 
-/* The panel: the first of the order that were not placed. */
+/*
+ * Makes the panel of the first items of the order that were not placed, and
+ * finds m, N, k and who was refused.  An item of weight 0 is never drawn.
+ */
 
 static void
 recs_explore_panel(recs_draw_t *draw, const uint32_t *placed,
@@ -369,6 +387,8 @@ recs_explore_panel(recs_draw_t *draw, const uint32_t *placed,
 }
 
 
+/* Draws one of the eligible items of the panel, each alike probable. */
+
 static void
 recs_explore_uniform(recs_draw_t *draw, uint64_t h)
 {
@@ -384,8 +404,9 @@ recs_explore_uniform(recs_draw_t *draw, uint64_t h)
 
 
 /*
- * By a number in [0, sum of the weights): the last one is taken should rounding
- * bring it to the sum.
+ * Draws one of the eligible items of the panel by its weight: the first at
+ * which the running sum of weights exceeds x, a random number in [0, their
+ * sum); the last one, should rounding bring x up to the sum.
  */
 
 static void

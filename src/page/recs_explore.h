@@ -1,14 +1,19 @@
 
 /*
  * Exploration: which requests explore, which items of a pool each slot may
- * draw from, and which one it draws, with the exact probability of that.
+ * draw from, and which one it draws, with the exact probability of that
+ * (docs/exploration.md).  The caller plans the draws, finds out which of their
+ * items are eligible, and then draws slot by slot, in ascending order.
  *
- * Random numbers are keyed hashes (recs_hash.h) of
+ * Random numbers are keyed hashes (recs_hash.h), so that who knows the inputs
+ * can draw again (docs/replay.md):
+ *
  *     salt, "gate", key                 does the request explore?
- *     salt, "category", slot, event, name   diverse: the least of those that
- *                                       the page shows alike often is taken
- *     salt, "panel", slot, event, i     i-th step of the slot's permutation
- *     salt, "draw", slot, event         which of the eligible ones
+ *     salt, "category", slot, event, name   RECS_DIVERSE: of the categories
+ *                                       that the page shows least, the one with
+ *                                       the lowest hash is drawn from
+ *     salt, "panel", slot, event, i     step i of the slot's permutation
+ *     salt, "draw", slot, event         which eligible item is drawn
  */
 
 
@@ -23,15 +28,18 @@
 #define RECS_EXPLORE_PANEL_MAX  128
 
 
+/* How an item is drawn from the eligible ones of a panel. */
+
 typedef enum {
-    RECS_UNIFORM = 0,
-    RECS_WEIGHTED,
-    RECS_DIVERSE,
+    RECS_UNIFORM = 0,       /* each is alike probable */
+    RECS_WEIGHTED,          /* by the weights of the pool's items */
+    RECS_DIVERSE,           /* uniform, of the category that the page shows
+                               least */
     RECS_NMETHODS
 } recs_method_e;
 
 
-/* A policy: how some slots explore. */
+/* A policy: how some slots explore; one line of recs_explore. */
 
 typedef struct {
     recs_str_t        salt;
@@ -39,7 +47,7 @@ typedef struct {
     recs_method_e     method;
     unsigned          slots[RECS_EXPLORE_SLOTS_MAX];    /* ascending, from 1 */
     unsigned          nslots;
-    unsigned          panel;        /* at most so many of the pool, a slot */
+    unsigned          panel;        /* a slot draws from at most so many */
 } recs_explore_t;
 
 
@@ -48,28 +56,33 @@ typedef struct {
 typedef struct {
     const recs_explore_t  *policy;
     const recs_choices_t  *pool;
-    uint32_t              *shows;   /* of each of its categories: on the page
-                                       (recs_choices_shown()).  Needed for
-                                       RECS_DIVERSE, if there are categories */
+    uint32_t              *shows;   /* how many items of each category of the
+                                       pool the page shows, from
+                                       recs_choices_shown(); NULL: not known.
+                                       RECS_DIVERSE needs it, if there are
+                                       categories */
 } recs_line_t;
 
 
-/* One slot's draw. */
+/*
+ * One slot's draw.  Items are numbers in the pool's choices; arrays that say
+ * something of each item have 0 or 1 for it.
+ */
 
 typedef struct {
     const recs_line_t     *line;
-    unsigned               slot;
-    const recs_category_t  *category;   /* diverse: which it draws from; NULL:
-                                       from all of the pool */
-    uint32_t              *order;   /* the first norder of the slot's
-                                       permutation: numbers in the pool */
+    unsigned               slot;    /* from 1 */
+    const recs_category_t  *category;   /* RECS_DIVERSE: what it draws from;
+                                       NULL: from all of the pool */
+    uint32_t              *order;   /* the first norder items of the slot's
+                                       permutation of them */
     unsigned               norder;
 
-    /* the caller's */
+    /* filled in by the caller, for each item of order */
 
-    const uint8_t         *capped;  /* of each of order: it may not be shown
-                                       for now; NULL: any may */
-    uint8_t               *eligible;    /* of each of order: it may be shown */
+    const uint8_t         *capped;  /* it may not be shown for now; NULL: any
+                                       may */
+    uint8_t               *eligible;    /* it may be shown */
 
     /* what recs_insert_items() found */
 
@@ -78,30 +91,36 @@ typedef struct {
 
     /* what recs_explore_draw() found */
 
-    uint8_t               *panel;   /* panel_size places in order */
-    uint8_t               *refused; /* of each of the panel: it was not
+    uint8_t               *panel;   /* the panel: panel_size places in order */
+    uint8_t               *refused; /* for each of the panel: it was not
                                        eligible */
     unsigned               panel_size;  /* m */
-    uint32_t               pool_size;   /* N: those no earlier slot placed, of
-                                       the pool or the category */
-    unsigned               neligible;   /* k; 0: nothing was drawn */
-    unsigned               drawn;   /* place in order */
-    double                 choice;  /* its probability, given the panel's
-                                       eligible ones */
+    uint32_t               pool_size;   /* N: items of the pool, or of the
+                                       category, that no earlier slot placed */
+    unsigned               neligible;   /* k, of the panel; 0: nothing was
+                                       drawn */
+    unsigned               drawn;   /* the item that was: its place in order */
+    double                 choice;  /* its probability, given which of the
+                                       panel are eligible */
     double                 p;       /* choice * m/N: its probability, over all
                                        panels */
 } recs_draw_t;
 
 
-/* True if the request that key names explores: a share of rate of all keys. */
+/*
+ * Does the request that key names explore?  Of all keys a share of policy->rate
+ * does, and a key always does or never.
+ */
 
 int recs_explore_gate(const recs_explore_t *policy, const recs_str_t *key);
 
 /*
- * Makes the draws of all lines' slots, which are disjoint, in ascending order,
- * for the page view that event names: as much of each slot's permutation as
- * could be needed, since an earlier slot may have placed items of it.  Their
- * ids are those to ask about.  The lines must stay; their shows are added to.
+ * Plans the draws of all lines' slots, which are disjoint, for the page view
+ * that event names: *draws, from mem, are *ndraws in the order of their slots.
+ * Each has as much of its slot's permutation as may be needed: its panel, and
+ * as many items more as earlier slots may take from it.  The sets are asked
+ * about the ids of all items in the orders.  The lines must stay; to their
+ * shows the items are added that diverse slots will draw.
  * Returns RECS_OK or RECS_NOMEM.
  */
 
@@ -110,9 +129,10 @@ recs_rc_e recs_explore_plan(const recs_mem_t *mem, const recs_line_t *lines,
     unsigned *ndraws);
 
 /*
- * Draws for one slot, once draw->eligible is filled in.  placed: what earlier
- * slots drew from the same pool, nplaced numbers in it.  Returns 1 if an item
- * was drawn, 0 if none was eligible.
+ * Draws an item for one slot, once draw->eligible is filled in; event is that
+ * of the plan.  placed: the nplaced items that earlier slots drew from the same
+ * pool.  Fills in the last part of *draw; drawn, choice and p only if an item
+ * was drawn.  Returns 1 then, 0 if no item of the panel was eligible.
  */
 
 int recs_explore_draw(recs_draw_t *draw, const recs_str_t *event,

@@ -1,5 +1,5 @@
 
-/* Keyed hashes, see recs_hash.h. */
+/* Chains of keyed hashes, and numbers made of them: see recs_hash.h. */
 
 
 #include "recs_hash.h"

@@ -18,14 +18,20 @@
 #include "recs_base.h"
 
 
+/* One more link of the chain: the hash h, 0 at its beginning, goes on by s. */
+
 uint64_t recs_hash_str(uint64_t h, const recs_str_t *s);
+
+/* The same by an integer. */
+
 uint64_t recs_hash_int(uint64_t h, uint64_t n);
 
 /*
- * The i-th of a sequence of independent numbers in [0, n), each exactly alike
- * probable if the hash is; n must not be 0.  (Multiply and shift, with Lemire's
- * rejection of the few values that would favour some numbers: "Fast Random
- * Integer Generation in an Interval", 2019.)
+ * The i-th of a sequence of independent random numbers in [0, n), n at least 1,
+ * which goes on from h.  Each is exactly alike probable if all values of the
+ * hash are.  (Multiply and shift, with Lemire's rejection of the few values
+ * that would favour some numbers: "Fast Random Integer Generation in an
+ * Interval", 2019.)
  */
 
 uint64_t recs_hash_uniform(uint64_t h, uint64_t i, uint64_t n);

@@ -1,5 +1,9 @@
 
-/* The reader of JSON, but for the text inside of strings: see recs_json.h. */
+/*
+ * The reader of JSON: values, members, elements.  What escapes in strings stand
+ * for is in recs_json_text.c; recs_json.h says what callers get.  Productions
+ * are those of RFC 8259.
+ */
 
 
 #include "recs_json.h"
@@ -7,10 +11,10 @@
 
 
 /*
- * What reads here goes on from p and gives what follows, or NULL if the text is
- * malformed: rd->pos and rd->error then say where and why.  Else rd->pos is set
- * by the public functions alone: from each token to the next, memory would be
- * too slow a way.
+ * Static functions read on from p and return the address after what they have
+ * read, or NULL if the text is malformed: rd->pos and rd->error then say where
+ * and why.  A position goes from token to token as p, in a register; only
+ * errors and the public functions, at their end, store it in rd->pos.
  */
 
 static const uint8_t *recs_json_inside(recs_reader_t *rd, const uint8_t *p,
@@ -30,7 +34,7 @@ recs_json_fail(recs_reader_t *rd, const uint8_t *p, const char *error)
 }
 
 
-/* The byte at p; 0, which means nothing in JSON, at the end. */
+/* The byte at p; at the end of the text 0, which begins no token of JSON. */
 
 static recs_inline uint8_t
 recs_json_at(const recs_reader_t *rd, const uint8_t *p)
@@ -39,7 +43,7 @@ recs_json_at(const recs_reader_t *rd, const uint8_t *p)
 }
 
 
-/* The same, with *p moved to the first byte that is no white space. */
+/* Moves *p past white space; returns the byte there as recs_json_at() does. */
 
 static recs_inline uint8_t
 recs_json_peek(const recs_reader_t *rd, const uint8_t **p)
@@ -74,14 +78,17 @@ recs_json_is_hex(uint8_t c)
 }
 
 
-/* Marks a block that p is in, which the one that is marked now is not. */
+/*
+ * Notes the marks (recs_text.h) of a block of text that holds p; the block that
+ * was looked at last doesn't.
+ */
 
 static recs_inline void
 recs_json_mark(recs_reader_t *rd, const uint8_t *p)
 {
     size_t  left;
 
-    /* mostly the next one, which needs no p to be known */
+    /* mostly it is the next block, which can be loaded before p is known */
 
     if ((uintptr_t) p - (uintptr_t) rd->block < 2 * RECS_TEXT_BLOCK) {
         rd->block += RECS_TEXT_BLOCK;
@@ -97,7 +104,8 @@ recs_json_mark(recs_reader_t *rd, const uint8_t *p)
 }
 
 
-/* Of n bytes and an end. */
+/* The marks of the last n bytes of the text, fewer than a block; its end is
+   marked, too. */
 
 static uint64_t
 recs_json_last_marks(const uint8_t *p, size_t n)
@@ -115,10 +123,10 @@ recs_json_last_marks(const uint8_t *p, size_t n)
 
 
 /*
- * The first byte of a string from p on that is not plain, or the end.  A block
- * of the text is looked at once, ahead of the strings in it: to find a string's
- * end by loading what follows its beginning would make each wait for the one
- * before.
+ * Returns the first byte from p on that is not plain inside a string, or the
+ * end of the text.  A block of the text is looked at once, for all strings in
+ * it: if each string were searched from its own beginning, the search could
+ * not start before the end of the string before it was known.
  */
 
 static recs_inline const uint8_t *
@@ -145,7 +153,7 @@ recs_json_past_plain(recs_reader_t *rd, const uint8_t *p)
 }
 
 
-/* p is the opening quote. */
+/* Reads a string, whose opening quote is at p. */
 
 static recs_inline const uint8_t *
 recs_json_string(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
@@ -172,7 +180,7 @@ recs_json_string(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 }
 
 
-/* Past the bytes at p that are not ASCII; notes if they are not UTF-8. */
+/* Passes over characters beyond ASCII; notes bytes that are not UTF-8. */
 
 static recs_inline const uint8_t *
 recs_json_beyond(recs_reader_t *rd, const uint8_t *p)
@@ -198,7 +206,10 @@ recs_json_beyond(recs_reader_t *rd, const uint8_t *p)
 }
 
 
-/* Goes on at p, which is not plain; gives the closing quote. */
+/*
+ * Reads the rest of a string from p on, a byte that is not plain; returns the
+ * closing quote's address.
+ */
 
 static const uint8_t *
 recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
@@ -234,7 +245,7 @@ recs_json_string_rest(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 }
 
 
-/* Checks the escape at p. */
+/* Checks the escape whose backslash is at p, and passes over it. */
 
 static const uint8_t *
 recs_json_escape(recs_reader_t *rd, const uint8_t *p)
@@ -261,7 +272,7 @@ recs_json_escape(recs_reader_t *rd, const uint8_t *p)
 }
 
 
-/* A digit, and all that follow. */
+/* Passes over one digit or more; error: what is wrong if there is none. */
 
 static recs_inline const uint8_t *
 recs_json_digits(recs_reader_t *rd, const uint8_t *p, const char *error)
@@ -278,7 +289,7 @@ recs_json_digits(recs_reader_t *rd, const uint8_t *p, const char *error)
 }
 
 
-/* p is the minus or the first digit. */
+/* Reads a number, whose minus or first digit is at p. */
 
 static recs_inline const uint8_t *
 recs_json_number(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
@@ -320,6 +331,8 @@ recs_json_number(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 }
 
 
+/* Reads true, false or null, whose first letter is at p. */
+
 static inline const uint8_t *
 recs_json_literal(recs_reader_t *rd, const uint8_t *p, recs_value_t *v,
     recs_type_e type, const char *name, size_t len)
@@ -333,6 +346,8 @@ recs_json_literal(recs_reader_t *rd, const uint8_t *p, recs_value_t *v,
     return p + len;
 }
 
+
+/* Opens the object or the array whose bracket is at p. */
 
 static inline const uint8_t *
 recs_json_bracket(recs_reader_t *rd, const uint8_t *p, recs_value_t *v,
@@ -351,7 +366,7 @@ recs_json_bracket(recs_reader_t *rd, const uint8_t *p, recs_value_t *v,
 }
 
 
-/* A scalar, or the opening bracket of an object or an array. */
+/* Reads a scalar, or the opening bracket of an object or an array. */
 
 static recs_inline const uint8_t *
 recs_json_value(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
@@ -408,7 +423,7 @@ recs_json_value(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 }
 
 
-/* The same, but objects and arrays to their end, too. */
+/* Like recs_json_value(), but reads objects and arrays to their end. */
 
 static recs_inline const uint8_t *
 recs_json_whole(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
@@ -424,8 +439,9 @@ recs_json_whole(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)
 
 
 /*
- * Inside a container, which close closes: 1 if something follows, 0 if it was
- * closed; *p is moved.
+ * Inside a container whose closing bracket is close: passes over the comma
+ * before what follows and returns 1, or over the bracket and returns 0, or
+ * returns RECS_MALFORMED with error.  *p is moved.
  */
 
 static recs_inline int
@@ -460,6 +476,8 @@ recs_json_next(recs_reader_t *rd, const uint8_t **p, recs_value_t *container,
 }
 
 
+/* As recs_json_element(), but at *p. */
+
 static recs_inline int
 recs_json_next_element(recs_reader_t *rd, const uint8_t **p,
     recs_value_t *array)
@@ -467,6 +485,8 @@ recs_json_next_element(recs_reader_t *rd, const uint8_t **p,
     return recs_json_next(rd, p, array, ']', "no \",\" or \"]\"");
 }
 
+
+/* As recs_json_member(), but at *p. */
 
 static recs_inline int
 recs_json_next_member(recs_reader_t *rd, const uint8_t **p,
@@ -500,7 +520,10 @@ recs_json_next_member(recs_reader_t *rd, const uint8_t **p,
 }
 
 
-/* The object or array v was opened: reads on to its end. */
+/*
+ * Reads on to the end of v, an object or an array that was opened.  It does
+ * not recurse: types[] has the type of each container that is open in v.
+ */
 
 static const uint8_t *
 recs_json_inside(recs_reader_t *rd, const uint8_t *p, recs_value_t *v)

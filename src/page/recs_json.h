@@ -1,9 +1,10 @@
 
 /*
- * JSON texts (RFC 8259), behind recs_reader.h: see there what the functions
- * that read give.  Two things are taken that a sender should not send: a lone
- * surrogate escape, which is kept as it came, and bytes in a string that are
- * not UTF-8, which rd->not_utf8 tells of.
+ * The reader's part for JSON texts (RFC 8259).  Callers use recs_reader.h: its
+ * functions of the same names call these, and say what they return.  Two things
+ * are accepted that RFC 8259 leaves open or forbids: a lone surrogate escape
+ * (section 8.2), which stays as it came, and bytes in a string that are not
+ * UTF-8 (section 8.1), which rd->not_utf8 tells of.
  */
 
 
@@ -22,29 +23,29 @@ int recs_json_find(recs_reader_t *rd, recs_value_t *object,
     const recs_str_t *names, size_t n, recs_value_t *key);
 int recs_json_element(recs_reader_t *rd, recs_value_t *array);
 
-/* Passes over white space. */
+/* Passes over white space at rd->pos. */
 
 void recs_json_space(recs_reader_t *rd);
 
 
 /*
- * The decoded text of a string value: escapes resolved, without the quotes.
- * Points into the document if there is no escape, else to memory from mem.
- * A pair of surrogate escapes is the character it encodes; a lone one becomes
- * the three bytes that UTF-8's scheme would give it (as WTF-8 has it), which
- * no raw text can hold, so that different texts stay different.
- * Returns RECS_OK or RECS_NOMEM.
+ * Gives *text what the string v stands for: its bytes without the quotes, with
+ * escapes resolved.  *text points into the document if there is no escape, else
+ * to memory from mem.  A pair of surrogate escapes is the character it encodes;
+ * a lone one becomes the three bytes that UTF-8's scheme would give it (as
+ * WTF-8 has it), which no raw text can hold, so that different texts stay
+ * different.  Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_json_decode(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *text);
 
-/* True if the decoded text of v, a string with escapes, is text. */
+/* Does the string v, which has escapes, stand for text?  Allocates nothing. */
 
 int recs_json_escaped_is(const recs_value_t *v, const recs_str_t *text);
 
 
-/* The same of any string.  Allocates nothing. */
+/* Does the string v stand for text?  Allocates nothing. */
 
 static inline int
 recs_json_text_is(const recs_value_t *v, const recs_str_t *text)

@@ -1,7 +1,8 @@
 
 /*
- * The text that a string of JSON stands for: its escapes resolved.  Whoever
- * calls has read the string, so that its escapes are known to be well formed.
+ * The text that a string of JSON stands for: its escapes (RFC 8259, section 7)
+ * are resolved.  The string was read by recs_json.c, so that its escapes are
+ * well formed, and v->escaped is right.
  */
 
 
@@ -31,7 +32,7 @@ recs_json_decode(const recs_mem_t *mem, const recs_value_t *v,
         return RECS_OK;
     }
 
-    /* no escape is shorter than what it stands for */
+    /* the text takes no more: no escape is shorter than what it stands for */
 
     out = recs_alloc(mem, text->len);
 
@@ -99,8 +100,8 @@ recs_json_hex(const uint8_t *p)
 
 
 /*
- * Decodes one unit of a string that was checked (a byte, an escape, a pair of
- * surrogate escapes) into len bytes at out, at most 4; gives what follows it.
+ * Decodes one unit of a string at p (a byte, an escape, a pair of surrogate
+ * escapes) into *len bytes at out, at most 4; returns the address after it.
  */
 
 static const uint8_t *
@@ -149,7 +150,7 @@ recs_json_unit(const uint8_t *p, uint8_t *out, size_t *len)
     ch = recs_json_hex(p);
     p += 4;
 
-    /* the closing quote, at least, stands at p */
+    /* p[0] can be read: it is the closing quote, if nothing else follows */
 
     if (ch >= 0xd800 && ch < 0xdc00 && p[0] == '\\' && p[1] == 'u') {
         low = recs_json_hex(p + 2);
@@ -165,6 +166,11 @@ recs_json_unit(const uint8_t *p, uint8_t *out, size_t *len)
     return p;
 }
 
+
+/*
+ * Writes ch to out as UTF-8 (RFC 3629, section 3), a surrogate in the same way;
+ * returns how many bytes that are.
+ */
 
 static size_t
 recs_json_encode(uint32_t ch, uint8_t *out)

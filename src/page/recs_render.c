@@ -1,5 +1,9 @@
 
-/* The rewritten document as edits, then as pieces: see recs_render.h. */
+/*
+ * Rendering (see recs_render.h) in two steps: edits of the shelves with their
+ * companions, and edits of the root object, each list in the order of the
+ * document; then both lists are merged into pieces.
+ */
 
 
 #include "recs_render.h"
@@ -7,7 +11,7 @@
 #include <stdlib.h>
 
 
-/* Instead of [from, to) of the document: text. */
+/* An edit: text stands instead of the bytes [from, to) of the document. */
 
 typedef struct {
     const uint8_t    *from;
@@ -16,27 +20,26 @@ typedef struct {
 } recs_edit_t;
 
 
-/*
- * An array of the document that follows the decision: a shelf, or a companion
- * of one.
- */
+/* An array that the decision changes: a shelf, or a companion of one. */
 
 typedef struct {
-    const recs_shelf_t  *shelf;     /* whose items decide */
-    recs_str_t           open;
-    const void          *spans;     /* its first element's recs_str_t */
-    size_t               stride;    /* from there to the next one's, bytes */
-    const recs_str_t    *texts;     /* for each of the decision's inserts; */
-    size_t               step;      /* or, if this is 0, one for all */
+    const recs_shelf_t  *shelf;     /* an element goes if its item does */
+    recs_str_t           open;      /* its bracket or header */
+    const void          *spans;     /* the first element's recs_str_t */
+    size_t               stride;    /* bytes from there to the next one's */
+    const recs_str_t    *texts;     /* what to insert for the decision's insert
+                                       k: texts[k * step] */
+    size_t               step;      /* 1; 0: one text for all */
 } recs_array_t;
 
 
-/* Edits in the order of the document. */
+/* Edits in the order of the document; no two overlap. */
 
 typedef struct {
     recs_edit_t      *edits;
     size_t            n;
-    uint8_t          *header;   /* room for the next header of MessagePack */
+    uint8_t          *header;   /* where the next header of MessagePack can be
+                                   written */
 } recs_edits_t;
 
 
@@ -81,7 +84,7 @@ recs_render(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
-/* The span of the array's element i. */
+/* The span of element i of the array. */
 
 static recs_inline const recs_str_t *
 recs_array_span(const recs_array_t *array, size_t i)
@@ -91,7 +94,7 @@ recs_array_span(const recs_array_t *array, size_t i)
 }
 
 
-/* What the array gets for the decision's insert k. */
+/* What is inserted into the array for the decision's insert k. */
 
 static recs_inline const recs_str_t *
 recs_array_insert(const recs_array_t *array, size_t k)
@@ -99,6 +102,8 @@ recs_array_insert(const recs_array_t *array, size_t k)
     return &array->texts[k * array->step];
 }
 
+
+/* For qsort(): arrays by where they stand in the document. */
 
 static int
 recs_render_compare(const void *one, const void *two)
@@ -112,7 +117,7 @@ recs_render_compare(const void *one, const void *two)
 }
 
 
-/* The shelves and companions in the order in which they stand. */
+/* All n shelves and companions, in the order of the document. */
 
 static recs_array_t *
 recs_render_arrays(const recs_mem_t *mem, const recs_page_t *page,
@@ -166,6 +171,8 @@ recs_render_arrays(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
+/* The edits of shelves and companions; d NULL: there are none. */
+
 static recs_rc_e
 recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
     const recs_decision_t *d, const recs_str_t *inserts, recs_edits_t *edits)
@@ -180,7 +187,8 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
         return RECS_OK;
     }
 
-    /* a cut for each item that goes, text and comma for each that comes */
+    /* at most: a cut for each item that goes, text and comma for each that
+       comes, in the shelf and in each of its companions */
 
     n = d->total - d->kept + 2 * d->ninserts;
 
@@ -208,7 +216,7 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
 
     for (i = 0; i < narrays; i++) {
 
-        /* an array within a reserved member goes with that */
+        /* an array inside of a reserved member goes with it */
 
         while (cut < page->ncuts
                && page->cuts[cut].to <= arrays[i].open.data)
@@ -227,7 +235,7 @@ recs_render_shelves(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
-/* Room for size edits, and for the text of nheaders of them. */
+/* Makes room for size edits, and for the texts of nheaders headers. */
 
 static recs_rc_e
 recs_edits_init(const recs_mem_t *mem, recs_edits_t *edits, size_t size,
@@ -259,7 +267,10 @@ recs_edit(recs_edits_t *edits, const uint8_t *from, const uint8_t *to,
 }
 
 
-/* Instead of the header of MessagePack at old: one that says n. */
+/*
+ * Puts a header that says n, of a map (RECS_OBJECT) or an array, in the place
+ * of the one at old.
+ */
 
 static void
 recs_edit_header(recs_edits_t *edits, const recs_str_t *old, recs_type_e type,
@@ -278,7 +289,7 @@ recs_edit_header(recs_edits_t *edits, const recs_str_t *old, recs_type_e type,
 }
 
 
-/* The range [*from, *to) of the decision's inserts that are on the shelf. */
+/* Finds which of the decision's inserts are on the shelf: [*from, *to). */
 
 static void
 recs_render_inserts(const recs_decision_t *d, size_t shelf, size_t *from,
@@ -298,7 +309,7 @@ recs_render_inserts(const recs_decision_t *d, size_t shelf, size_t *from,
 }
 
 
-/* The number of items that the shelf will hold. */
+/* How many items the shelf will hold, ninserts of which are inserted. */
 
 static size_t
 recs_render_count(const recs_shelf_t *shelf, const recs_decision_t *d,
@@ -317,9 +328,9 @@ recs_render_count(const recs_shelf_t *shelf, const recs_decision_t *d,
 
 
 /*
- * Edits of one array.  A run of elements that go is cut together with the comma
- * after it or, at the array's end, the comma before it, so that the commas
- * that stay are the original's.  MessagePack has none, but a count.
+ * Adds the edits of one array.  A run of elements that go is cut with the comma
+ * after it or, at the array's end, with the comma before it, so that the commas
+ * that stay are the original's.  MessagePack has no commas, but a count.
  */
 
 static void
@@ -376,7 +387,7 @@ recs_render_array(const recs_page_t *page, const recs_array_t *array,
         kept = span;
     }
 
-    /* what comes after the last one that stays */
+    /* the array's end: inserts that no kept element follows, and a cut */
 
     at = kept ? kept->data + kept->len : array->open.data + array->open.len;
 
@@ -395,7 +406,10 @@ recs_render_array(const recs_page_t *page, const recs_array_t *array,
 }
 
 
-/* Edits of the root object: reserved members go, ours comes last. */
+/*
+ * The edits of the root object: reserved members that came go, and the tag is
+ * added at page->tail, where the last of the other members ends.
+ */
 
 static recs_rc_e
 recs_render_root(const recs_mem_t *mem, const recs_page_t *page,
@@ -440,6 +454,8 @@ recs_render_root(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
+/* Adds the edits that put "_recs" with the tag's value into the root object. */
+
 static void
 recs_render_tag(const recs_page_t *page, const recs_str_t *tag,
     recs_edits_t *edits)
@@ -463,6 +479,8 @@ recs_render_tag(const recs_page_t *page, const recs_str_t *tag,
 }
 
 
+/* Adds len bytes at data to the output, if there are any. */
+
 static void
 recs_piece(recs_output_t *out, const uint8_t *data, size_t len)
 {
@@ -479,6 +497,8 @@ recs_piece(recs_output_t *out, const uint8_t *data, size_t len)
     piece->len = len;
 }
 
+
+/* Merges both lists of edits into pieces: bytes that stay, and texts. */
 
 static recs_rc_e
 recs_render_pieces(const recs_mem_t *mem, const recs_page_t *page,
@@ -504,7 +524,10 @@ recs_render_pieces(const recs_mem_t *mem, const recs_page_t *page,
 
     while (s + r < n) {
 
-        /* in MessagePack a shelf may end where a member of the root begins */
+        /*
+         * Where both begin at one byte the shelf's comes first: a shelf of
+         * MessagePack may end where a member of the root begins.
+         */
 
         if (r == root->n || (s < shelves->n && shelves->edits[s].from
                                                <= root->edits[r].from))

@@ -1,9 +1,10 @@
 
 /*
- * Rendering: the rewritten document as a list of pieces, each either a run of
- * the original's bytes or new ones.  Kept items, their elements of companions,
- * and all else that is not an array's comma, a header whose count changes or a
- * reserved member, come through byte for byte.
+ * Rendering: what a decision made of a page, as a list of pieces, each a run of
+ * the original document's bytes or of new ones.  Nothing is copied.  Kept items
+ * and their elements of companions come through byte for byte, and so does all
+ * else but commas between elements, MessagePack's headers whose counts change,
+ * and reserved members.
  */
 
 
@@ -14,22 +15,28 @@
 #include "recs_decide.h"
 
 
+/* The rewritten document: its pieces, put together in this order. */
+
 typedef struct {
-    recs_str_t       *pieces;
+    recs_str_t       *pieces;       /* none is empty */
     size_t            npieces;
     size_t            size;         /* bytes in all of them */
 } recs_output_t;
 
 
 /*
- * page: as it was read; decision: NULL takes no item out and puts none in;
- * inserts: what to put in for each of the decision's inserts (a companion of
- * its shelf gets null there); tag: the value
- * of the root object's "_recs" member; empty: none is added (it must be empty
- * if the root is no object).  Both are in the page's format.  Incoming reserved
- * members of the root go.  The pieces point into the document, inserts and tag:
- * these must stay.
+ * Renders the page, as recs_page_read() gave it, into *out.
  *
+ *     decision    what recs_decide() said of it; NULL: no item goes or comes
+ *     inserts     a text for each of the decision's inserts, in their order;
+ *                 a companion of the shelf gets null in that place
+ *     tag         the value of a member "_recs" (RECS_RESERVED), which is added
+ *                 to the root object as its last; empty: none is, as must be
+ *                 where the root is no object
+ *
+ * inserts and tag are values in the page's format.  Reserved members that the
+ * root object came with go.  The pieces point into the document, inserts and
+ * tag, which must stay; the list of them is from mem.
  * Returns RECS_OK or RECS_NOMEM.
  */
 
