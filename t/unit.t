@@ -29,7 +29,7 @@ delete $ENV{CMOCKA_XML_FILE};
 
 make_path($out, "$out/portable", "$out/threads");
 
-my @rooms = ("$root/src/page", glob "$root/src/facts/*");
+my @rooms = ("$root/src/page", "$root/src/redis", glob "$root/src/facts/*");
 my @page = sort glob "$root/src/page/*.c";
 my @tests = sort glob "$root/t/unit/test_*.c";
 
@@ -39,7 +39,7 @@ ok scalar @tests, 'there are unit tests';
 
 # What is in shared memory is plain C, too: by its name, without "ngx_".
 
-my @shared = sort glob "$root/src/facts/*/recs_*.c";
+my @shared = sort map { glob "$root/src/$_/recs_*.c" } qw(facts/* redis);
 
 for my $source (@shared) {
     my $object = compile($source, $out, @memory);

@@ -1,0 +1,36 @@
+
+/* The lock of shared nodes and slots, and how answers about them are read. */
+
+
+#include "ngx_recs_redis_map.h"
+
+
+/* It is held for microseconds: so often is tried to get it. */
+
+#define NGX_RECS_REDIS_MAP_TRIES  100
+
+
+size_t
+ngx_recs_redis_shared_size(ngx_uint_t nnodes)
+{
+    return offsetof(ngx_recs_redis_shared_t, map)
+           + recs_redis_map_size((unsigned) nnodes);
+}
+
+
+ngx_int_t
+ngx_recs_redis_map_lock(ngx_shmtx_t *mutex)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_RECS_REDIS_MAP_TRIES; i++) {
+
+        if (ngx_shmtx_trylock(mutex)) {
+            return NGX_OK;
+        }
+
+        ngx_sched_yield();
+    }
+
+    return NGX_BUSY;
+}

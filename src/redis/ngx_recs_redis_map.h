@@ -1,0 +1,46 @@
+
+/*
+ * What nginx adds to recs_redis_map.h and recs_redis_shards.h: the lock that
+ * writers hold, values of replies.
+ */
+
+
+#ifndef NGX_RECS_REDIS_MAP_H
+#define NGX_RECS_REDIS_MAP_H
+
+
+#include "ngx_recs_redis.h"
+#include "recs_redis_map.h"
+#include "recs_redis_shards.h"
+
+
+/* How a Redis of several servers lies in shared memory; all zero at first. */
+
+typedef struct {
+    /* ngx_recs_redis_breaker_shared_t  breakers[RECS_REDIS_NODES]; */
+
+    recs_redis_map_t          map;      /* goes on with its nodes */
+} ngx_recs_redis_shared_t;
+
+
+/* Bytes for so many nodes. */
+
+size_t ngx_recs_redis_shared_size(ngx_uint_t nnodes);
+
+/*
+ * The lock, for as long as a writing function of the map takes; then
+ * ngx_shmtx_unlock().  mutex is a slab pool's: the master unlocks it if who
+ * holds it dies.  NGX_OK; NGX_BUSY: who holds it does not let go of it, as it
+ * was stopped there.  Nothing is written then: the next MOVED, the next answer
+ * will be.
+ */
+
+ngx_int_t ngx_recs_redis_map_lock(ngx_shmtx_t *mutex);
+
+/* A query's value for the reader: NGX_OK; NGX_ERROR: refused, s->why. */
+
+ngx_int_t ngx_recs_redis_map_value(recs_redis_shards_t *s,
+    const ngx_recs_redis_value_t *v);
+
+
+#endif /* NGX_RECS_REDIS_MAP_H */
