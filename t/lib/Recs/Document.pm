@@ -18,8 +18,9 @@ A block marked C<sh> or C<python> is run, all in the order of the document, in
 one directory, with one Redis.  The block that follows it without a mark is what
 it prints; without one it prints nothing.  Both are compared as the given
 function shows them; it gets the one to be shown, and what the document has.
-Blocks marked C<sh cluster> are run with another Redis, which is a cluster of
-one.  A block marked C<nginx> is given to the second function, which serves it.
+F</var/log/nginx> is that directory.  Blocks marked C<sh cluster> are run with
+another Redis, which is a cluster of one.  A block marked C<nginx> is given to
+the second function, which serves it.
 
 Commands find C<redis-cli>, C<conf/recs.lua> and C<tools/load-snapshot>, which
 know where the Redis is, and C<REDIS_URL>.  C<curl> asks the nginx of the test
@@ -126,6 +127,7 @@ sub run {
     my ($t, $language, $redis, $commands) = @_;
 
     my $dir = $t->dir;
+    $commands =~ s{/var/log/nginx/}{}g;
     $t->write('run/commands', $commands);
     local $ENV{PATH} = "$dir/bin:/usr/bin:/bin";
     local $ENV{PORT} = $redis->port;
