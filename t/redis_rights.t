@@ -1,0 +1,392 @@
+use strict;
+use warnings;
+
+# The rights that docs/redis.md gives each feature suffice for it, and each of
+# them is needed: with one less, the response, readiness or the log says what
+# the document says.  Redis sees no command that isn't in the document, and all
+# that are.
+#
+# Each feature is used by several users of one Redis at once: by one who has its
+# rights, and by one for each right that he lacks.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Recs::Process qw(slurp);
+use Recs::Test;
+use Test::More;
+
+my $t = Recs::Test->new;
+my $redis = $t->redis(tcp => 1, config => 'acllog-max-len 10000');
+my %document = read_document(slurp($t->root . '/docs/redis.md'));
+
+my $page = q({"items":[{"id":"b1"},{"id":"b2"}]});
+my $other = q({"items":[{"id":"b7"},{"id":"b8"}]});
+my $filtered = qr/^200 filtered;\S* \{"items":\[\{"id":"b1"\}\]\}$/m;
+
+$t->upstream($page);
+
+# "of" are lines of rights, [heading, number]; each right of the last one is
+# missed by a user, if "less" names no other.  In "http" and "page" (what stands
+# in a location) USER is the user's name, which his things have, too.  "well" is
+# what his page is if he has all rights, or a function that finds out.
+
+my @features = (
+    { name => 'opened', of => [['Sets', 0]], less => ['+ping'],
+      http => 'recs_set USER redis=USER key=in_stock absent=empty;',
+      page => "recs_require USER; return 200 '$page';", well => $filtered },
+
+    { name => 'database', of => [['Sets', 0], ['Each connection', 1]],
+      url => '/1',
+      http => 'recs_set USER redis=USER key=in_stock absent=empty;',
+      page => "recs_require USER; return 200 '$page';", well => $filtered },
+
+    (map {
+        my ($name, $type, $set) = @$_;
+        { name => $name, of => [['Sets', $type]],
+          http => "recs_set USER redis=USER $set;",
+          page => "recs_require USER; return 200 '$page';",
+          well => $filtered },
+    } ['plain', 0, 'key=in_stock absent=empty'],
+      ['scores', 1, 'key=seen:$arg_u type=zset'],
+      ['scores_within', 1, 'key=seen:$arg_u type=zset within=1d'],
+      ['scores_min', 1, 'key=seen:$arg_u type=zset min=5'],
+      ['values', 2, 'key=watched:$arg_u type=hash'],
+      ['values_min', 2, 'key=watched:$arg_u type=hash min=0.5']),
+
+    (map {
+        my ($name, $type, $set) = @$_;
+        { name => $name, of => [['Sets', $type], ['Sets', 3 + $type]],
+          http => "recs_set USER redis=USER $set;",
+          page => "recs_exclude USER; return 200 '$other';",
+          well => qr/^200 filtered;.*"b7".*"b8"/ },
+    } ['there_plain', 0, 'key=in_stock'],
+      ['there_scores', 1, 'key=seen:u1 type=zset'],
+      ['there_enough', 2, 'key=watched:$arg_u type=hash min_members=2']),
+
+    (map {
+        my ($name, $type, $set) = @$_;
+        { name => $name, of => [['Sets', $type], ['Sets', 6 + $type]],
+          http => "recs_set USER redis=USER prefetch=10 absent=empty $set;",
+          page => 'recs_require USER; proxy_pass http://%%API%%;',
+          well => qr/$filtered.*;prefetched;/s },
+    } ['whole_plain', 0, 'key=in_stock'],
+      ['whole_scores', 1, 'key=seen:$arg_u type=zset'],
+      ['whole_scores_within', 1, 'key=seen:$arg_u type=zset within=1d'],
+      ['whole_scores_min', 1, 'key=seen:$arg_u type=zset min=5'],
+      ['whole_values', 2, 'key=watched:$arg_u type=hash'],
+      ['whole_values_min', 2, 'key=watched:$arg_u type=hash min=0.5']),
+
+    (map {
+        my ($name, $type, $set) = @$_;
+        { name => $name, of => [['Sets', $type], ['Replicas', $type]],
+          http => 'recs_set USER redis=USER replica=on resync=1s'
+                  . " capacity=1000 $set;",
+          page => "recs_require USER; return 200 '$page';",
+          well => qr/$filtered.*USER;age=\d+;removed/s },
+    } ['replica_plain', 0, 'key=in_stock'],
+      ['replica_scores', 1, 'key=arrived type=zset within=1d'],
+      ['replica_values', 2, 'key=shares type=hash']),
+
+    { name => 'feed', of => [['Sets', 0], ['Replicas', 0], ['Replicas', 3]],
+      http => 'recs_set USER redis=USER replica=on resync=1s capacity=1000'
+              . ' key=in_stock "feed={in_stock}:feed";',
+      page => "recs_require USER; return 200 '$page';",
+      well => qr/$filtered.*USER;age=\d+;removed/s },
+
+    { name => 'pool', of => [['Pools', 0]],
+      http => 'recs_pool USER redis=USER key=fresh size=64k refresh=1s;',
+      page => "recs_backfill USER min=3; return 200 '$page';",
+      well => qr/"p1"/ },
+
+    { name => 'snapshots', of => [['Snapshots', 0]],
+      http => 'recs_snapshots USER redis=USER prefix=home poll=1h;',
+      page => 'recs_pass USER; recs_user u1;', well => qr/Recs-Snapshot: v1/ },
+
+    { name => 'shown', of => [['What was shown', 0]],
+      page => 'recs_record_shown redis=USER key=shown:USER within=1h max=10;'
+              . " return 200 '$page';",
+      well => \&recorded },
+);
+
+fill();
+my @users = map { users($_) } @features;
+my $nginx;
+
+
+my @seen = $redis->watch(sub {
+    $nginx = $t->nginx(http => configuration(), reloads => 0);
+
+    for my $user (grep { !exists $_->{lacks} } @users) {
+        ok wait_until(sub { is_well($user) }), "$user->{name}: what it needs"
+            or diag said($user);
+    }
+
+    for my $user (grep { exists $_->{lacks} } @users) {
+        my ($name, $says) = @$user{qw(name says)};
+
+        ok wait_until(sub { says($user) }),
+            "$name, without $user->{lacks}: " . join ', ', @$says
+            or diag said($user);
+    }
+});
+
+
+subtest 'a snapshot is switched by a message' => sub {
+    my ($well) = grep { $_->{name} eq 'snapshots' } @users;
+    my @deaf = grep { ($_->{lacks} // '') =~ /^(?:&.*|\+subscribe)$/ } @users;
+
+    is scalar @deaf, 2, 'two hear nothing';
+    ok wait_until(sub {
+        !grep { said($_) !~ /^Recs-Snapshot: v1$/m } $well, @deaf;
+    }), 'all have a version';
+
+    push @seen, $redis->watch(sub { publish('v2') });
+
+    ok wait_until(sub { said($well) =~ /^Recs-Snapshot: v2$/m }), 'switched';
+    like said($_), qr/^Recs-Snapshot: v1$/m, "not without $_->{lacks}"
+        for @deaf;
+};
+
+
+subtest 'nobody who has all rights was refused anything' => sub {
+    my %refused = map { my %entry = @$_; $entry{username} => 1 }
+                  @{ $redis->cmd('ACL', 'LOG', 1000) };
+
+    cmp_ok scalar(keys %refused), '>', 30, 'others were';
+    is_deeply [grep { $refused{ $_->{name} } && !exists $_->{lacks} } @users],
+        [], 'they were not';
+};
+
+
+subtest 'what Redis saw is what the document says' => sub {
+    my %pattern = map { $_ => pattern($_) } grep { !/^AUTH / }
+                  map { @{ $_->{commands} } } values %document;
+    my (%known, %unknown);
+
+    # Our own come through the socket.  Not every Redis shows AUTH.
+    for my $line (@seen) {
+        my ($command) = $line =~ /^\S+ \[\d+ 127\.\S+\] (.*)/ or next;
+        next if $command =~ /^"AUTH"/i;
+
+        my @names = grep { $command =~ $pattern{$_} } keys %pattern;
+
+        $known{$_}++ for @names;
+        $unknown{$command}++ if !@names;
+    }
+
+    is_deeply [sort keys %unknown], [], 'no other command';
+    is_deeply [grep { !$known{$_} } sort keys %pattern], [], 'all of them';
+};
+
+
+$t->done;
+
+
+# By heading: the lines of rights, the commands, and what is said without the
+# right to one.
+
+sub read_document {
+    my ($text) = @_;
+
+    my %found;
+
+    for my $part (split /^##+ /m, $text) {
+        my ($heading) = $part =~ /\A(.*)/;
+        my @lines = map { /^ACL SETUSER \w+ (.*)$/mg }
+                    $part =~ /^```acl\n(.*?)^```/gms;
+        my (@commands, %says);
+
+        for my $row ($part =~ /^\| (`.*) \|$/mg) {
+            my ($commands, undef, $says) = split / \| /, $row;
+            my @says = grep { !/=$/ } $says =~ /`([^`]+)`/g;
+
+            for my $command ($commands =~ /`([^`]+)`/g) {
+                push @commands, $command;
+                $says{ '+' . lc((split ' ', $command)[0]) } = \@says;
+            }
+        }
+
+        $found{$heading} = { lines => \@lines, commands => \@commands,
+                             says => \%says };
+    }
+
+    return %found;
+}
+
+
+# What MONITOR shows of a command.  A word with a small letter stands for any
+# argument, and "..." for any number of them.
+
+sub pattern {
+    my ($command) = @_;
+
+    my $argument = qr/"(?:[^"\\]|\\.)*"/;
+    my $text = join ' ', map {
+        /^[A-Z0-9]+$|^[-+]/ ? "\Q\"$_\"\E" : $_ eq '...' ? '...' : $argument
+    } split ' ', $command;
+
+    $text =~ s/ \.\.\./(?: $argument)*/;
+    return qr/^$text$/i;
+}
+
+
+sub fill {
+    my $now = time;
+
+    for my $database (1, 0) {
+        $redis->cmd('SELECT', $database);
+        $redis->cmd('SADD', 'in_stock', 'b1');
+    }
+
+    $redis->cmd('ZADD', $_, $now, 'b1') for qw(seen:u1 arrived);
+    $redis->cmd('HSET', $_, 'b1', '0.7', 'b3', '0.7') for qw(watched:u1 shares);
+    $redis->cmd('XADD', '{in_stock}:feed', '*', 'op', 'add', 'ids', '["b1"]',
+                'seq', 1);
+    $redis->cmd('HSET', 'fresh', 'p1', '{"id":"p1"}');
+
+    for my $version ('v1', 'v2') {
+        $redis->cmd('HSET', "{home}:$version:meta", 'model', 'als', 'schema', 3,
+                    'features', 'books', 'generated_at', $now, 'expected', 1,
+                    'written', 1, 'state', 'complete');
+        $redis->cmd('SET', "home:$version:u:$_", $page) for qw(u1 _default);
+    }
+
+    publish('v1');
+}
+
+
+sub publish {
+    my ($version) = @_;
+
+    $redis->cmd('SET', '{home}:channel:active', $version);
+    $redis->cmd('PUBLISH', 'home:events', $version);
+}
+
+
+# Who has all rights of a feature, and those who lack one each.
+
+sub users {
+    my ($feature) = @_;
+
+    my @lines = (['Each connection', 0], @{ $feature->{of} });
+    my @rights = map { split ' ', $document{ $_->[0] }{lines}[$_->[1]] } @lines;
+    my ($heading, $last) = @{ $lines[-1] };
+    my @less = @{ $feature->{less} // [grep { !/^-/ } split ' ',
+                                       $document{$heading}{lines}[$last]] };
+    my @users = user($feature, $feature->{name}, @rights);
+
+    for my $right (@less) {
+        my $user = user($feature, "$feature->{name}_$#users",
+                        grep { $_ ne $right } @rights);
+
+        $user->{lacks} = $right;
+        my $says = $document{ $right eq '+ping' ? 'Each connection' : $heading }
+                   {says};
+
+        $user->{says} = $right =~ /~/ ? ['NOPERM']
+            : $says->{ $right =~ /^&/ ? '+subscribe' : $right } // [];
+        push @users, $user;
+    }
+
+    return @users;
+}
+
+
+# Redis 6.2 has no keys that may only be read, or only written.
+
+sub user {
+    my ($feature, $name, @rights) = @_;
+
+    s/^>PASSWORD$/>sesame/ for @rights;
+
+    if ($redis->cmd('INFO', 'server') =~ /^redis_version:6\./m) {
+        s/^%[RW]~/~/ for @rights;
+    }
+
+    $redis->cmd('ACL', 'SETUSER', $name, @rights);
+
+    return { feature => $feature, name => $name };
+}
+
+
+sub configuration {
+    my $password = $t->write('password', "sesame\n");
+    my ($http, $server) = ('', '');
+
+    for my $user (@users) {
+        my ($name, $feature) = @$user{qw(name feature)};
+        my $url = '%%REDIS_TCP%%' . ($feature->{url} // '');
+        my $more = $feature->{http} // '';
+
+        $http .= "recs_redis $name { server $url;"
+                 . " auth user=$name password_file=$password; }\n"
+                 . $more =~ s/\bUSER\b/$name/gr . "\n";
+        $server .= "location = /$name { "
+                   . $feature->{page} =~ s/\bUSER\b/$name/gr . " }\n";
+    }
+
+    return <<"END";
+recs_zone 32m;
+default_type application/json;
+recs on;
+$http
+
+server {
+    listen %%LISTEN%%;
+    location = /ready { recs off; recs_ready; }
+$server
+}
+END
+}
+
+
+# What a user's page, the log and readiness say: first its status, its body and
+# the header fields that are ours.
+
+sub said {
+    my ($user) = @_;
+
+    my $name = $user->{name};
+    my $r = $t->get("/$name?u=u1");
+    my @fields = map { "$_: " . $r->header($_) } grep { /^Recs-/ }
+                 $r->header_names;
+    my ($filter) = map { /^Recs-Filter: (.*)/ } @fields;
+    my @lines = grep { /"$name"/ } split /\n/,
+                $nginx->error_log . $t->get('/ready')->body;
+
+    return join "\n", join(' ', $r->status, $filter // '', $r->body), @fields,
+        @lines, '';
+}
+
+
+sub is_well {
+    my ($user) = @_;
+
+    my $well = $user->{feature}{well};
+    my $said = said($user) =~ s/\b\Q$user->{name}\E\b/USER/gr;
+
+    return ref $well eq 'CODE' ? $well->($user) : $said =~ $well;
+}
+
+
+sub says {
+    my ($user) = @_;
+
+    my $said = said($user);
+
+    return @{ $user->{says} }
+           && !grep { index($said, $_) < 0 } @{ $user->{says} };
+}
+
+
+# The ids, for as long as was said.
+
+sub recorded {
+    my ($user) = @_;
+
+    my $key = "shown:$user->{name}";
+
+    return join(' ', sort @{ $redis->cmd('ZRANGE', $key, 0, -1) }) eq 'b1 b2'
+           && $redis->cmd('TTL', $key) > 0;
+}
