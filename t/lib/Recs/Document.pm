@@ -10,17 +10,19 @@ Recs::Document - runs the commands that a document shows
 
     document_ok($t, 'docs/publishing.md', sub { $_[0] =~ s/\d{13}/TIME/gr });
 
-    document_ok($t, 'docs/filtering.md', $masked, sub { serve($_[0]) });
-
 =head1 DESCRIPTION
 
 A block marked C<sh> or C<python> is run, all in the order of the document, in
 one directory, with one Redis.  The block that follows it without a mark is what
 it prints; without one it prints nothing.  Both are compared as the given
 function shows them; it gets the one to be shown, and what the document has.
-F</var/log/nginx> is that directory.  Blocks marked C<sh cluster> are run with
-another Redis, which is a cluster of one.  A block marked C<nginx> is given to
-the second function, which serves it.
+Blocks marked C<sh cluster> are run with another Redis, which is a cluster of
+one.
+
+A block marked C<nginx> is served until the next one.  Lines at the margin stand
+in C<http>, and locations in a server; C<load_module> before all.  F</srv/recs>
+and F</var/log/nginx> are the directory of the commands, and F</var/lib/nginx> is
+one that the workers may write to.
 
 Commands find C<redis-cli>, C<conf/recs.lua> and C<tools/load-snapshot>, which
 know where the Redis is, and C<REDIS_URL>.  C<curl> asks the nginx of the test
@@ -32,6 +34,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Path qw(remove_tree);
 use Recs::Process qw(slurp wait_until);
 use Test::More ();
 
@@ -39,12 +42,12 @@ our @EXPORT_OK = qw(document_ok);
 
 
 sub document_ok {
-    my ($t, $file, $masked, $serve) = @_;
+    my ($t, $file, $masked) = @_;
 
     my $doc = slurp($t->root . "/$file");
     my %server = ('' => empty_redis($t));
     $server{cluster} = cluster($t) if $doc =~ /^```sh cluster$/m;
-    my $n = 0;
+    my ($nginx, $n) = (undef, 0);
 
     place($t);
 
@@ -59,7 +62,8 @@ sub document_ok {
         $n++;
 
         if ($language eq 'nginx') {
-            $serve->($commands);
+            $nginx->quit if $nginx;
+            $nginx = serve($t, $commands);
             next;
         }
 
@@ -70,7 +74,59 @@ sub document_ok {
     }
 
     Test::More::is($n, scalar(() = $doc =~ /^```\w/mg), 'that were all');
+    Test::More::ok($nginx->quit, 'nginx ends') if $nginx;
+    remove_tree($t->dir . '/images');
     return;
+}
+
+
+sub serve {
+    my ($t, $example) = @_;
+
+    my $load = $example =~ s/\A((?:load_module .*\n)+)\n// ? $1 : '';
+    my ($before, $after) = map { [/(\w+)\.so;/g] }
+                           split(/.*ngx_http_recs_module.*/, $load), '', '';
+
+    my ($http, $server) = $example =~ /\A(.*?)(^location\b.*)?\z/ms;
+    $server //= '';
+    s{127\.0\.0\.1:6379}{127.0.0.1:%%REDIS_PORT%%}g,
+    s{127\.0\.0\.1:8080}{%%LISTEN%%}g,
+    s{/var/lib/nginx/}{%%TESTDIR%%/images/}g,
+    s{/srv/recs\b|/var/log/nginx\b}{%%TESTDIR%%/run}g for $http, $server;
+
+    $http = "recs_redis main { server %%REDIS_TCP%%; }\n$http"
+        if $http !~ /^recs_redis main/m;
+
+    $http = "recs_lookup_timeout 1s;\n$http"
+        if $http !~ /^recs_lookup_timeout/m;
+
+    my $nginx = $t->nginx(before => $before, after => $after, http => <<"END");
+default_type application/json;
+types {
+    application/json json;
+    application/msgpack msgpack;
+    text/plain txt;
+}
+$http
+
+server {
+    listen %%LISTEN%%;
+    root %%TESTDIR%%/run;
+$server
+}
+
+server {
+    listen %%LISTEN_STATUS%%;
+    location / { recs_status; }
+}
+END
+
+    wait_until(sub {
+        my $redis = $t->get('/', { port => 'STATUS' })->json->{redis}{main};
+        return $redis->{ready} == $redis->{connections};
+    }) or die "Redis does not answer\n";
+
+    return $nginx;
 }
 
 
@@ -105,6 +161,8 @@ sub place {
     my ($curl) = grep { -x } map { "$_/curl" } split /:/, $ENV{PATH};
     my $nginx = $t->port('');
 
+    mkdir $t->dir . '/images';
+    chmod 0777, $t->dir . '/images';        # the workers' user writes there
     $t->write('run/conf/recs.lua', slurp("$root/conf/recs.lua"));
     script($t, 'run/tools/load-snapshot',
            "exec perl $root/tools/load-snapshot --port=\$PORT \"\$@\"");
