@@ -168,11 +168,7 @@ sub soon {
 sub status { return $t->get('/status')->json->{sets}{ $_[0] } }
 sub ready { my $r = $t->get('/ready'); return $r->status . ' ' . $r->body }
 
-sub lines {
-    my ($pattern) = @_;
-
-    return scalar grep { /$pattern/ } split /\n/, $nginx->error_log;
-}
+sub lines { return $nginx->logged(@_) }
 
 
 # All is well: every set says which of three it has.

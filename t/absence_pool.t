@@ -89,7 +89,6 @@ sub said {
     like $nginx->error_log, qr/\Q$level\E \S+ \Q$what\E$/m, $what;
 }
 
-sub count { return scalar(() = $_[0]->error_log =~ /$_[1]/g) }
 
 
 subtest 'configuration' => sub {
@@ -135,7 +134,7 @@ my %drills = (
 
 for my $drill (sort keys %drills) {
     subtest $drill => sub {
-        my $before = count($nginx, qr/"fresh" of redis "main" is absent/);
+        my $before = $nginx->logged(qr/"fresh" of redis "main" is absent/);
         my $image = slurp("$dir/fresh");
         my %shown;
 
@@ -159,7 +158,7 @@ for my $drill (sort keys %drills) {
         my $failures = pool('fresh')->{failures};
         ok wait_until(sub { pool('fresh')->{failures} > $failures + 1 }),
            'it is looked at again';
-        is count($nginx, qr/"fresh" of redis "main" is absent/), $before + 1,
+        is $nginx->logged(qr/"fresh" of redis "main" is absent/), $before + 1,
            'one line in the log';
         is slurp("$dir/fresh"), $image, 'the image stays';
 

@@ -239,7 +239,7 @@ subtest 'reloads' => sub {
 
 subtest 'a binary upgrade' => sub {
     my ($pid, $old) = ("$nginx->{dir}/nginx.pid", $nginx->master);
-    my $before = () = $nginx->error_log =~ /"fresh" holds 6 items, of its/g;
+    my $before = $nginx->logged(qr/"fresh" holds 6 items, of its/);
 
     $redis->cmd('SAVE');
     $redis->kill;
@@ -247,8 +247,7 @@ subtest 'a binary upgrade' => sub {
     ok wait_until(sub { -e "$pid.oldbin" && -s $pid }), 'a new master';
     my ($new) = slurp($pid) =~ /(\d+)/;
     ok wait_until(sub {
-        my $n = () = $nginx->error_log =~ /"fresh" holds 6 items, of its/g;
-        return $n == $before + 1;
+        return $nginx->logged(qr/"fresh" holds 6 items, of its/) == $before + 1;
     }), 'begins with the image';
     $redis->start;
 
@@ -421,7 +420,7 @@ subtest 'a directory that is missing' => sub {
     is $status->()->{image}{failed}, 1, 'by the status, too';
     is $status->()->{items}, 9, 'and goes on';
     $other->quit;
-    is scalar(() = $other->error_log =~ /of the image/g), 1, 'one line';
+    is $other->logged(qr/of the image/), 1, 'one line';
 };
 
 

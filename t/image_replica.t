@@ -207,7 +207,7 @@ subtest 'the feed has gone on elsewhere' => sub {
 subtest 'a binary upgrade' => sub {
     my ($pid, $old) = ("$nginx->{dir}/nginx.pid", $nginx->master);
     my $read = sub {
-        return scalar(() = $nginx->error_log =~ /"stock".* of its image/g);
+        return $nginx->logged(qr/"stock".* of its image/);
     };
     my $before = $read->();
 

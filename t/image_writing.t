@@ -135,7 +135,7 @@ subtest 'a directory that can not be written to' => sub {
     ok $missing->wait_log(qr/open\(\) of the image "\S+" failed/),
        'one that is missing';
     $missing->quit;
-    is scalar(() = $missing->error_log =~ /of the image/g), 1,
+    is $missing->logged(qr/of the image/), 1,
        'one line, also at the end';
 
     chmod 0777, $closed;
@@ -200,7 +200,7 @@ subtest 'a full disk' => sub {
     ok $good eq slurp("$dir/image"), 'the one that was there stays';
     is_deeply [glob "$dir/*.tmp"], [], 'and no other file';
 
-    my $lines = () = $nginx->error_log =~ /$failed/g;
+    my $lines = $nginx->logged($failed);
     $nginx->start;
     ok wait_until(sub { replica('full')->{image}{read} }), 'it is read';
     ok wait_until(sub { replica('full')->{ids} == 60001 }), 'and followed from';
@@ -218,8 +218,7 @@ subtest 'a full disk' => sub {
     ok wait_until(sub { written('full') }), 'room again: written';
     is replica('full')->{image}{failed}, 0, 'which the status says';
     like $nginx->error_log, qr/\[notice\].* is written again$/m, 'and the log';
-    is(scalar(() = $nginx->error_log =~ /$failed/g), $lines + 1,
-       'one line for all tries');
+    is $nginx->logged($failed), $lines + 1, 'one line for all tries';
     $nginx->quit;
     is held("$dir/image"), 60003, 'it is whole';
     system "umount '$dir'";
@@ -290,9 +289,9 @@ subtest 'the directory can be written to again' => sub {
     ok wait_until(sub { replica('waits')->{image}{written} }, 45), 'written';
     is replica('waits')->{image}{failed}, 0, 'the status says so';
     $waits->quit;
-    is scalar(() = $waits->error_log =~ /open\(\) of the image/g), 1,
+    is $waits->logged(qr/open\(\) of the image/), 1,
        'that it could not be is one line, of all leaders';
-    is scalar(() = $waits->error_log =~ /the image "\S+" is written again/g), 1,
+    is $waits->logged(qr/the image "\S+" is written again/), 1,
        'that it can is another';
     cmp_ok held("$closed/image"), '>=', 60000, 'it is whole';
 };

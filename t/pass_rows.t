@@ -190,8 +190,7 @@ subtest 'an error' => sub {
         'with its version';
     is home()->{kept} - $before->{kept}, 4, 'counted';
 
-    my $lines = () = $nginx->error_log =~ /gave no row of version .*WRONGTYPE/g;
-    is $lines, 1, 'one line';
+    is $nginx->logged(qr/gave no row of version .*WRONGTYPE/), 1, 'one line';
     unlike $nginx->error_log, qr/u:list/, 'that does not name the user';
 
     publish('b1', prefix => 'bare');

@@ -136,7 +136,7 @@ sub leader {
 }
 
 
-sub logged { return scalar(() = $nginx->error_log =~ /$_[0]/g) }
+sub logged { return $nginx->logged(@_) }
 
 
 subtest 'one worker reads for all' => sub {

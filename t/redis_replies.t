@@ -544,12 +544,7 @@ sub ready {
 }
 
 
-sub lines {
-    my ($pattern) = @_;
-
-    my @lines = grep { /$pattern/ } split /\n/, $nginx->error_log;
-    return scalar @lines;
-}
+sub lines { return $nginx->logged(@_) }
 
 
 # Of the worker, kB.

@@ -446,12 +446,7 @@ sub ready {
 }
 
 
-sub lines {
-    my ($pattern) = @_;
-
-    my @lines = grep { /$pattern/ } split /\n/, $nginx->error_log;
-    return scalar @lines;
-}
+sub lines { return $nginx->logged(@_) }
 
 
 # What was logged after so many bytes.

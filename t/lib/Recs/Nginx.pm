@@ -21,6 +21,7 @@ which fill in C<%%NAMES%%> first.
 
     $nginx->error_log;              # text
     $nginx->wait_log(qr/.../);      # until it says so (10 s)
+    $nginx->logged(qr/.../);        # how many of its lines say so
     $nginx->access_log(3);          # at least 3 lines, list, without newline
     $nginx->fds;                    # descriptors of all workers
     $nginx->sockets;                # how many of them are sockets
@@ -391,6 +392,13 @@ sub error_log {
 
     my $path = "$self->{dir}/error.log";
     return -e $path ? slurp($path) : '';
+}
+
+
+sub logged {
+    my ($self, $pattern) = @_;
+
+    return scalar grep { /$pattern/ } split /\n/, $self->error_log;
 }
 
 
