@@ -115,13 +115,7 @@ ngx_http_recs_exposure_variable(ngx_http_request_t *r,
         ctx->exposure.status = status;
     }
 
-    v->data = text->data;
-    v->len = text->len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_http_recs_text(v, text);
 }
 
 

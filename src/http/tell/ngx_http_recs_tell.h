@@ -78,6 +78,20 @@ ngx_int_t ngx_http_recs_add_variables(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_recs_check_variables(ngx_conf_t *cf);
 
+/* The variable is this text, which stays as long as the request.  NGX_OK. */
+
+static ngx_inline ngx_int_t
+ngx_http_recs_text(ngx_http_variable_value_t *v, const ngx_str_t *text)
+{
+    v->data = text->data;
+    v->len = text->len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
 /* ngx_http_recs_decoded.c */
 
 extern const ngx_str_t  ngx_http_recs_decoded_prefix;

@@ -48,8 +48,6 @@ static ngx_uint_t ngx_http_recs_names_set(ngx_http_recs_main_conf_t *rmcf,
     const ngx_str_t *name, const ngx_str_t *prefix);
 static ngx_uint_t ngx_http_recs_active(ngx_http_recs_main_conf_t *rmcf,
     const ngx_str_t *name, ngx_http_recs_active_t *active);
-static ngx_int_t ngx_http_recs_text(ngx_http_variable_value_t *v,
-    ngx_str_t *text);
 
 
 static const ngx_str_t  ngx_http_recs_prefix = ngx_string("recs_");
@@ -395,19 +393,6 @@ ngx_http_recs_named_variable(ngx_http_request_t *r,
     }
 
     v->not_found = 1;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_recs_text(ngx_http_variable_value_t *v, ngx_str_t *text)
-{
-    v->data = text->data;
-    v->len = text->len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
 
     return NGX_OK;
 }
