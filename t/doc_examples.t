@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Recs::Document qw(document_ok);
+use Recs::Document qw(document_ok shown);
 use Recs::Test;
 use Test::More;
 
@@ -30,25 +30,3 @@ for my $document (@documents) {
 }
 
 $t->done;
-
-
-# Without what is another one each time, and without the header fields that the
-# document leaves out.
-
-sub shown {
-    my ($text, $want) = @_;
-
-    my %wanted = map { lc $_ => 1 } $want =~ /^([\w-]+): /mg;
-
-    $text =~ s/\r$//mg;
-    $text =~ s/\A\n*(.*?)\s*\z/$1\n/s;
-    $text =~ s{^(HTTP/\S+ .*\n)((?:[\w-]+: .*\n)+)}{
-        $1 . join '', grep { /^([\w-]+):/ && $wanted{ lc $1 } }
-                      split /(?<=\n)/, $2
-    }gem;
-    $text =~ s/\bage=\K\d+/N/g;
-    $text =~ s/("(?:age|time|since|loaded|written)":)\d+/$1N/g;
-    $text =~ s/^(?:Recs-Age: |Server-Timing: recs;dur=)\K\d+/N/mg;
-
-    return $text;
-}

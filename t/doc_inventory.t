@@ -6,12 +6,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Recs::Document qw(document_ok);
+use Recs::Document qw(document_ok shown);
 use Recs::Test;
 
-my $t = Recs::Test->new(module => 0);
+my $t = Recs::Test->new;
 
 # The ids of a stream's entries are times.
-document_ok($t, 'docs/inventory.md', sub { $_[0] =~ s/^\d{13}-\d+$/ID/gmr });
+document_ok($t, 'docs/inventory.md',
+            sub { shown(@_) =~ s/^\d{13}-\d+$/ID/gmr });
 
 $t->done;

@@ -16,6 +16,7 @@ A block marked C<sh> or C<python> is run, all in the order of the document, in
 one directory, with one Redis.  The block that follows it without a mark is what
 it prints; without one it prints nothing.  Both are compared as the given
 function shows them; it gets the one to be shown, and what the document has.
+C<shown> is one that leaves out the header fields that the document does not have.
 Blocks marked C<sh cluster> are run with another Redis, which is a cluster of
 one.
 
@@ -38,7 +39,7 @@ use File::Path qw(remove_tree);
 use Recs::Process qw(slurp wait_until);
 use Test::More ();
 
-our @EXPORT_OK = qw(document_ok);
+our @EXPORT_OK = qw(document_ok shown);
 
 
 sub document_ok {
@@ -77,6 +78,28 @@ sub document_ok {
     Test::More::ok($nginx->quit, 'nginx ends') if $nginx;
     remove_tree($t->dir . '/images');
     return;
+}
+
+
+# Without what is another one each time, and without the header fields that the
+# document leaves out.
+
+sub shown {
+    my ($text, $want) = @_;
+
+    my %wanted = map { lc $_ => 1 } $want =~ /^([\w-]+): /mg;
+
+    $text =~ s/\r$//mg;
+    $text =~ s/\A\n*(.*?)\s*\z/$1\n/s;
+    $text =~ s{^(HTTP/\S+ .*\n)((?:[\w-]+: .*\n)+)}{
+        $1 . join '', grep { /^([\w-]+):/ && $wanted{ lc $1 } }
+                      split /(?<=\n)/, $2
+    }gem;
+    $text =~ s/\bage=\K\d+/N/g;
+    $text =~ s/("(?:age|time|since|loaded|written)":)\d+/$1N/g;
+    $text =~ s/^(?:Recs-Age: |Server-Timing: recs;dur=)\K\d+/N/mg;
+
+    return $text;
 }
 
 
