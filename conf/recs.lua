@@ -32,7 +32,7 @@
 -- A call writes all that it should, or answers with an error and writes
 -- nothing.  Errors begin with
 --
---     ERR         a call that is wrong
+--     ERR         a call that is wrong, or that this user may not make
 --     INCOMPLETE  not all is written yet: the same call may succeed later
 --     REFUSED     the version is not fit to show
 --     NOVERSION   a channel has no version (any more) to leave or to go to
@@ -379,6 +379,26 @@ local function rolled_back(s, version)
 end
 
 
+-- A right that this user lacks would end a call in the middle of what it writes.
+-- Before the first write it is asked for all of them.
+
+local function check_right(...)
+    local command, key = ...
+
+    if not redis.acl_check_cmd(...) then
+        fail('ERR', 'this user may not %s "%s"', command, shown(key))
+    end
+end
+
+
+local function check_rights_to_move(s)
+    check_right('SET', s.pointer, '')
+    check_right('LPUSH', s.history, '')
+    check_right('LTRIM', s.history, 0, -1)
+    check_right('PUBLISH', s.prefix .. ':events', '')
+end
+
+
 -- The one place that moves a channel.
 
 local function move(s, event, version, who)
@@ -422,6 +442,10 @@ local function publish(keys, args)
     end
 
     check_written(version, check_descriptor(s, version), min)
+
+    if restore or s.active ~= version then
+        check_rights_to_move(s)
+    end
 
     if restore then
         redis.call('SREM', s.rolled_back, version)
@@ -527,6 +551,8 @@ local function rollback(keys, args)
     else
         target = version_before(s)
     end
+
+    check_rights_to_move(s)
 
     redis.call('SADD', s.rolled_back, s.active)
     move(s, 'rollback', target, who)
@@ -684,6 +710,7 @@ local function inventory(keys, args, known)
     end
 
     check_type(keys[2], 'stream')
+    check_right('XADD', keys[2], '*', '', '')
 
     return { key = keys[1], feed = keys[2], maxlen = maxlen,
              type = option.type, seq = last_seq(keys[2]),

@@ -6,8 +6,8 @@ use warnings;
 # the document says.  Redis sees no command that isn't in the document, and all
 # that are.
 #
-# Each feature is used by several users of one Redis at once: by one who has its
-# rights, and by one for each right that he lacks.
+# Each feature is used by several users of one Redis: by one who has its rights,
+# and by one for each right that he lacks; by those of nginx at once.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -109,12 +109,70 @@ my @features = (
       well => \&recorded },
 );
 
+# Those who write do it by "calls", which return what went wrong.  "before" makes
+# what was so before, and "well" finds out whether all was done.  A call that is
+# refused changes nothing at "keys".
+
+my $functions = $redis->cmd('INFO', 'server') !~ /^redis_version:6\./m;
+my @snapshot = map { "{home}:$_" } qw(channel:active history rolled_back);
+my @publish = ('FCALL', 'recs_publish', 4, @snapshot, '{home}:v2:meta', 'v2');
+my $move = '{"time":1795305600.250,"event":"publish","channel":"active",'
+           . '"version":"v2"}';
+
+my @writers = (
+    { name => 'publish', of => [['Publishing', 0]], keys => \@snapshot,
+      calls => [call(@publish)],
+      well => sub { $redis->cmd('GET', $snapshot[0]) eq 'v2' } },
+
+    { name => 'restore', of => [['Publishing', 0], ['Publishing', 1]],
+      keys => \@snapshot, calls => [call(@publish, 'restore=yes')],
+      before => sub { $redis->cmd('SADD', $snapshot[2], 'v2') },
+      well => sub { !$redis->cmd('EXISTS', $snapshot[2]) } },
+
+    { name => 'rollback', of => [['Publishing', 0], ['Publishing', 2]],
+      keys => \@snapshot, calls => [call('FCALL', 'recs_rollback', 3,
+                                         @snapshot)],
+      before => sub { $redis->cmd('LPUSH', $snapshot[1], $move) },
+      well => sub { $redis->cmd('SISMEMBER', $snapshot[2], 'v1') } },
+
+    { name => 'history', of => [['Publishing', 3]], keys => \@snapshot,
+      calls => [call('FCALL_RO', 'recs_history', 1, $snapshot[1])] },
+
+    (map {
+        my ($i, $type, $name, @score) = @$_;
+        my @keys = ($name, "{$name}:feed");
+
+        { name => "feed_$type", of => [['Feeds', $i]], keys => \@keys,
+          calls => [call('FCALL', 'recs_add', 2, @keys, "type=$type", @score,
+                         'b4'),
+                    call('FCALL', 'recs_remove', 2, @keys, 'b4')],
+          well => sub { $redis->cmd('XLEN', $keys[1]) == 2 } },
+    } [0, 'set', 'in_stock'], [1, 'zset', 'arrived', 5],
+      [2, 'hash', 'shares', 0.5]),
+);
+
+my $load = { name => 'load', of => [['tools/load-snapshot', 0]],
+             calls => [\&load_snapshot],
+             well => sub {
+                 $redis->cmd('HGET', '{home}:v3:meta', 'state') eq 'complete'
+             } };
+
+my (@seen, @users, $nginx);
+
+
+subtest 'those who write' => sub {
+    $redis->cmd('FUNCTION', 'LOAD', slurp($t->root . '/conf/recs.lua'))
+        if $functions;
+    push @seen, $redis->watch(sub { writes($_) for $functions ? @writers : (),
+                                                   $load });
+};
+
+
+$redis->cmd('FLUSHALL');
 fill();
-my @users = map { users($_) } @features;
-my $nginx;
+@users = map { users($_) } @features;
 
-
-my @seen = $redis->watch(sub {
+push @seen, $redis->watch(sub {
     $nginx = $t->nginx(http => configuration(), reloads => 0);
 
     for my $user (grep { !exists $_->{lacks} } @users) {
@@ -161,12 +219,15 @@ subtest 'nobody who has all rights was refused anything' => sub {
 
 subtest 'what Redis saw is what the document says' => sub {
     my %pattern = map { $_ => pattern($_) } grep { !/^AUTH / }
-                  map { @{ $_->{commands} } } values %document;
+                  map { @{ $document{$_}{commands} } }
+                  grep { $functions || !/^(?:Publishing|Feeds)$/ }
+                  keys %document;
     my (%known, %unknown);
 
     # Our own come through the socket.  Not every Redis shows AUTH.
     for my $line (@seen) {
-        my ($command) = $line =~ /^\S+ \[\d+ 127\.\S+\] (.*)/ or next;
+        my ($command) = $line =~ /^\S+ \[\d+ (?:127\.\S+|lua)\] (.*)/
+            or next;
         next if $command =~ /^"AUTH"/i;
 
         my @names = grep { $command =~ $pattern{$_} } keys %pattern;
@@ -256,6 +317,88 @@ sub fill {
 }
 
 
+sub writes {
+    my ($feature) = @_;
+
+    for my $user (users($feature)) {
+        my ($name, $lacks) = @$user{qw(name lacks)};
+
+        $redis->cmd('FLUSHALL');
+        fill();
+        $redis->cmd('DEL', '{in_stock}:feed');
+        $feature->{before}->() if $feature->{before};
+
+        my $error = wrong($user);
+
+        if (!defined $lacks) {
+            is $error, '', "$name: what it needs";
+            ok $feature->{well}->(), 'all is done' if $feature->{well};
+            next;
+        }
+
+        ok(@{ $user->{says} } && !grep({ index($error, $_) < 0 }
+                                       @{ $user->{says} }),
+           "$name, without $lacks: @{ $user->{says} }") or diag $error;
+    }
+}
+
+
+# What the first call says that goes wrong; '' if none does.
+
+sub wrong {
+    my ($user) = @_;
+
+    my $state = sub {
+        return [map { $redis->cmd('DUMP', $_) } @{ $user->{feature}{keys} }];
+    };
+
+    for my $call (@{ $user->{feature}{calls} }) {
+        my $before = $state->();
+        my $error = $call->($user->{name});
+
+        next if $error eq '';
+
+        is_deeply $state->(), $before, 'nothing is written';
+        return $error;
+    }
+
+    return '';
+}
+
+
+sub call {
+    my (@command) = @_;
+
+    return sub {
+        my ($user) = @_;
+
+        my $client = Recs::Redis::Client->new(host => '127.0.0.1',
+                                              port => $redis->port);
+        $client->cmd('AUTH', $user, 'sesame');
+        return $client->refuse(@command) // '';
+    };
+}
+
+
+sub load_snapshot {
+    my ($user) = @_;
+
+    my $password = $t->write('password', "sesame\n");
+    my $file = $t->write('pages', '{"user":"u1","items":[]}' . "\n");
+    my $default = $t->write('default', $page);
+    my @command = (
+        'perl', $t->root . '/tools/load-snapshot', '--host=127.0.0.1',
+        '--port=' . $redis->port, "--username=$user",
+        "--password-file=$password", '--ttl=2h', "--default=$default",
+        qw(--model=als --schema=3 --features=books), '--generated-at=' . time,
+        '--user=/user', 'home', 'v3', $file,
+    );
+    my $output = qx(@command 2>&1);
+
+    return $? ? $output : '';
+}
+
+
 sub publish {
     my ($version) = @_;
 
@@ -269,7 +412,8 @@ sub publish {
 sub users {
     my ($feature) = @_;
 
-    my @lines = (['Each connection', 0], @{ $feature->{of} });
+    my $base = $feature->{calls} ? 'Rights of who writes' : 'Each connection';
+    my @lines = ([$base, 0], @{ $feature->{of} });
     my @rights = map { split ' ', $document{ $_->[0] }{lines}[$_->[1]] } @lines;
     my ($heading, $last) = @{ $lines[-1] };
     my @less = @{ $feature->{less} // [grep { !/^-/ } split ' ',
@@ -285,7 +429,8 @@ sub users {
                    {says};
 
         $user->{says} = $right =~ /~/ ? ['NOPERM']
-            : $says->{ $right =~ /^&/ ? '+subscribe' : $right } // [];
+            : $right =~ /^&/ ? $says->{'+subscribe'} // $says->{'+publish'}
+            : $says->{$right} // [];
         push @users, $user;
     }
 
@@ -300,7 +445,7 @@ sub user {
 
     s/^>PASSWORD$/>sesame/ for @rights;
 
-    if ($redis->cmd('INFO', 'server') =~ /^redis_version:6\./m) {
+    if (!$functions) {      # as old as that
         s/^%[RW]~/~/ for @rights;
     }
 
