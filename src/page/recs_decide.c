@@ -1,5 +1,8 @@
 
-/* What goes and what stays: sets first, then repeated items, then the limit. */
+/*
+ * What goes and what stays: sets come first, then repeated items, then the
+ * limit; what is inserted is decided last, in recs_insert.c.
+ */
 
 
 #include "recs_decide.h"
@@ -54,6 +57,11 @@ recs_decide(const recs_mem_t *mem, const recs_page_t *page,
 }
 
 
+/*
+ * Takes out candidates that a set refuses, each by the first rule that does,
+ * and those without a usable id, if they have to go.
+ */
+
 static void
 recs_decide_filter(const recs_page_t *page, const recs_policy_t *policy,
     recs_decision_t *d)
@@ -99,6 +107,8 @@ recs_decide_filter(const recs_page_t *page, const recs_policy_t *policy,
 }
 
 
+/* Takes out candidates whose id a candidate before them has, on any shelf. */
+
 static recs_rc_e
 recs_decide_distinct(const recs_mem_t *mem, const recs_page_t *page,
     const recs_policy_t *policy, recs_decision_t *d)
@@ -127,6 +137,8 @@ recs_decide_distinct(const recs_mem_t *mem, const recs_page_t *page,
     return RECS_OK;
 }
 
+
+/* Cuts each shelf off after the first limit candidates that stay. */
 
 static void
 recs_decide_limit(const recs_page_t *page, size_t limit, recs_decision_t *d)

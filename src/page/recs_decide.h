@@ -1,7 +1,8 @@
 
 /*
- * The decision: which items stay, which go and why, what is put in.  A pure
- * function of the page, the sets' answers and the policy.
+ * The decision: which items stay on a page, which go and why, and what is
+ * inserted.  It is a pure function of the page, the sets' answers and the
+ * policy; its rules are in docs/filtering.md and docs/exploration.md.
  */
 
 
@@ -16,48 +17,55 @@
 /* What a set said about an id. */
 
 typedef enum {
-    RECS_UNKNOWN = 0,               /* it could not be asked, or not in time */
-    RECS_IN,
-    RECS_OUT
+    RECS_UNKNOWN = 0,               /* it gave no answer, or not in time */
+    RECS_IN,                        /* the id is in the set */
+    RECS_OUT                        /* it is not */
 } recs_answer_e;
 
 
-/* A set that items must be in, or must not be in. */
+/* A set that items must be in (required) or must not be in (excluded). */
 
 typedef struct {
-    const uint8_t    *answers;      /* recs_answer_e of each id that was asked,
-                                       in the order below */
-    unsigned          exclude:1;    /* must not be in; else must be in */
-    unsigned          drop_unknown:1;   /* a candidate goes if it is unknown */
+    const uint8_t    *answers;      /* recs_answer_e of each id that was asked
+                                       about, in the order below */
+    unsigned          exclude:1;    /* excluded; else required */
+    unsigned          drop_unknown:1;   /* a candidate goes if the answer is
+                                       unknown */
 } recs_rule_t;
 
 
 /*
- * The ids that are asked, in this order: those of the page's items that have
- * one, those of each draw's order, those to fill up with.
+ * What is decided by.  The sets are asked about these ids, in this order: those
+ * of the page's items that have one, those of each draw's order, those of
+ * backfill.
  */
 
 typedef struct {
     const recs_rule_t     *rules;   /* in the order in which they give reasons:
                                        required sets first */
     size_t                 nrules;
-    size_t                 limit;   /* of each shelf; 0: none */
-    unsigned               distinct:1;
+    size_t                 limit;   /* items that a shelf may have; 0: any */
+    unsigned               distinct:1;  /* an id is shown once on the page */
     unsigned               drop_unidentified:1; /* a candidate goes if it has
                                        no usable id */
-    uint64_t               seed;    /* for hashing ids */
+    uint64_t               seed;    /* keys the hashes of ids */
 
-    recs_draw_t           *draws;   /* from recs_explore_plan(); completed */
+    recs_draw_t           *draws;   /* from recs_explore_plan(), with capped;
+                                       the decision fills in the rest */
     unsigned               ndraws;
     recs_str_t             event;   /* that they were planned for */
 
-    size_t                 min;     /* of each shelf, filled up; 0: none */
+    size_t                 min;     /* a shelf is filled up to so many items;
+                                       0: none is */
     const recs_str_t      *backfill;    /* ids to fill up with, in order */
-    const uint8_t         *backfill_forms;  /* mask of the formats in which
-                                       each can be put in; NULL: in all */
+    const uint8_t         *backfill_forms;  /* each one's: mask of the formats
+                                       in which it can be put in; NULL: in
+                                       all */
     size_t                 nbackfill;
 } recs_policy_t;
 
+
+/* What becomes of a candidate. */
 
 typedef enum {
     RECS_KEPT = 0,
@@ -75,40 +83,46 @@ typedef struct {
 } recs_verdict_t;
 
 
-/* An item of a pool that is put on a shelf. */
+/* An item of a pool that is inserted on a shelf. */
 
 typedef struct {
-    const recs_draw_t  *draw;       /* NULL: to fill up the shelf */
-    uint32_t            item;       /* index in the pool, or in backfill */
-    size_t              shelf;
-    size_t              before;     /* the kept item after it, in the page's
-                                       items; or nitems: the shelf's end */
+    const recs_draw_t  *draw;       /* that drew it; NULL: it is backfill */
+    uint32_t            item;       /* its number in the draw's pool, or in
+                                       backfill */
+    size_t              shelf;      /* number in the page's shelves */
+    size_t              before;     /* the kept candidate that it stands before:
+                                       number in the page's items; the page's
+                                       nitems: it stands at the shelf's end */
 } recs_insert_t;
 
 
 typedef struct {
     recs_verdict_t   *verdicts;     /* of each of the page's items */
 
-    recs_insert_t    *inserts;      /* each shelf's in a row, as they stand on
-                                       it */
+    recs_insert_t    *inserts;      /* shelf by shelf (not in their order), of
+                                       each in the order in which they stand */
     size_t            ninserts;     /* = explored + backfilled */
     size_t            explored;
     size_t            backfilled;
 
-    size_t            total;        /* = kept + removed + cut */
-    size_t            kept;         /* candidates that stay */
-    size_t            removed;      /* refused, repeated, or gone as they
-                                       have no usable id */
-    size_t            repeated;     /* of these */
-    size_t            cut;          /* by limit, or displaced */
+    size_t            total;        /* candidates: kept + removed + cut */
+    size_t            kept;
+    size_t            removed;      /* refused, repeated, or gone as they have
+                                       no usable id */
+    size_t            repeated;     /* of the removed */
+    size_t            cut;          /* by the limit, or displaced */
     size_t            unidentified; /* candidates without a usable id */
-    size_t           *removed_by;   /* each rule: refused for it */
-    size_t            skipped;      /* slots past the end plus one */
-    size_t            unfilled;     /* slots for which nothing was eligible */
+    size_t           *removed_by;   /* for each rule: how many it refused */
+    size_t            skipped;      /* slots past the shelf's end plus one */
+    size_t            unfilled;     /* slots for which no item was eligible */
 } recs_decision_t;
 
 
-/* Returns RECS_OK or RECS_NOMEM. */
+/*
+ * Decides about the page, as recs_page_read() gave it, into *decision, whose
+ * arrays are from mem, and completes the policy's draws.
+ * Returns RECS_OK or RECS_NOMEM.
+ */
 
 recs_rc_e recs_decide(const recs_mem_t *mem, const recs_page_t *page,
     const recs_policy_t *policy, recs_decision_t *decision);

@@ -1,14 +1,16 @@
 
-/* Members of the exposure record, see recs_exposure.h. */
+/* Members of the exposure record are written: see recs_exposure.h. */
 
 
 #include "recs_exposure.h"
 #include "recs_text.h"
 
 
-/* Room for an item's object, but for its id. */
+/* Bytes that the first members of an item take at most, without the id's. */
 
 #define RECS_EXPOSURE_ITEM  128
+
+/* Writes a literal to p; gives the address after it. */
 
 #define recs_exposure_copy(p, text)                                           \
     (memcpy((p), (text), sizeof(text) - 1), (p) + sizeof(text) - 1)
@@ -19,7 +21,8 @@ static void recs_exposure_fingerprint(recs_writer_t *w, uint64_t fingerprint);
 
 
 /*
- * There may be hundreds in a record: what can be is written without a call.
+ * There may be hundreds of items in a record, so they are written with hardly a
+ * call: all members at once, if the id needs no escape.
  */
 
 void
@@ -81,6 +84,8 @@ recs_exposure_item(recs_writer_t *w, const recs_str_t *id, int bin,
     w->comma = 1;
 }
 
+
+/* Writes the digits of n to p; returns the address after them. */
 
 static uint8_t *
 recs_exposure_number(uint8_t *p, size_t n)
@@ -145,7 +150,11 @@ recs_exposure_draw(recs_writer_t *w, const recs_draw_t *draw,
 }
 
 
-/* In hex: many readers of JSON know no integers beyond 2^53. */
+/*
+ * Writes the fingerprint as a string of hex digits, since many readers of JSON
+ * hold integers as doubles, which are not exact beyond 2^53 (RFC 8259, section
+ * 6).
+ */
 
 static void
 recs_exposure_fingerprint(recs_writer_t *w, uint64_t fingerprint)

@@ -1,7 +1,8 @@
 
 /*
- * The exposure record's members that say what was shown, and how it was drawn
- * (docs/variables-and-headers.md).  All in JSON.
+ * The members of the exposure record that say what was shown, and how it was
+ * drawn.  docs/variables-and-headers.md describes them.  The writer must write
+ * JSON; where it fails it says so (recs_writer.h).
  */
 
 
@@ -14,18 +15,19 @@
 
 
 /*
- * Opens an item's object: its id (bin: a bin's bytes, which become base64) and
- * where it stands, both from 1.  source: a literal that needs no escape.  More
- * members may follow; the caller closes it.
+ * Opens an item's object and writes its first members: its id (bin: 1 if these
+ * are a bin's bytes, which become base64), its shelf and its position, both
+ * from 1, and its source, a literal of at most 40 bytes that needs no escape.
+ * More members may follow; the caller closes the object.
  */
 
 void recs_exposure_item(recs_writer_t *w, const recs_str_t *id, int bin,
     size_t shelf, size_t position, const char *source);
 
 /*
- * Into an object: how a slot was drawn for, if it was not skipped.  method: the
- * name of its line's.  What it drew it drew with the probabilities that are
- * there: they read back as the same doubles.
+ * Writes the members that say how a draw, which was not skipped, came about,
+ * into the object that is open.  method: the name of the line's method.  The
+ * probabilities read back as the same doubles.
  */
 
 void recs_exposure_draw(recs_writer_t *w, const recs_draw_t *draw,

@@ -1,5 +1,5 @@
 
-/* A set of ids, as a hash table with open addressing: see recs_idset.h. */
+/* A set of ids, as a hash table: see recs_idset.h. */
 
 
 #include "recs_xxhash.h"

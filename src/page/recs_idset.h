@@ -1,7 +1,7 @@
 
 /*
- * A set of ids (byte strings): open addressing over spans whose bytes stay
- * with the caller.
+ * A set of ids (byte strings), as a hash table with open addressing.  It holds
+ * spans: the ids' bytes stay with the caller.
  */
 
 
@@ -28,8 +28,8 @@ typedef struct {
 
 
 /*
- * An empty set with room for max ids (0 is allowed), at most half of its slots
- * used.  Returns RECS_OK or RECS_NOMEM.
+ * Makes an empty set with room for max ids (0 is allowed), from mem; at most
+ * half of its slots are used then.  Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_idset_init(recs_idset_t *set, const recs_mem_t *mem, size_t max,
@@ -37,13 +37,13 @@ recs_rc_e recs_idset_init(recs_idset_t *set, const recs_mem_t *mem, size_t max,
 
 /*
  * Adds id, whose bytes must outlive the set; its data must not be NULL, even
- * if it is empty.  Returns 1 if it is new, 0 if it was there.  An id beyond max
- * must not be added.
+ * if it is empty.  Returns 1 if it is new, 0 if it was there.  The caller adds
+ * no more than max different ids.
  */
 
 int recs_idset_add(recs_idset_t *set, const recs_str_t *id);
 
-/* True if id is in the set. */
+/* Is id in the set? */
 
 int recs_idset_has(const recs_idset_t *set, const recs_str_t *id);
 

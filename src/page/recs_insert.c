@@ -20,11 +20,13 @@ typedef enum {
 
 typedef struct {
     recs_origin_e         origin;
-    uint32_t              item;     /* in the page's items, in backfill, or in
-                                       the pool */
-    const recs_draw_t    *draw;     /* RECS_EXPLORE */
+    uint32_t              item;     /* its number in the page's items, in
+                                       backfill, or in the draw's pool */
+    const recs_draw_t    *draw;     /* RECS_EXPLORE: that drew it */
 } recs_place_t;
 
+
+/* A shelf as it will be shown. */
 
 typedef struct {
     recs_place_t         *places;
@@ -38,18 +40,23 @@ typedef struct {
     const recs_page_t    *page;
     const recs_policy_t  *policy;
     recs_decision_t      *decision;
-    recs_idset_t          shown;    /* ids on the page */
+    recs_idset_t          shown;    /* ids that the page will show */
     recs_display_t        first;    /* the first shelf */
-    recs_display_t        other;    /* another, one at a time */
-    size_t                next;     /* of backfill: not tried yet */
-    size_t                asked;    /* number of the next draw's first id */
-    size_t                asked_backfill;   /* and of the first of backfill */
+    recs_display_t        other;    /* another shelf, one at a time */
+    size_t                next;     /* number in backfill of the next id to
+                                       try */
+
+    /* numbers among the ids that the sets were asked about (recs_decide.h) */
+
+    size_t                asked;    /* of the next id of a draw */
+    size_t                asked_backfill;   /* of the first id of backfill */
 } recs_inserting_t;
 
 
 /*
- * True if an item may be shown whose id was asked as number asked: only a
- * definite answer counts.  forms: of the items among which this one is.
+ * May an item be inserted whose id is number asked among those that the sets
+ * were asked about?  Each set must have given a definite answer.  forms: those
+ * of the pool or backfill in which this is number item.
  */
 
 static int
@@ -77,6 +84,8 @@ recs_insert_eligible(const recs_inserting_t *in, const uint8_t *forms,
     return 1;
 }
 
+
+/* Makes room for what follows, and notes which ids the page shows now. */
 
 static recs_rc_e
 recs_insert_init(const recs_mem_t *mem, recs_inserting_t *in,
@@ -152,7 +161,7 @@ recs_insert_candidates(recs_inserting_t *in, recs_display_t *display,
 }
 
 
-/* Fills the shelf up. */
+/* Fills the shelf up to policy->min, with eligible ids of backfill. */
 
 static void
 recs_insert_backfill(recs_inserting_t *in, recs_display_t *display)
@@ -178,7 +187,7 @@ recs_insert_backfill(recs_inserting_t *in, recs_display_t *display)
 }
 
 
-/* Inserts what was drawn at its slot. */
+/* Inserts what was drawn at the place of its slot. */
 
 static void
 recs_insert_at(recs_display_t *display, const recs_draw_t *draw)
@@ -198,7 +207,7 @@ recs_insert_at(recs_display_t *display, const recs_draw_t *draw)
 }
 
 
-/* Takes the last of the shelf away that is not of exploration. */
+/* Takes the last item of the shelf away that is not of exploration. */
 
 static void
 recs_insert_displace(recs_display_t *display, recs_decision_t *d)
@@ -229,7 +238,7 @@ recs_insert_displace(recs_display_t *display, recs_decision_t *d)
 }
 
 
-/* Notes which of the draw's items may be shown. */
+/* Fills in draw->eligible, of the sets' answers, the caps and the page. */
 
 static void
 recs_insert_ask(recs_inserting_t *in, recs_draw_t *draw)
@@ -290,6 +299,11 @@ recs_insert_room(const recs_inserting_t *in, const recs_display_t *display)
 }
 
 
+/*
+ * Draws for each slot, in ascending order, and inserts what was drawn.  A slot
+ * that the shelf is too short for, even with an item more, is skipped.
+ */
+
 static void
 recs_insert_explore(recs_inserting_t *in, recs_display_t *display)
 {
@@ -332,7 +346,7 @@ recs_insert_explore(recs_inserting_t *in, recs_display_t *display)
 }
 
 
-/* Notes what was inserted on the shelf, and before which candidates. */
+/* Adds what was inserted on the shelf to the decision's inserts. */
 
 static void
 recs_insert_note(recs_inserting_t *in, const recs_display_t *display,
@@ -378,7 +392,7 @@ recs_rc_e
 recs_insert_items(const recs_mem_t *mem, const recs_page_t *page,
     const recs_policy_t *policy, recs_decision_t *d)
 {
-    size_t      i;
+    size_t            i;
     recs_inserting_t  in;
 
     if (recs_insert_init(mem, &in, page, policy, d) != RECS_OK) {

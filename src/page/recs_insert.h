@@ -1,6 +1,7 @@
 
 /*
- * Which items are inserted on the shelves: backfill first, then exploration.
+ * The decision's part that inserts items on the shelves: backfill first, then
+ * exploration, on the first shelf alone.  recs_decide() calls it.
  */
 
 
@@ -12,9 +13,10 @@
 
 
 /*
- * Decides what is inserted, once recs_decide() knows which items stay.  The
- * page has a shelf.  Fills in the decision's inserts; a candidate that one
- * displaces loses its place.  Returns RECS_OK or RECS_NOMEM.
+ * Decides what is inserted, once the decision's verdicts say which candidates
+ * stay.  The page must have a shelf.  Fills in the decision's inserts and
+ * completes the policy's draws; a candidate that an explored item displaces
+ * gets another verdict.  Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_insert_items(const recs_mem_t *mem, const recs_page_t *page,

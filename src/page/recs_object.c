@@ -1,5 +1,5 @@
 
-/* An entry of a pool is read, and made fit for pages: see recs_object.h. */
+/* An entry of a pool is read, and put into pages: see recs_object.h. */
 
 
 #include "recs_object.h"
@@ -39,7 +39,7 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     recs_page_t   page;
     const char   *error;
 
-    /* in the midst of a page there is no place for it */
+    /* a byte order mark has no place in the midst of a page */
 
     bom = recs_text_bom(text->data, text->len);
     bare.data = bom ? text->data + bom : text->data;
@@ -74,13 +74,16 @@ recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
 
     error = recs_object_other(mem, &page, &own, id, object);
 
-    /* without another form it is good for pages of its own format */
+    /* without the other form it can be put into pages of its own format */
 
     return error && strcmp(error, "out of memory") == 0 ? error : NULL;
 }
 
 
-/* Reads the object.  own: the id that stands in it; data is NULL: none. */
+/*
+ * Reads a text that must be an object, as a page without shelves.  own: the id
+ * that stands in it; its data is NULL if there is none.
+ */
 
 static const char *
 recs_object_page(const recs_mem_t *mem, recs_format_e format,
@@ -101,7 +104,7 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
 
         if (page->not_utf8) {
 
-            /* no page gets such bytes from here */
+            /* a page must not become worse by what is put into it */
 
             return "not UTF-8";
         }
@@ -122,7 +125,7 @@ recs_object_page(const recs_mem_t *mem, recs_format_e format,
 }
 
 
-/* The id is own, which stands in the object, or its entry's; or both alike. */
+/* The object's id is its own or its entry's; where both are, they are alike. */
 
 static const char *
 recs_object_id(const recs_str_t *own, recs_object_t *object)
@@ -145,7 +148,7 @@ recs_object_id(const recs_str_t *own, recs_object_t *object)
 }
 
 
-/* The object's bytes without reserved members. */
+/* Makes text of the object's bytes, without reserved members. */
 
 static recs_rc_e
 recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
@@ -179,8 +182,8 @@ recs_object_strip(const recs_mem_t *mem, const recs_page_t *page,
 
 
 /*
- * The same object in the other format, where it must have the same id: the
- * sets would be asked about another item than is shown.
+ * Makes the object's form in the other format.  It must have the same id there:
+ * else the sets would be asked about another item than is shown.
  */
 
 static const char *
@@ -224,8 +227,8 @@ recs_object_other(const recs_mem_t *mem, const recs_page_t *page,
 
 
 /*
- * Notes where what is to be put into a page of this format is, if it may.  own:
- * the id that the object has there.
+ * Notes the object's bytes in the page's format, if it can be put into pages of
+ * that.  own: the id that stands in it there.
  */
 
 static void
@@ -237,7 +240,7 @@ recs_object_keep(const recs_page_t *page, const recs_str_t *own,
     if (page->format == RECS_JSON && own->data == NULL
         && !recs_text_is_utf8(&object->id))
     {
-        /* a string can't show this id */
+        /* no string of JSON can show this id of its entry */
         return;
     }
 
@@ -272,7 +275,7 @@ recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
     shelf = &page->shelves[insert->shelf];
     type = shelf->nitems ? page->items[shelf->first].type : RECS_OBJECT;
 
-    /* only one of the forms may be there */
+    /* the object may lack the other form, and its lengths */
 
     size = page->format == RECS_MSGPACK ? object->members.len
                                         : object->head.len + object->tail.len;
@@ -293,7 +296,7 @@ recs_object_insert(const recs_mem_t *mem, const recs_object_t *object,
 }
 
 
-/* The bare id, for a shelf whose first item is a scalar of the type. */
+/* Writes the bare id, for a shelf whose first item is a scalar of the type. */
 
 static void
 recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
@@ -313,6 +316,8 @@ recs_object_scalar(recs_writer_t *w, const recs_object_t *object,
     recs_write_string(w, w->msgpack ? &object->id : &object->shown);
 }
 
+
+/* Writes the object with a member "_recs" as its last. */
 
 static void
 recs_object_whole(recs_writer_t *w, const recs_object_t *object,
@@ -342,6 +347,8 @@ recs_object_whole(recs_writer_t *w, const recs_object_t *object,
 }
 
 
+/* Writes the value of "_recs": why the object is here, and from which pool. */
+
 static void
 recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
     const recs_str_t *pool, double gate)
@@ -365,7 +372,10 @@ recs_object_source(recs_writer_t *w, const recs_insert_t *insert,
 }
 
 
-/* Writes the id as an integer if one that is that reads back as this id. */
+/*
+ * Writes the id as an integer, if there is one that reads back as this id.
+ * Returns 1, or 0 and nothing was written.
+ */
 
 static int
 recs_object_number(recs_writer_t *w, const recs_str_t *id)
@@ -388,7 +398,7 @@ recs_object_number(recs_writer_t *w, const recs_str_t *id)
 
     number = *id;
 
-    /* MessagePack's have 64 bits */
+    /* MessagePack's integers have at most 64 bits */
 
     if (w->msgpack
         && recs_transcode(&w->mem, RECS_JSON, id, RECS_MSGPACK, &number))

@@ -1,6 +1,7 @@
 
 /*
- * An object that may be put into a page: an entry of a pool.
+ * An entry of a pool, as an object that may be put into pages: read once, when
+ * the pool is read, and then put into any number of pages.
  */
 
 
@@ -12,9 +13,10 @@
 
 
 /*
- * It is held in both formats, whatever it came in, since a page may be in
- * either.  Bytes of its own format point into the text that it was read from.
- * If the other has no form for it, it can't be put into pages of that.
+ * An object is held in both formats, whatever it came in, since a page may be
+ * in either.  The bytes in its own format are in the text that it was read
+ * from.  If the other format has no form for it, it can't be put into pages of
+ * that: forms says so.
  */
 
 typedef struct {
@@ -32,9 +34,10 @@ typedef struct {
 
 
 /*
- * Reads an object from its text, JSON or MessagePack; id: where its id is.  If
- * object->id is set already (its data is not NULL) the object may do without,
- * but not have another.  Reserved members are left out.  The text must stay.
+ * Reads an object from its text, JSON or MessagePack; id: the pointer to its
+ * id.  The caller sets object->id: to the entry's id, and the object may do
+ * without one, but not have another; or its data to NULL.  Reserved members
+ * (RECS_RESERVED) are left out.  The text must stay; new bytes are from mem.
  * Returns NULL, or a sentence that says why it can't be put into a page.
  */
 
@@ -42,12 +45,12 @@ const char *recs_object_read(const recs_mem_t *mem, const recs_str_t *text,
     recs_pointer_t *id, recs_object_t *object);
 
 /*
- * What to put on the insert's shelf for the object, in the page's format, in
- * which it must be held: its bytes with a member that says where it comes from;
- * on a shelf of scalars its bare id: an integer or a bin if the others are and
- * it can be one, else a string.  pool: the pool's name; gate: the share of
- * requests that explore.
- * Returns RECS_OK or RECS_NOMEM.
+ * Makes *text, from mem: what is put on the insert's shelf for the object, in
+ * the page's format, in which it must be held.  On a shelf of objects this is
+ * the object, with a member "_recs" that says where it comes from; on a shelf
+ * of scalars its bare id: an integer or a bin if the shelf's first item is and
+ * the id can be one, else a string.  pool: the pool's name; gate: the share of
+ * requests that explore.  Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_object_insert(const recs_mem_t *mem,

@@ -1,5 +1,8 @@
 
-/* A page is made of what a walk (recs_walk.c) found: see recs_page.h. */
+/*
+ * A page is made of what the walk through a document found: see recs_page.h;
+ * the walk is in recs_walk.c.
+ */
 
 
 #include "recs_page.h"
@@ -79,8 +82,8 @@ recs_page_read(const recs_mem_t *mem, const recs_page_spec_t *spec,
 
 
 /*
- * Sets the pointers to arrays; nothing is found by them yet.  Where there is no
- * companion, all that these cost on the way is a look at an empty mask.
+ * Sets the walk's pointers to shelves and companions, with nothing found yet.
+ * Companions cost a page that has none no more than a look at an empty mask.
  */
 
 static void
@@ -126,7 +129,10 @@ recs_page_arrays(recs_walk_t *w)
 }
 
 
-/* Joins the shelves that the pointers found, in the order of these. */
+/*
+ * Puts the shelves that the walk found into the order of their pointers, then
+ * the items, and finds the companions.
+ */
 
 static recs_rc_e
 recs_page_shelves(recs_walk_t *w)
@@ -278,10 +284,11 @@ recs_page_companions(recs_walk_t *w)
 
 
 /*
- * Gives shelves, from first on, the companions that with describes.  Shelves
+ * Gives the shelves of one pointer, from number first on, the companions that
+ * with describes.  One pass over both finds those that belong together: shelves
  * and companions stand in the order of the document, and so do the elements
- * that the last "*" stood for, of which each has one of a pointer's arrays at
- * most: so a single pass over both finds those that belong together.
+ * that the last "*" stood for, each of which holds at most one array that the
+ * same pointer leads to.
  */
 
 static recs_rc_e

@@ -1,10 +1,11 @@
 
 /*
- * The walk through a document, which finds what pointers lead to.
+ * The walk through a document, which finds what pointers lead to: see
+ * recs_walk.h.
  *
  * Most functions here read what stands next in the document, at w->rd.  mask:
- * the pointers that lead there; depth: how many tokens led there.  They return
- * 0, or -1, as recs_walk() does.
+ * the pointers that lead there; depth: how many tokens led there from the root.
+ * They return 0, or -1, as recs_walk() does.
  */
 
 
@@ -28,6 +29,8 @@ static void recs_walk_forget(recs_walk_t *w, uint64_t mask,
 static void *recs_walk_grow(recs_walk_t *w, void *old, size_t n, size_t *size,
     size_t each);
 
+
+/* The number of the first pointer in mask, which is not 0. */
 
 static inline unsigned
 recs_lowest(uint64_t mask)
@@ -63,7 +66,7 @@ recs_walk_value(recs_walk_t *w, uint64_t mask, unsigned depth, recs_value_t *v)
     unsigned  k;
     uint64_t  m, ended;
 
-    /* the root's members are read in any case, for the reserved ones */
+    /* of the root object all members are read, for the reserved ones */
 
     if (mask == 0 && depth > 0) {
         return recs_read_skip(&w->rd, v);
@@ -158,10 +161,11 @@ recs_walk_member(recs_walk_t *w, uint64_t mask, unsigned depth,
 
 
 /*
- * Notes a member of the root object, which ends here: a reserved one is to be
- * cut out, together with a comma.  *lead: the start of reserved members that no
- * other stands before; NULL: there are none, or another came.  (In MessagePack
- * no bytes stand between members: there, cuts are where they begin and end.)
+ * Notes a member of the root object, which was read.  A reserved one is to be
+ * cut out with the comma before it; reserved members that the object begins
+ * with, with the comma after them.  *lead is where such ones begin, or NULL if
+ * there are none, or another member came.  (In MessagePack there are no commas:
+ * cuts begin and end with members.)
  */
 
 static int
@@ -218,6 +222,8 @@ recs_walk_reserved(recs_walk_t *w, const recs_value_t *key,
 }
 
 
+/* Reads on to the end of an object that was opened. */
+
 static int
 recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
     recs_value_t *object)
@@ -245,7 +251,7 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
 
     for ( ;; ) {
 
-        /* of the root all members matter: reserved ones are among them */
+        /* reserved members may be among those that no pointer leads to */
 
         rc = depth == 0 ? recs_read_member(&w->rd, object, &key)
                         : recs_read_find(&w->rd, object, names, n, &key);
@@ -257,7 +263,7 @@ recs_walk_object(recs_walk_t *w, uint64_t mask, unsigned depth,
         next = recs_walk_member(w, mask, depth, &key);
 
         if (next) {
-            /* a name that comes again takes back what was found before */
+            /* if this name comes again, the member before counts no more */
             recs_walk_forget(w, next, marks);
         }
 
@@ -298,8 +304,8 @@ recs_walk_index(recs_walk_t *w, uint64_t mask, unsigned depth, size_t index)
 
 /*
  * Notes where the element at rd.pos is, for the pointers of next that go on
- * through it by a "*".  (In an object "*" is one member, which tells no two
- * arrays apart.)
+ * through it by a "*".  (Where "*" is the name of an object's member it leads
+ * to one value only, and tells no two arrays apart.)
  */
 
 static recs_inline void
@@ -317,6 +323,8 @@ recs_walk_stars(recs_walk_t *w, uint64_t next, unsigned depth)
     }
 }
 
+
+/* Reads on to the end of an array that was opened, and is no shelf. */
 
 static int
 recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
@@ -344,8 +352,9 @@ recs_walk_array(recs_walk_t *w, uint64_t mask, unsigned depth,
 
 
 /*
- * Notes an array that the pointer leads to, a shelf or a companion; first: its
- * first item or element.  Returns NULL if there is no memory.
+ * Notes an array that the pointer leads to, a shelf or a companion; first: the
+ * number that its first item or element will have.  Returns NULL if there is no
+ * memory.
  */
 
 static recs_shelf_t *
@@ -371,6 +380,8 @@ recs_walk_array_found(recs_walk_t *w, size_t pointer, size_t first,
     return shelf;
 }
 
+
+/* Reads on to the end of a shelf that was opened, to which pointer leads. */
 
 static int
 recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
@@ -438,6 +449,8 @@ recs_walk_shelf(recs_walk_t *w, uint64_t mask, unsigned depth, size_t pointer,
 }
 
 
+/* Reads on to the end of a companion that was opened. */
+
 static int
 recs_walk_companion(recs_walk_t *w, uint64_t mask, unsigned depth,
     size_t pointer, recs_value_t *array)
@@ -483,7 +496,7 @@ recs_walk_companion(recs_walk_t *w, uint64_t mask, unsigned depth,
 }
 
 
-/* Notes the scalar v, at which the pointers of ended end. */
+/* Notes the scalar v, to which the pointers of ended lead. */
 
 static int
 recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
@@ -510,7 +523,7 @@ recs_walk_found(recs_walk_t *w, uint64_t ended, const recs_value_t *v)
 
 /*
  * Takes back what the pointers of mask found in the object that is being read.
- * marks: how many arrays each had found before it.
+ * marks: how many arrays each had found before that object.
  */
 
 static void
@@ -537,8 +550,8 @@ recs_walk_forget(recs_walk_t *w, uint64_t mask, const size_t *marks)
 
 
 /*
- * Makes room for one more than n elements, of each bytes, at old, which has
- * room for *size of them.  Returns where they are now, or NULL.
+ * Makes room for one more than n elements of each bytes: at old, which has room
+ * for *size of them, or elsewhere.  Returns where they are now, or NULL.
  */
 
 static void *
@@ -551,7 +564,7 @@ recs_walk_grow(recs_walk_t *w, void *old, size_t n, size_t *size, size_t each)
         return old;
     }
 
-    /* items and shelves are max_items at most; others may be more */
+    /* items and shelves are at most max_items; of others there may be more */
 
     more = *size ? *size * 4 : 64;
 
