@@ -1,7 +1,9 @@
 
 /*
  * What every part of the page room shares: spans, memory from the caller,
- * result codes.  Plain C99: no nginx header, no I/O, no globals.
+ * result codes.  The room is plain C99: it includes no nginx header, does no
+ * I/O and has no state of its own, so that unit tests and fuzzers compile it
+ * alone.
  */
 
 
@@ -15,8 +17,8 @@
 
 
 /*
- * For what is done for each token of a document: left to itself, the compiler
- * makes calls of it.
+ * For functions that are called for each token of a document: the compiler
+ * would not inline all of them by itself.
  */
 
 #define recs_inline  inline __attribute__((always_inline))
@@ -49,6 +51,8 @@ typedef struct {
 #define recs_alloc(mem, size)  ((mem)->alloc((mem)->ctx, (size)))
 
 
+/* What functions return; each says which of these it may return. */
+
 typedef enum {
     RECS_OK = 0,
     RECS_NOMEM = -1,        /* the caller's alloc() gave NULL */
@@ -68,10 +72,12 @@ typedef enum {
 } recs_format_e;
 
 
-/* A set of formats is a mask of these. */
+/* A set of formats (often called forms) is a mask of such bits. */
 
 #define recs_format_bit(format)  (1u << (format))
 
+
+/* Are both the same bytes? */
 
 static inline int
 recs_str_eq(const recs_str_t *a, const recs_str_t *b)

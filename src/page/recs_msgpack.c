@@ -1,18 +1,21 @@
 
-/* The reader of MessagePack, and containers' headers: see recs_msgpack.h. */
+/*
+ * The reader of MessagePack, what its values hold, and headers of containers:
+ * see recs_msgpack.h.
+ */
 
 
 #include "recs_msgpack.h"
 
 
 /*
- * How a value is laid out, by its first byte: that byte, length bytes that
- * give the number of what it holds (bytes, elements, members), and fixed more
- * bytes (of an ext, with its type).
+ * How a value is laid out, which its first byte tells: after that byte stand
+ * length bytes, a number (of bytes, elements or members that the value holds),
+ * then fixed bytes (an ext's type is among them), then what the value holds.
  */
 
 typedef struct {
-    uint8_t           type;     /* recs_type_e */
+    uint8_t           type;     /* recs_type_e, or RECS_LAYOUT_NONE */
     uint8_t           length;
     uint8_t           fixed;
 } recs_layout_t;
@@ -21,9 +24,11 @@ typedef struct {
 #define RECS_LAYOUT_NONE  0xff
 
 
-static const recs_layout_t  recs_layouts[] = {      /* from 0xc0 on */
+/* By the first byte, from 0xc0 (nil) to 0xdf (map 32). */
+
+static const recs_layout_t  recs_layouts[] = {
     { RECS_NULL, 0, 0 },
-    { RECS_LAYOUT_NONE, 0, 0 },
+    { RECS_LAYOUT_NONE, 0, 0 },                     /* never used */
     { RECS_BOOLEAN, 0, 0 },                         /* false */
     { RECS_BOOLEAN, 0, 0 },                         /* true */
     { RECS_BINARY, 1, 0 },                          /* bin 8, 16, 32 */
@@ -66,7 +71,7 @@ static int recs_msgpack_rest(recs_reader_t *rd, recs_value_t *v,
     unsigned outside);
 
 
-/* The length of a header that is no more than that: an ext's with its type. */
+/* The length of the header of v, a str, a bin or an ext (with its type). */
 
 static inline size_t
 recs_msgpack_header(const recs_value_t *v)
@@ -79,6 +84,8 @@ recs_msgpack_header(const recs_value_t *v)
                           + (v->type == RECS_EXTENSION);
 }
 
+
+/* Reads a scalar of size bytes, of which the first is at rd->pos. */
 
 static inline int
 recs_msgpack_scalar(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
@@ -155,6 +162,8 @@ recs_msgpack_open(recs_reader_t *rd, recs_value_t *v)
 }
 
 
+/* Opens a container of n members or elements, whose header is at rd->pos. */
+
 static int
 recs_msgpack_container(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
     size_t header, uint64_t n)
@@ -183,7 +192,7 @@ recs_msgpack_container(recs_reader_t *rd, recs_value_t *v, recs_type_e type,
 }
 
 
-/* The values in a container that was opened, keys too. */
+/* How many values a container that was opened holds, with its keys. */
 
 static inline size_t
 recs_msgpack_values(const recs_value_t *v)
@@ -210,14 +219,18 @@ recs_msgpack_skip(recs_reader_t *rd, recs_value_t *v)
 }
 
 
-/* What follows the header of v; outside: how many containers it stands in. */
+/*
+ * Reads on to the end of v, a container that was opened; outside: how many
+ * containers it stands in.  It does not recurse.
+ */
 
 static int
 recs_msgpack_rest(recs_reader_t *rd, recs_value_t *v, unsigned outside)
 {
     int           rc;
-    size_t        left, outer[RECS_MAX_DEPTH];  /* values to read, and of the
-                                                   containers around */
+    size_t        left, outer[RECS_MAX_DEPTH];  /* values that are left in the
+                                                   innermost container, and in
+                                                   those around it */
     unsigned      depth;
     recs_value_t  inner;
 
@@ -360,7 +373,7 @@ recs_msgpack_integer(const recs_value_t *v, uint64_t *n)
 
     p = v->span.data;
 
-    /* fixint: the byte itself is the number, and has the sign */
+    /* a fixint is a number of one byte, in two's complement */
 
     if (v->span.len == 1) {
         *n = p[0] < 0x80 ? p[0] : 0x100 - (uint64_t) p[0];
@@ -422,7 +435,10 @@ recs_msgpack_boolean(const recs_value_t *v)
 }
 
 
-/* first: the header's first byte if n has 2 bytes; the next one if it has 4. */
+/*
+ * Writes a header with n in 2 or 4 bytes, and returns its length; first: its
+ * first byte if n has 2, the next one if it has 4.
+ */
 
 static size_t
 recs_msgpack_count(uint32_t n, uint8_t first, uint8_t *out)

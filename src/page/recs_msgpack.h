@@ -1,9 +1,11 @@
 
 /*
- * MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md), behind
- * recs_reader.h: see there what the functions that read give.  What a value
- * says of its size is believed only so far as there are bytes left: an element
- * takes one at least, a member two.  A str need not be UTF-8.
+ * The reader's part for MessagePack
+ * (https://github.com/msgpack/msgpack/blob/master/spec.md).  Callers use
+ * recs_reader.h for documents: its functions of the same names call these, and
+ * say what they return.  A container of more elements than bytes are left is
+ * malformed: an element takes one byte at least, a member two.  A str need not
+ * be UTF-8.
  */
 
 
@@ -23,42 +25,44 @@ int recs_msgpack_find(recs_reader_t *rd, recs_value_t *object,
 int recs_msgpack_element(recs_reader_t *rd, recs_value_t *array);
 
 
-/* What follows is for values of MessagePack that were read, of the types that
-   each names. */
+/* The functions below are for values of MessagePack that were read, each for
+   those of the type that it names. */
 
-/* What a str, a bin or an ext holds, without its header. */
+/* Of a str, a bin or an ext: the bytes that it holds, without its header. */
 
 recs_str_t recs_msgpack_bytes(const recs_value_t *v);
 
-/* True if v is a str, and holds text. */
+/* Of any type: is v a str that holds text? */
 
 int recs_msgpack_text_is(const recs_value_t *v, const recs_str_t *text);
 
-/* An ext's type, -128 to 127. */
+/* Of an ext: its type, -128 to 127. */
 
 int recs_msgpack_ext_type(const recs_value_t *v);
 
 /*
- * An integer: returns 1 if it is less than 0, else 0; *n is how far it is from
- * 0, at most 2^63 for one that is less.
+ * Of an integer: gives *n its magnitude, and returns 1 if it is negative (*n is
+ * at most 2^63 then), else 0.
  */
 
 int recs_msgpack_integer(const recs_value_t *v, uint64_t *n);
 
-/* A float 64, or a float 32 as a double. */
+/* Of a float 64 or a float 32: the number, which is exact. */
 
 double recs_msgpack_double(const recs_value_t *v);
 
-/* True if a number is a float 32. */
+/* Of a number that is no integer: is it a float 32? */
 
 int recs_msgpack_is_float(const recs_value_t *v);
+
+/* Of a boolean: 1 or 0. */
 
 int recs_msgpack_boolean(const recs_value_t *v);
 
 
 /*
- * The header of least width for a map of n members, an array of n elements or
- * a bin of n bytes.  Returns its length.
+ * Write the header of least width for a map of n members, an array of n
+ * elements or a bin of n bytes to out, and return its length.
  */
 
 #define RECS_MSGPACK_HEADER  5
@@ -69,7 +73,7 @@ size_t recs_msgpack_array_header(uint32_t n,
 size_t recs_msgpack_bin_header(uint32_t n, uint8_t out[RECS_MSGPACK_HEADER]);
 
 
-/* The number in n bytes at p, 8 at most, the first of which counts most. */
+/* The unsigned integer in n bytes at p, 8 at most, in big-endian order. */
 
 static inline uint64_t
 recs_msgpack_number(const uint8_t *p, size_t n)

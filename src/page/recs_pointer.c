@@ -119,7 +119,10 @@ recs_pointer_in_step(const recs_pointer_t *a, const recs_pointer_t *b)
 }
 
 
-/* Moves text to memory of its own if it holds an escape. */
+/*
+ * Resolves the escapes in a token's text (RFC 6901, section 3), if it has any,
+ * in memory from mem.  Returns NULL, or what is wrong.
+ */
 
 static const char *
 recs_pointer_unescape(const recs_mem_t *mem, recs_str_t *text)
@@ -165,7 +168,7 @@ recs_pointer_unescape(const recs_mem_t *mem, recs_str_t *text)
 }
 
 
-/* RFC 6901, section 4: digits without a leading zero. */
+/* The text as an index, digits without a leading zero (RFC 6901, section 4). */
 
 static size_t
 recs_pointer_index(const recs_str_t *text)
@@ -196,6 +199,8 @@ recs_pointer_index(const recs_str_t *text)
     return n;
 }
 
+
+/* Could both tokens lead from one container to the same value? */
 
 static int
 recs_pointer_meet(const recs_token_t *a, const recs_token_t *b)

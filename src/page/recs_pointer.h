@@ -1,8 +1,8 @@
 
 /*
- * JSON Pointers (RFC 6901) with one addition: where a token "*" meets an
- * array, it stands for every element.  (In an object it is the member of that
- * name, as the RFC has it.)
+ * JSON Pointers (RFC 6901), compiled and compared, with one addition: where a
+ * token "*" meets an array, it stands for every element.  (In an object it is
+ * the member of that name, as the RFC has it.)
  */
 
 
@@ -13,9 +13,11 @@
 #include "recs_base.h"
 
 
+/* A token: the name of a member, and perhaps the index of an element, too. */
+
 typedef struct {
     recs_str_t        text;     /* unescaped: "~1" is "/", "~0" is "~" */
-    size_t            index;    /* as an array's index; RECS_NO_INDEX: none */
+    size_t            index;    /* from 0; RECS_NO_INDEX: it is no index */
     unsigned          star:1;   /* the token is "*" */
 } recs_token_t;
 
@@ -30,29 +32,29 @@ typedef struct {
 
 
 /*
- * Compiles source ("" or "/a/b/0"), whose bytes must outlive the pointer;
- * tokens come from mem.  Returns NULL if all is well, else a sentence that says
- * what is wrong ("a pointer is empty or starts with \"/\"").
+ * Compiles source ("" or "/a/b/0"), whose bytes must outlive the pointer, into
+ * *ptr, whose tokens are from mem.  Returns NULL, or a sentence that says what
+ * is wrong ("a pointer is empty or starts with \"/\"").
  */
 
 const char *recs_pointer_compile(const recs_mem_t *mem,
     const recs_str_t *source, recs_pointer_t *ptr);
 
-/* True if "*" is among its tokens. */
+/* Has the pointer a token "*"? */
 
 int recs_pointer_has_star(const recs_pointer_t *ptr);
 
 /*
- * True if in some document a value found by one pointer could be, or could
- * hold, a value found by the other: equal so far as the shorter goes, "*"
- * being equal to any index and to itself.
+ * Could, in some document, a value that one pointer leads to be one that the
+ * other leads to, or hold it?  It could if both are equal as far as the shorter
+ * goes, where "*" equals any index and itself.
  */
 
 int recs_pointer_overlap(const recs_pointer_t *a, const recs_pointer_t *b);
 
 /*
- * True if what two pointers find can be told to belong together, one value to
- * one: both have the same tokens up to the last "*" of either.
+ * Do the values that two pointers lead to belong together, one to one?  They do
+ * if both pointers have the same tokens up to the last "*" of either.
  */
 
 int recs_pointer_in_step(const recs_pointer_t *a, const recs_pointer_t *b);

@@ -1,5 +1,5 @@
 
-/* What both formats share of the reader: see recs_reader.h. */
+/* What is left of the reader that is not one format's: see recs_reader.h. */
 
 
 #include "recs_reader.h"

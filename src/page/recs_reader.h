@@ -123,14 +123,15 @@ recs_read_element(recs_reader_t *rd, recs_value_t *array)
 }
 
 
-/* After the root value: 0 if nothing follows (in JSON: but white space). */
+/* After the root value: 0 if nothing follows but, in JSON, white space. */
 
 int recs_read_finish(recs_reader_t *rd);
 
 
 /*
- * What a text is that must be an object or an array: RECS_MSGPACK if its first
- * byte begins a map or an array there, as no JSON text begins; else RECS_JSON.
+ * The format of a text that must be an object or an array: RECS_MSGPACK if its
+ * first byte begins a map or an array there, as none of JSON does; else
+ * RECS_JSON.
  */
 
 recs_format_e recs_format_of(const recs_str_t *text);

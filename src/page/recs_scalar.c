@@ -1,5 +1,8 @@
 
-/* What a scalar stands for: a text, an id, a number.  See recs_scalar.h. */
+/*
+ * What a scalar stands for: a text, an id, a number.  See recs_scalar.h; text
+ * of JSON's strings is decoded in recs_json_text.c.
+ */
 
 
 #include <locale.h>
@@ -8,9 +11,7 @@
 #include "recs_scalar.h"
 
 
-/*
- * Up to here each integer has a double, or a float, that stands for it alone.
- */
+/* Up to here each integer has a double, or a float, that is no other's. */
 
 #define RECS_WHOLE_MAX        ((UINT64_C(1) << 53) - 1)
 #define RECS_WHOLE_FLOAT_MAX  ((UINT64_C(1) << 24) - 1)
@@ -125,7 +126,7 @@ recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
         return RECS_OK;
     }
 
-    /* without an exponent, what stands before the point is the id */
+    /* without an exponent the id stands in the document, before the point */
 
     end = v->span.data + v->span.len;
 
@@ -142,7 +143,7 @@ recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
 }
 
 
-/* True if the float of MessagePack is an integer; *n is its magnitude. */
+/* Is a float of MessagePack an integer?  Gives *n its magnitude then. */
 
 static int
 recs_whole_float(const recs_value_t *v, uint64_t *n, int *negative)
@@ -153,7 +154,7 @@ recs_whole_float(const recs_value_t *v, uint64_t *n, int *negative)
     max = (double) (recs_msgpack_is_float(v) ? RECS_WHOLE_FLOAT_MAX
                                              : RECS_WHOLE_MAX);
 
-    /* NaN is neither */
+    /* NaN is neither more nor less */
 
     if (!(f >= -max && f <= max)) {
         return 0;
@@ -168,9 +169,9 @@ recs_whole_float(const recs_value_t *v, uint64_t *n, int *negative)
 
 
 /*
- * True if the number of JSON is an integer; *n is its magnitude.  Zeros are
- * counted, and multiply *n only when another digit follows, so that the time
- * is that of the number's bytes, however large its exponent is.
+ * Is a number of JSON an integer?  Gives *n its magnitude then.  Zeros are
+ * counted, and multiply *n only when another digit follows: so the time depends
+ * on how many bytes the number has, and not on how large its exponent is.
  */
 
 static int
@@ -212,8 +213,9 @@ recs_whole_decimal(const recs_str_t *text, uint64_t *n)
 
 
 /*
- * Returns where the digits before the exponent end, and reads that; a huge one
- * is cut off, far beyond all that an integer could have.
+ * Reads the exponent of a number of JSON, 0 if it has none, and returns the
+ * address where the digits before it end.  Of a huge exponent only its first
+ * digits are read, which are beyond those of all integers that count here.
  */
 
 static const uint8_t *
@@ -249,7 +251,7 @@ recs_whole_exponent(const recs_str_t *text, int64_t *exponent)
 }
 
 
-/* Makes *n * 10^zeros + digit of *n; false if that is too large. */
+/* Makes *n * 10^zeros + digit of *n.  Returns 1, or 0 if that is too large. */
 
 static int
 recs_whole_scaled(uint64_t *n, uint64_t zeros, unsigned digit)
@@ -269,8 +271,8 @@ recs_whole_scaled(uint64_t *n, uint64_t zeros, unsigned digit)
 
 
 /*
- * strtod() needs a text that ends with a NUL and has the locale's decimal
- * point: it gets a copy.
+ * strtod() gets a copy of the text, since it needs one that ends with a NUL and
+ * has the locale's decimal point.
  */
 
 recs_rc_e

@@ -1,7 +1,7 @@
 
 /*
- * What a scalar that was read stands for: its text, an id, a number.  The same
- * for both formats.
+ * What a scalar that was read stands for: its text, an id, a number.  Callers
+ * need not know its format.
  */
 
 
@@ -14,26 +14,27 @@
 
 
 /*
- * The text of a scalar: a string's, decoded; an integer's digits ("-0" is "0");
- * a bin's bytes.  Of all others their bytes, which in MessagePack are no text:
- * recs_transcode_text() makes one.  It points into the document if it stands
- * there as it is, else to memory from mem.  Returns RECS_OK or RECS_NOMEM.
+ * Gives the text of a scalar: a string's, decoded; an integer's digits ("-0" is
+ * "0"); a bin's bytes; of all others their bytes in the document, which in
+ * MessagePack are no text: recs_transcode_text() makes one.  *text points into
+ * the document if it stands there as it is, else to memory from mem.
+ * Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_value_text(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *text);
 
 /*
- * The double that is next to a number or an integer: infinite, if that is
- * beyond all.  Returns RECS_OK or RECS_NOMEM.
+ * Gives *n the double nearest to a number or an integer; infinity, if it is
+ * beyond all doubles.  Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_value_double(const recs_mem_t *mem, const recs_value_t *v,
     double *n);
 
 /*
- * True if v, a string or a member's name, has text as its decoded text; a name
- * that is no string (a bin is none) has no text.  Allocates nothing.
+ * Does v, a string or a member's name, stand for text?  In MessagePack a name
+ * may be no str, and stands for none then.  Allocates nothing.
  */
 
 static inline int
@@ -44,18 +45,19 @@ recs_value_text_is(const recs_value_t *v, const recs_str_t *text)
 }
 
 
-/* recs_value_id() of what is no string, no integer and no bin. */
+/* As recs_value_id(), of a value that is no string, no integer and no bin. */
 
 recs_rc_e recs_value_other_id(const recs_mem_t *mem, const recs_value_t *v,
     recs_str_t *id);
 
 /*
- * The id that a scalar is: the text of a string, an integer or a bin.  A number
- * with a fraction or an exponent, or a float, which is an integer all the same
- * (123.0, 1e3, -0.0), is an id, too: the integer's digits.  So it is up to
- * 2^53 - 1 (a float 32: 2^24 - 1); beyond that a double stands for several
+ * Gives the id that a scalar is: the text of a string, an integer or a bin.  A
+ * number with a fraction or an exponent, or a float, is an id if it is an
+ * integer all the same (123.0, 1e3, -0.0): that integer's digits.  It may be up
+ * to 2^53 - 1 (a float 32: 2^24 - 1); beyond that a double stands for several
  * integers.  id->data becomes NULL if v is no id, or if v is all zeroes (a
- * value that a page lacks).  Returns RECS_OK or RECS_NOMEM.
+ * value that a page lacks).  *id points into the document or to memory from
+ * mem.  Returns RECS_OK or RECS_NOMEM.
  */
 
 static inline recs_rc_e

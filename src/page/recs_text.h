@@ -1,8 +1,9 @@
 
 /*
- * Text as bytes.  The inside of a JSON string, for the reader and the writer:
- * runs of bytes that need no attention, and characters beyond ASCII.  And what
- * is odd about a text: a byte order mark, control characters, no UTF-8.
+ * Text as bytes.  For the reader and the writer of JSON, the inside of strings:
+ * runs of bytes that need no attention, and characters beyond ASCII.  For all,
+ * what is odd about a text: a byte order mark, control characters, bytes that
+ * are not UTF-8.
  */
 
 
@@ -13,7 +14,7 @@
 #include "recs_base.h"
 
 
-/* RECS_NO_SSE2 selects the portable way, for tests */
+/* Tests define RECS_NO_SSE2 for what is compiled where there is no SSE2. */
 
 #if defined(__SSE2__) && !defined(RECS_NO_SSE2)
 #define RECS_SSE2  1
@@ -21,7 +22,7 @@
 #endif
 
 
-/* True for a byte that may stand in a string and means only itself. */
+/* Is the byte plain: ASCII that may stand in a string, and means itself? */
 
 static inline int
 recs_text_is_plain(uint8_t c)
@@ -31,9 +32,9 @@ recs_text_is_plain(uint8_t c)
 
 
 /*
- * Marks of 16 bytes at p: a bit for each, the lowest for the first, which
- * is set if the byte is not plain (a quote, a backslash, a control character
- * or part of a non-ASCII one).
+ * The marks of 16 bytes at p: a bit for each, the lowest for the first, which
+ * is set if the byte is not plain (a quote, a backslash, a control character,
+ * or 0x80 and more).
  */
 
 #ifdef RECS_SSE2
@@ -45,7 +46,8 @@ recs_text_marks_16(const uint8_t *p)
 
     chunk = _mm_loadu_si128((const __m128i *) p);
 
-    /* signed, and only the sign is asked for: one from 0x80 on has it, too */
+    /* the sign of the (saturated) difference is set for control characters, and
+       for bytes from 0x80 on, which are negative already */
 
     other = _mm_subs_epi8(chunk, _mm_set1_epi8(0x20));
 
@@ -72,8 +74,9 @@ recs_text_marks_8(const uint8_t *p)
 #endif
 
     /*
-     * No sum is more than a byte.  Its high bit is set if the byte, without
-     * that bit, is no control character; if it is no quote; no backslash.
+     * Each sum fits into its byte.  The byte's high bit is set in the first one
+     * if its other bits are no control character, in the second one if they are
+     * no quote, in the third one if they are no backslash.
      */
 
     ascii = word & RECS_TEXT_EACH(0x7f);
@@ -98,7 +101,7 @@ recs_text_marks_16(const uint8_t *p)
 #endif
 
 
-/* The same of so many. */
+/* The marks of a block of so many bytes at p. */
 
 #define RECS_TEXT_BLOCK  64
 
@@ -147,6 +150,8 @@ recs_text_bom(const uint8_t *p, size_t len)
 }
 
 
+/* Is the byte one that follows in a character of UTF-8? */
+
 static inline int
 recs_text_is_tail(uint8_t c)
 {
@@ -155,9 +160,9 @@ recs_text_is_tail(uint8_t c)
 
 
 /*
- * The length of the non-ASCII character at p (p < end), as UTF-8 has it
- * (RFC 3629, section 4: no overlong form, no surrogate, nothing beyond
- * U+10FFFF), or 0 if there is none.
+ * The length of the character beyond ASCII at p (p < end), or 0 if none stands
+ * there as UTF-8 has them (RFC 3629, section 4: no overlong form, no surrogate,
+ * nothing beyond U+10FFFF).
  */
 
 static inline size_t
@@ -190,6 +195,8 @@ recs_text_utf8(const uint8_t *p, const uint8_t *end)
 }
 
 
+/* Is all of the text UTF-8? */
+
 static inline int
 recs_text_is_utf8(const recs_str_t *text)
 {
@@ -208,7 +215,7 @@ recs_text_is_utf8(const recs_str_t *text)
 }
 
 
-/* True if there is a control character in it: below 0x20, or DEL. */
+/* Is there a control character in the text: a byte below 0x20, or DEL? */
 
 static inline int
 recs_text_has_control(const recs_str_t *text)

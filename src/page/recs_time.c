@@ -1,5 +1,9 @@
 
-/* Dates are read and written: see recs_time.h. */
+/*
+ * Dates are read and written: see recs_time.h.  Functions that read move *p
+ * past what they have read; those that return no number return 1, or 0 if
+ * something else stands there.
+ */
 
 
 #include <stdio.h>
@@ -7,7 +11,7 @@
 #include "recs_time.h"
 
 
-/* Reads n digits at *p; -1 if there are fewer. */
+/* Reads n digits; returns their number, or -1 if there are fewer. */
 
 static int
 recs_time_digits(const uint8_t **p, const uint8_t *end, int n)
@@ -31,6 +35,8 @@ recs_time_digits(const uint8_t **p, const uint8_t *end, int n)
     return value;
 }
 
+
+/* Passes over the character c. */
 
 static int
 recs_time_char(const uint8_t **p, const uint8_t *end, uint8_t c)
@@ -67,8 +73,9 @@ recs_time_fraction(const uint8_t **p, const uint8_t *end)
 
 
 /*
- * Days from 1970-01-01 to a day of the Gregorian calendar, years 0 to 9999.
- * Years are taken to begin in March, so that a leap day is the last.
+ * The number of days from 1970-01-01 to a day of the Gregorian calendar, in the
+ * years 0 to 9999.  Years are counted from March on, so that a leap day is the
+ * last of a year.
  */
 
 static int64_t
@@ -79,7 +86,7 @@ recs_time_days(int year, int month, int day)
         month += 12;
     }
 
-    /* 400 years, 146097 days, later: nothing that is divided is negative */
+    /* 400 years, which are 146097 days, later no year is negative */
 
     year += 400;
 
@@ -88,6 +95,8 @@ recs_time_days(int year, int month, int day)
            - (719468 + 146097);     /* 0000-03-01 to 1970-01-01 */
 }
 
+
+/* How many days a month has. */
 
 static int
 recs_time_month_days(int year, int month)
@@ -104,7 +113,7 @@ recs_time_month_days(int year, int month)
 }
 
 
-/* "Z" or "+01:00", as seconds east. */
+/* Reads "Z" or "+01:00": seconds east of UTC. */
 
 static int
 recs_time_offset(const uint8_t **p, const uint8_t *end, int *offset)
@@ -145,7 +154,7 @@ recs_time_offset(const uint8_t **p, const uint8_t *end, int *offset)
 }
 
 
-/* "2026-11-21", as days. */
+/* Reads "2026-11-21": days from 1970-01-01. */
 
 static int
 recs_time_date(const uint8_t **p, const uint8_t *end, int64_t *days)
@@ -178,7 +187,7 @@ recs_time_date(const uint8_t **p, const uint8_t *end, int64_t *days)
 }
 
 
-/* "22:40:00.5", as seconds; 60 of them: a leap second. */
+/* Reads "22:40:00.5": seconds of the day; second 60 is a leap second. */
 
 static int
 recs_time_clock(const uint8_t **p, const uint8_t *end, int *seconds)
@@ -210,6 +219,8 @@ recs_time_clock(const uint8_t **p, const uint8_t *end, int *seconds)
     return recs_time_fraction(p, end);
 }
 
+
+/* Reads a date-time of RFC 3339, which must end at end. */
 
 static int
 recs_time_rfc3339(const uint8_t *p, const uint8_t *end, int64_t *seconds)
@@ -264,7 +275,10 @@ recs_time_parse(const recs_str_t *text, int64_t *seconds)
 }
 
 
-/* The inverse of recs_time_days(): a day from 0000-01-01 to 9999-12-31. */
+/*
+ * The inverse of recs_time_days(), for days from 0000-01-01 to 9999-12-31.  An
+ * era is the 400 years after which the calendar repeats itself.
+ */
 
 static void
 recs_time_calendar(int64_t days, unsigned *year, unsigned *month,

@@ -1,5 +1,8 @@
 
-/* Points in time as documents hold them. */
+/*
+ * Points in time as documents hold them, to and from unix seconds (of UTC,
+ * without leap seconds).
+ */
 
 
 #ifndef RECS_TIME_H
@@ -10,18 +13,18 @@
 
 
 /*
- * Reads unix seconds ("1795305600", a fraction is cut off) or a date-time of
- * RFC 3339, section 5.6 ("2026-11-21T22:40:00.5+01:00"); a leap second is the
- * second after it.  Returns 1 and the unix seconds, or 0 if the text is neither
- * or the number too large.
+ * Reads unix seconds ("1795305600") or a date-time of RFC 3339, section 5.6
+ * ("2026-11-21T22:40:00.5+01:00"), where a space may stand for the "T" and a
+ * leap second is the second after it; a fraction is cut off.  Returns 1 and
+ * *seconds, or 0 if the text is neither or the number too large.
  */
 
 int recs_time_parse(const recs_str_t *text, int64_t *seconds);
 
 /*
- * Writes a date-time of RFC 3339 in UTC, "2026-11-21T21:40:00.5Z", without a
- * fraction if there is none; nanoseconds: below 1e9.  Returns its length, or 0
- * if the year has not four digits.
+ * Writes a date-time of RFC 3339 in UTC, "2026-11-21T21:40:00.5Z", to out,
+ * without a fraction if that is 0; nanoseconds are below 1e9.  Returns its
+ * length, or 0 if the year is not one of four digits.
  */
 
 #define RECS_TIME_SIZE  sizeof("2026-11-21T21:40:00.123456789Z")

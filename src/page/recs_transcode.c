@@ -1,5 +1,8 @@
 
-/* A document is read in one format and written in the other. */
+/*
+ * A document is read in one format and written in the other: see
+ * recs_transcode.h.  Static functions return NULL, or what is wrong.
+ */
 
 
 #include <math.h>
@@ -12,7 +15,7 @@
 #include "recs_writer.h"
 
 
-/* MessagePack's type of ext for points in time */
+/* The type of an ext of MessagePack that is a point in time. */
 
 #define RECS_TIMESTAMP  (-1)
 
@@ -21,8 +24,9 @@ typedef struct {
     const recs_mem_t   *mem;
     recs_reader_t       rd;
     recs_writer_t       w;
-    recs_value_t        open[RECS_MAX_DEPTH];   /* containers, innermost last */
-    unsigned            depth;
+    recs_value_t        open[RECS_MAX_DEPTH];   /* containers that are open,
+                                                   the innermost last */
+    unsigned            depth;      /* how many are */
 } recs_transcode_t;
 
 
@@ -93,7 +97,7 @@ recs_transcode_text(const recs_mem_t *mem, const recs_value_t *v,
         return recs_value_text(mem, v, text);
     }
 
-    /* only a want of memory keeps a scalar from being transcoded */
+    /* each scalar of MessagePack has a form in JSON: only memory can lack */
 
     if (recs_transcode(mem, RECS_MSGPACK, &v->span, RECS_JSON, text) != NULL) {
         return RECS_NOMEM;
@@ -108,7 +112,7 @@ recs_transcode_text(const recs_mem_t *mem, const recs_value_t *v,
 }
 
 
-/* Reads a value where one must stand; of a container, the beginning. */
+/* Converts the value that must stand next; of a container, its beginning. */
 
 static const char *
 recs_transcode_value(recs_transcode_t *t)
@@ -158,7 +162,7 @@ recs_transcode_value(recs_transcode_t *t)
 }
 
 
-/* What comes next in the innermost container, if only its end. */
+/* Converts what comes next in the innermost container: a value, or its end. */
 
 static const char *
 recs_transcode_inside(recs_transcode_t *t)
@@ -204,6 +208,8 @@ recs_transcode_inside(recs_transcode_t *t)
     return recs_transcode_value(t);
 }
 
+
+/* Writes a member's name. */
 
 static const char *
 recs_transcode_key(recs_transcode_t *t, const recs_value_t *key)
@@ -325,7 +331,10 @@ recs_transcode_number(recs_transcode_t *t, const recs_value_t *v)
 }
 
 
-/* To JSON, with a fraction or an exponent, so that it reads as no integer. */
+/*
+ * Writes a float as JSON, with a fraction or an exponent, so that it isn't read
+ * as an integer; as null if JSON has no form for it (infinity, NaN).
+ */
 
 static void
 recs_transcode_float(recs_transcode_t *t, const recs_value_t *v)
@@ -360,6 +369,8 @@ recs_transcode_float(recs_transcode_t *t, const recs_value_t *v)
 }
 
 
+/* Writes the bytes of a bin or an ext as a string of base64. */
+
 static void
 recs_transcode_binary(recs_transcode_t *t, const recs_value_t *v)
 {
@@ -370,6 +381,8 @@ recs_transcode_binary(recs_transcode_t *t, const recs_value_t *v)
     recs_write_base64(&t->w, &bytes);
 }
 
+
+/* Writes an ext as JSON: a date, or else an object of its type and bytes. */
 
 static const char *
 recs_transcode_extension(recs_transcode_t *t, const recs_value_t *v)
@@ -394,7 +407,11 @@ recs_transcode_extension(recs_transcode_t *t, const recs_value_t *v)
 }
 
 
-/* Returns 0, with nothing written, if the ext is no date that JSON can hold. */
+/*
+ * Writes an ext that is a timestamp as a date-time; its three layouts are those
+ * of MessagePack's specification, "Timestamp extension type".  Returns 1, or 0,
+ * with nothing written, if the ext is none, or none of a year of four digits.
+ */
 
 static int
 recs_transcode_timestamp(recs_transcode_t *t, const recs_value_t *v)

@@ -1,6 +1,7 @@
 
 /*
- * What reading yields, whatever the format: a value, and a reader's state.
+ * What reading yields, whatever the format: a value; and a reader's state.
+ * recs_reader.h has the functions, recs_scalar.h says what values stand for.
  */
 
 
@@ -11,10 +12,12 @@
 #include "recs_base.h"
 
 
-/* Containers open at once. */
+/* So many containers may be open at once; what is deeper is malformed. */
 
 #define RECS_MAX_DEPTH  512
 
+
+/* Types of values: scalars are those from RECS_STRING on. */
 
 typedef enum {
     RECS_OBJECT = 0,        /* MessagePack: a map */
@@ -29,6 +32,8 @@ typedef enum {
 } recs_type_e;
 
 
+/* A value that was read, or a container that was opened. */
+
 typedef struct {
     recs_str_t        span; /* the value's bytes: a string's with its quotes or
                                its header */
@@ -40,6 +45,8 @@ typedef struct {
                                JSON: 1 before the first */
 } recs_value_t;
 
+
+/* The state of a reader. */
 
 typedef struct {
     const uint8_t    *pos;  /* the next byte to read */
@@ -54,6 +61,8 @@ typedef struct {
     const char       *error;    /* what is wrong at pos; NULL: nothing */
 } recs_reader_t;
 
+
+/* Notes what is wrong, and where; for the readers of the two formats. */
 
 static inline int
 recs_read_fail(recs_reader_t *rd, const uint8_t *pos, const char *error)

@@ -60,6 +60,8 @@ recs_write_room(recs_writer_t *w, size_t len)
 }
 
 
+/* Moves what was written to memory of at least size bytes. */
+
 static recs_rc_e
 recs_write_grow(recs_writer_t *w, size_t size)
 {

@@ -10,7 +10,7 @@
 #include "recs_write_json.h"
 
 
-/* Doubles with so many decimals are written without the C library. */
+/* Doubles of at most so many decimals are written without the C library. */
 
 #define RECS_WRITE_DECIMALS  8
 
@@ -22,7 +22,7 @@ static int recs_write_few_decimals(recs_writer_t *w, double n);
 static void recs_write_decimal(recs_writer_t *w, const char *decimal);
 
 
-/* The decimal digits of n, up to end; gives the first. */
+/* Writes the decimal digits of n before end; returns where they begin. */
 
 static inline char *
 recs_write_digits(char *end, uint64_t n)
@@ -62,7 +62,10 @@ recs_write_json_string(recs_writer_t *w, const recs_str_t *text)
 }
 
 
-/* Writes what is not plain at p; gives what follows it. */
+/*
+ * Writes a byte at p that is not plain, or the character that begins with it;
+ * returns the address after that.
+ */
 
 static const uint8_t *
 recs_write_other(recs_writer_t *w, const uint8_t *p, const uint8_t *end)
@@ -93,6 +96,8 @@ recs_write_other(recs_writer_t *w, const uint8_t *p, const uint8_t *end)
     return p + 1;
 }
 
+
+/* Writes the escape of a UTF-16 code unit (RFC 8259, section 7). */
 
 static void
 recs_write_escape(recs_writer_t *w, unsigned ch)
@@ -215,7 +220,7 @@ recs_write_few_decimals(recs_writer_t *w, double n)
 
     size = n < 0 ? -n : n;
 
-    /* without an exponent, and of at most 15 digits */
+    /* so it is written without an exponent, and r has at most 15 digits */
 
     if (!(size >= 1e-4 && size < 1e6)) {
         return 0;

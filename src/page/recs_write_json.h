@@ -1,7 +1,8 @@
 
 /*
- * Values as JSON (RFC 8259), behind recs_writer.h: see there how each is
- * written.  Commas are the caller's.
+ * The writer's part for JSON (RFC 8259): values, without the commas between
+ * them.  Callers use recs_writer.h: its functions call these, and say how each
+ * value is written.
  */
 
 

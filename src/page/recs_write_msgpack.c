@@ -9,22 +9,26 @@
 
 
 /*
- * What stands in the buffer in a header's place: all marks become headers in
- * one pass, when the outermost container is closed.
+ * A mark, which stands in the buffer in a header's place.  All marks become
+ * headers in one pass, when the outermost container is closed.  In the buffer
+ * they are not aligned: they are copied.
  */
 
 typedef struct {
     uint32_t          n;        /* elements or members written */
-    uint32_t          map;
+    uint32_t          map;      /* 1: of a map; 0: of an array */
     size_t            parent;   /* offset of the mark of the container that
                                    this one stands in */
-    size_t            next;     /* and of the one opened next; 0: none was */
+    size_t            next;     /* offset of the mark of the container that was
+                                   opened next; 0: none was */
 } recs_mark_t;
 
 
 static void recs_write_headers(recs_writer_t *w);
 static int recs_write_packed(void *ctx, const char *data, size_t len);
 
+
+/* A packer of msgpack-c that writes into the buffer. */
 
 static inline msgpack_packer
 recs_packer(recs_writer_t *w)
@@ -108,8 +112,8 @@ recs_write_msgpack_count(recs_writer_t *w, unsigned map)
 
 
 /*
- * Puts a header in each mark's place: it is shorter, so that what follows moves
- * down.
+ * Puts a header in each mark's place.  A header is shorter than a mark, so that
+ * what follows moves down.
  */
 
 static void
@@ -141,6 +145,8 @@ recs_write_headers(recs_writer_t *w)
     w->len = (size_t) (to - w->data);
 }
 
+
+/* Called by the packer: ctx is the writer. */
 
 static int
 recs_write_packed(void *ctx, const char *data, size_t len)

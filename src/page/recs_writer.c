@@ -1,5 +1,8 @@
 
-/* The same calls for both formats: see recs_writer.h. */
+/*
+ * The calls that are the same for both formats, which add commas or counts: see
+ * recs_writer.h.
+ */
 
 
 #include "recs_writer.h"
@@ -13,6 +16,8 @@ static void recs_write_literal(recs_writer_t *w, const char *json,
     uint8_t msgpack);
 
 
+/* JSON: writes the comma before a value or a name, if another came before. */
+
 static inline void
 recs_write_comma(recs_writer_t *w)
 {
@@ -22,7 +27,7 @@ recs_write_comma(recs_writer_t *w)
 }
 
 
-/* What comes before a value that is no member's. */
+/* Begins a value: writes its comma, or counts it as an element. */
 
 static inline void
 recs_write_begin(recs_writer_t *w)
@@ -257,6 +262,8 @@ recs_write_null(recs_writer_t *w)
 }
 
 
+/* Writes a value that is a literal in JSON, and a byte in MessagePack. */
+
 static void
 recs_write_literal(recs_writer_t *w, const char *json, uint8_t msgpack)
 {
@@ -286,7 +293,7 @@ recs_write_back(recs_writer_t *w, size_t len)
         return;
     }
 
-    /* a container that is open begins with a bracket, which no value ends in */
+    /* an opening bracket comes last only if the container is empty */
 
     w->len = len;
     w->comma = len && w->data[len - 1] != '{' && w->data[len - 1] != '[';
