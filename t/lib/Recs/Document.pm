@@ -16,7 +16,8 @@ A block marked C<sh> or C<python> is run, all in the order of the document, in
 one directory, with one Redis.  The block that follows it without a mark is what
 it prints; without one it prints nothing.  Both are compared as the given
 function shows them; it gets the one to be shown, and what the document has.
-C<shown> is one that leaves out the header fields that the document does not have.
+C<shown> is one that leaves out the header fields that the document does not
+have.
 Blocks marked C<sh cluster> are run with another Redis, which is a cluster of
 one.
 
