@@ -29,11 +29,11 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
     $redis->reset_calls;
     my @lines = $redis->watch(sub { ... });     # MONITOR while it runs
     my @lines = $redis->asked(sub { ... });     # without looks at sets' sizes
-    $redis->clients;                # connections but our own, and replicas'
+    $redis->clients;                # connections but our own, and servers'
 
     $redis->replicate($other);      # a replica of it, which is in step
     $redis->use_certificate($cert); # for new connections of TLS
-    $redis->use_certificate($cert, $ca);        # and whom clients are sent by
+    $redis->use_certificate($cert, $ca);        # and whose clients it takes
 
 =head1 DESCRIPTION
 
@@ -41,7 +41,7 @@ With C<< tls => 1 >> it has a port for TLS, and none for plain TCP unless C<tcp>
 asks for one.  Its certificate is one of C<< $t->authority >> for all names of
 this machine, unless C<certificate> says another (L<Recs::Certificate>).
 C<auth_clients> is C<no>, C<yes> or C<optional>: must clients have a certificate,
-which C<authority> has issued?  Our own commands come over the unix socket.
+which C<authority> issued?  Our own commands come over the unix socket.
 
 Replies: bulk and simple strings are byte strings, integers numbers, arrays
 references, nil C<undef>.  An error inside of an array or of a pipeline is an
@@ -106,7 +106,8 @@ sub write_conf {
     my @lines = (
         "dir $dir", "port $self->{port}", "databases $self->{databases}",
         'save ""', 'appendonly no', 'daemonize no', "logfile $dir/redis.log",
-        'dbfilename dump.rdb', 'repl-diskless-sync-delay 0',
+        'dbfilename dump.rdb', 'rdb-del-sync-files yes',
+        'repl-diskless-sync-delay 0', 'shutdown-timeout 0',
     );
 
     push @lines, "bind @{ $self->{bind} }" if @{ $self->{bind} };
@@ -137,13 +138,16 @@ sub tls_lines {
 }
 
 
+sub command { return 'redis-server', "$_[0]{dir}/redis.conf" }
+
+
 sub start {
     my ($self) = @_;
 
     return $self if $self->running;
 
     $self->{process} = Recs::Process->spawn(
-        command => ['redis-server', "$self->{dir}/redis.conf"],
+        command => [$self->command],
         output => "$self->{dir}/out");
 
     my $ready = wait_until(sub {
@@ -160,6 +164,16 @@ sub start {
 
 
 sub running { return $_[0]{process} && $_[0]{process}->alive ? 1 : 0 }
+
+# Runs, and is not frozen.
+
+sub answers {
+    my ($self) = @_;
+
+    return $self->running && process_info($self->pid)->{state} ne 'T';
+}
+
+
 sub pid     { return $_[0]{process}->pid }
 sub socket  { return $_[0]{socket} }
 sub port    { return $_[0]{port} }
@@ -318,17 +332,15 @@ sub kill {
 sub restart {
     my ($self, %opt) = @_;
 
-    if ($opt{empty}) {
-        unlink "$self->{dir}/dump.rdb";
-    } else {
-        $self->cmd('SAVE');
-    }
-
+    $opt{empty} ? $self->unsave : $self->cmd('SAVE');
     $self->stop;
     $self->start;
-    unlink "$self->{dir}/dump.rdb";
+    $self->unsave;
     return $self;
 }
+
+
+sub unsave { unlink "$_[0]{dir}/dump.rdb" }
 
 
 sub freeze {
@@ -376,33 +388,45 @@ sub clients {
     my ($self) = @_;
 
     my $own = $self->cmd('CLIENT', 'ID');
-    return scalar grep { !/^id=$own / && !/ flags=[MS]/ }
+    return scalar grep { !/^id=$own / && !/ flags=[MS]| cmd=restore/ }
                   split /\n/, $self->cmd('CLIENT', 'LIST');
 }
 
 
-# The commands that came while $code ran, as MONITOR shows them.  A marker
-# that we send ends the listening: no time is involved.
+# The commands that came while $code ran, as MONITOR shows them.
 
 sub watch {
     my ($self, $code) = @_;
 
+    my $seen = $self->watching;
+    $code->();
+    return $seen->();
+}
+
+
+# Begins to watch; what this returns ends it, and returns what was seen.  A
+# marker that we send ends the listening: no time is involved.
+
+sub watching {
+    my ($self) = @_;
+
     my $monitor = $self->connect;
     $monitor->cmd('MONITOR');
-    $code->();
 
-    my $marker = "recs-marker-" . ++$self->{markers};
-    $self->cmd('ECHO', $marker);
+    return sub {
+        my $marker = "recs-marker-" . ++$self->{markers};
+        $self->cmd('ECHO', $marker);
 
-    my @lines;
-    while (1) {
-        my $line = $monitor->reply;
-        last if $line =~ /"ECHO" "$marker"/i;
-        push @lines, $line;
-    }
+        my @lines;
+        while (1) {
+            my $line = $monitor->reply;
+            last if $line =~ /"ECHO" "$marker"/i;
+            push @lines, $line;
+        }
 
-    $monitor->close;
-    return @lines;
+        $monitor->close;
+        return @lines;
+    };
 }
 
 
@@ -412,8 +436,11 @@ sub watch {
 sub asked {
     my ($self, $code) = @_;
 
-    return grep { !/"(?:SCARD|ZCARD|HLEN)"/ } $self->watch($code);
+    return without_sizes($self->watch($code));
 }
+
+
+sub without_sizes { return grep { !/"(?:SCARD|ZCARD|HLEN)"/ } @_ }
 
 
 package Recs::Redis::Client;

@@ -62,14 +62,15 @@ Each has a name (option C<name>), and by it stands in configurations.
     $t->redis(tcp => 1, tcp6 => 1, unix => 0, requirepass => 'x',
               databases => 4, config => "maxclients 10")
     $t->redis(tls => 1, auth_clients => 'yes', certificate => $cert)
+    $t->redis_cluster(masters => 3, replicas => 1, tls => 1)
     $t->authority('other')      of certificates; without a name, "ca": the one
                                 that servers' certificates are from
     $t->upstream($handler, unix => 1, keepalive => 1,
         forget => 1)            # records no requests: for millions of them
     $t->fake_redis($handler, tcp => 1)
 
-See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::Certificate>, L<Recs::Upstream>,
-L<Recs::FakeRedis>.
+See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::RedisCluster>, L<Recs::Certificate>,
+L<Recs::Upstream>, L<Recs::FakeRedis>.
 
 =head1 NAMES IN CONFIGURATIONS
 
@@ -340,8 +341,9 @@ sub redis {
     my ($self, %opt) = @_;
 
     my $name = delete $opt{name} // 'redis';
+    my $class = delete $opt{class} // 'Recs::Redis';
     my %tls = $opt{tls} ? $self->certificates : ();
-    my $redis = $self->add($name, Recs::Redis->new(
+    my $redis = $self->add($name, $class->new(
         %tls, %opt, dir => "$self->{dir}/$name"));
 
     my $NAME = uc $name;
@@ -353,6 +355,21 @@ sub redis {
     $self->set("${NAME}_SETTINGS" => $redis->settings);
 
     return $opt{start} // 1 ? $redis->start : $redis;
+}
+
+
+# All its nodes are known to the test as servers of their own.
+
+sub redis_cluster {
+    my ($self, %opt) = @_;
+
+    my $name = delete $opt{name} // 'cluster';
+    require Recs::RedisCluster;
+    my $cluster = Recs::RedisCluster->new(
+        %opt, name => $name, make => sub { $self->redis(@_) });
+
+    $self->set(uc $name . '_SETTINGS' => $cluster->settings);
+    return $cluster;
 }
 
 
