@@ -18,7 +18,7 @@ static recs_rc_e recs_choices_join(recs_choices_t *choices,
     const recs_mem_t *mem, const recs_str_t *name);
 static recs_rc_e recs_choices_grow(recs_choices_t *choices,
     const recs_mem_t *mem);
-static uint32_t *recs_choices_slot(const recs_choices_t *choices,
+static uint32_t *recs_choices_bucket(const recs_choices_t *choices,
     const recs_str_t *name);
 static recs_rc_e recs_choices_name(const recs_mem_t *mem,
     const recs_value_t *v, recs_str_t *name);
@@ -101,12 +101,12 @@ static recs_rc_e
 recs_choices_join(recs_choices_t *choices, const recs_mem_t *mem,
     const recs_str_t *name)
 {
-    uint32_t         *slot;
+    uint32_t         *bucket;
     recs_category_t  *category;
 
-    slot = recs_choices_slot(choices, name);
+    bucket = recs_choices_bucket(choices, name);
 
-    if (*slot == 0) {
+    if (*bucket == 0) {
 
         if (choices->ncategories > choices->mask / 2) {
 
@@ -114,18 +114,18 @@ recs_choices_join(recs_choices_t *choices, const recs_mem_t *mem,
                 return RECS_NOMEM;
             }
 
-            slot = recs_choices_slot(choices, name);
+            bucket = recs_choices_bucket(choices, name);
         }
 
         category = &choices->categories[choices->ncategories++];
         category->name = *name;
         category->n = 0;
 
-        *slot = choices->ncategories;
+        *bucket = choices->ncategories;
     }
 
-    choices->category[choices->n] = *slot - 1;
-    choices->categories[*slot - 1].n++;
+    choices->category[choices->n] = *bucket - 1;
+    choices->categories[*bucket - 1].n++;
 
     return RECS_OK;
 }
@@ -136,26 +136,26 @@ recs_choices_join(recs_choices_t *choices, const recs_mem_t *mem,
 static recs_rc_e
 recs_choices_grow(recs_choices_t *choices, const recs_mem_t *mem)
 {
-    size_t            nslots;
+    size_t            nbuckets;
     uint32_t          i;
     recs_category_t  *categories;
 
-    nslots = choices->slots ? 2 * ((size_t) choices->mask + 1)
-                            : 2 * RECS_CATEGORIES_MIN;
+    nbuckets = choices->buckets ? 2 * ((size_t) choices->mask + 1)
+                                : 2 * RECS_CATEGORIES_MIN;
 
-    categories = recs_alloc(mem, nslots / 2 * sizeof(recs_category_t));
-    choices->slots = recs_alloc(mem, nslots * sizeof(uint32_t));
+    categories = recs_alloc(mem, nbuckets / 2 * sizeof(recs_category_t));
+    choices->buckets = recs_alloc(mem, nbuckets * sizeof(uint32_t));
 
-    if (categories == NULL || choices->slots == NULL) {
+    if (categories == NULL || choices->buckets == NULL) {
         return RECS_NOMEM;
     }
 
-    memset(choices->slots, 0, nslots * sizeof(uint32_t));
-    choices->mask = (uint32_t) (nslots - 1);
+    memset(choices->buckets, 0, nbuckets * sizeof(uint32_t));
+    choices->mask = (uint32_t) (nbuckets - 1);
 
     for (i = 0; i < choices->ncategories; i++) {
         categories[i] = choices->categories[i];
-        *recs_choices_slot(choices, &categories[i].name) = i + 1;
+        *recs_choices_bucket(choices, &categories[i].name) = i + 1;
     }
 
     choices->categories = categories;
@@ -165,24 +165,24 @@ recs_choices_grow(recs_choices_t *choices, const recs_mem_t *mem)
 
 
 /*
- * The slot of the category of that name, or the free one (0) where it would be.
- * At least half of all slots are free, so that the search ends.
+ * The bucket of the category of that name, or the free one (0) where it would
+ * be.  At least half of all buckets are free, so that the search ends.
  */
 
 static uint32_t *
-recs_choices_slot(const recs_choices_t *choices, const recs_str_t *name)
+recs_choices_bucket(const recs_choices_t *choices, const recs_str_t *name)
 {
-    uint32_t  i, *slot;
+    uint32_t  i, *bucket;
 
     i = (uint32_t) recs_hash_str(0, name) & choices->mask;
 
     for ( ;; ) {
-        slot = &choices->slots[i];
+        bucket = &choices->buckets[i];
 
-        if (*slot == 0
-            || recs_str_eq(&choices->categories[*slot - 1].name, name))
+        if (*bucket == 0
+            || recs_str_eq(&choices->categories[*bucket - 1].name, name))
         {
-            return slot;
+            return bucket;
         }
 
         i = (i + 1) & choices->mask;
@@ -230,7 +230,7 @@ recs_choices_category(const recs_choices_t *choices, const recs_str_t *name)
         return RECS_CATEGORY_NONE;
     }
 
-    return *recs_choices_slot(choices, name) - 1;
+    return *recs_choices_bucket(choices, name) - 1;
 }
 
 

@@ -51,9 +51,9 @@ typedef struct {
     recs_category_t  *categories;
     uint32_t          ncategories;
     uint32_t         *members;      /* all items, category by category */
-    uint32_t         *slots;        /* hash table of the categories by their
+    uint32_t         *buckets;      /* hash table of the categories by their
                                        names: number + 1, or 0 */
-    uint32_t          mask;         /* number of slots, a power of two, - 1 */
+    uint32_t          mask;         /* number of buckets, a power of two, - 1 */
 
     uint64_t          fingerprint;  /* of the ids, weights and categories: from
                                        0 hashed on (recs_hash.h) for each item

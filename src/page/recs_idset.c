@@ -7,7 +7,7 @@
 #include "recs_idset.h"
 
 
-static recs_idset_slot_t *recs_idset_find(const recs_idset_t *set,
+static recs_idset_bucket_t *recs_idset_find(const recs_idset_t *set,
     const recs_str_t *id, uint64_t hash);
 
 
@@ -15,27 +15,27 @@ recs_rc_e
 recs_idset_init(recs_idset_t *set, const recs_mem_t *mem, size_t max,
     uint64_t seed)
 {
-    size_t  nslots;
+    size_t  nbuckets;
 
-    if (max > SIZE_MAX / 4 / sizeof(recs_idset_slot_t)) {
+    if (max > SIZE_MAX / 4 / sizeof(recs_idset_bucket_t)) {
         return RECS_NOMEM;
     }
 
-    nslots = 1;
+    nbuckets = 1;
 
-    while (nslots < 2 * max) {
-        nslots *= 2;
+    while (nbuckets < 2 * max) {
+        nbuckets *= 2;
     }
 
-    set->slots = recs_alloc(mem, nslots * sizeof(recs_idset_slot_t));
+    set->buckets = recs_alloc(mem, nbuckets * sizeof(recs_idset_bucket_t));
 
-    if (set->slots == NULL) {
+    if (set->buckets == NULL) {
         return RECS_NOMEM;
     }
 
-    memset(set->slots, 0, nslots * sizeof(recs_idset_slot_t));
+    memset(set->buckets, 0, nbuckets * sizeof(recs_idset_bucket_t));
 
-    set->mask = nslots - 1;
+    set->mask = nbuckets - 1;
     set->n = 0;
     set->max = max;
     set->seed = seed;
@@ -47,18 +47,18 @@ recs_idset_init(recs_idset_t *set, const recs_mem_t *mem, size_t max,
 int
 recs_idset_add(recs_idset_t *set, const recs_str_t *id)
 {
-    uint64_t            hash;
-    recs_idset_slot_t  *slot;
+    uint64_t              hash;
+    recs_idset_bucket_t  *bucket;
 
     hash = XXH3_64bits_withSeed(id->data, id->len, set->seed);
-    slot = recs_idset_find(set, id, hash);
+    bucket = recs_idset_find(set, id, hash);
 
-    if (slot->id.data != NULL) {
+    if (bucket->id.data != NULL) {
         return 0;
     }
 
-    slot->hash = hash;
-    slot->id = *id;
+    bucket->hash = hash;
+    bucket->id = *id;
     set->n++;
 
     return 1;
@@ -76,21 +76,21 @@ recs_idset_has(const recs_idset_t *set, const recs_str_t *id)
 }
 
 
-/* The slot of id, or the free one where it would go. */
+/* The bucket of id, or the free one where it would go. */
 
-static recs_idset_slot_t *
+static recs_idset_bucket_t *
 recs_idset_find(const recs_idset_t *set, const recs_str_t *id, uint64_t hash)
 {
-    size_t              i;
-    recs_idset_slot_t  *slot;
+    size_t                i;
+    recs_idset_bucket_t  *bucket;
 
     for (i = (size_t) hash & set->mask; ; i = (i + 1) & set->mask) {
-        slot = &set->slots[i];
+        bucket = &set->buckets[i];
 
-        if (slot->id.data == NULL
-            || (slot->hash == hash && recs_str_eq(&slot->id, id)))
+        if (bucket->id.data == NULL
+            || (bucket->hash == hash && recs_str_eq(&bucket->id, id)))
         {
-            return slot;
+            return bucket;
         }
     }
 }

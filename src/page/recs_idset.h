@@ -14,22 +14,22 @@
 
 typedef struct {
     uint64_t          hash;
-    recs_str_t        id;       /* data is NULL: the slot is free */
-} recs_idset_slot_t;
+    recs_str_t        id;       /* data is NULL: the bucket is free */
+} recs_idset_bucket_t;
 
 
 typedef struct {
-    recs_idset_slot_t  *slots;
-    size_t              mask;   /* number of slots - 1, a power of two - 1 */
-    size_t              n;      /* ids in it */
-    size_t              max;    /* ids it has room for */
-    uint64_t            seed;   /* keys the hash, against crafted ids */
+    recs_idset_bucket_t  *buckets;
+    size_t                mask;     /* number of buckets, a power of two, - 1 */
+    size_t                n;        /* ids in the set */
+    size_t                max;      /* ids that it has room for */
+    uint64_t              seed;     /* keys the hash, against crafted ids */
 } recs_idset_t;
 
 
 /*
  * Makes an empty set with room for max ids (0 is allowed), from mem; at most
- * half of its slots are used then.  Returns RECS_OK or RECS_NOMEM.
+ * half of its buckets are used then.  Returns RECS_OK or RECS_NOMEM.
  */
 
 recs_rc_e recs_idset_init(recs_idset_t *set, const recs_mem_t *mem, size_t max,

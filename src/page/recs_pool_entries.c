@@ -49,7 +49,7 @@ recs_pool_entries_write(uint8_t *p, const recs_pool_entry_t *entries, size_t n,
 }
 
 
-/* Writes two numbers to p; returns what follows them. */
+/* Writes two numbers to p; returns the address after them. */
 
 static uint8_t *
 recs_pool_entries_head(uint8_t *p, size_t one, size_t two)
@@ -64,6 +64,8 @@ recs_pool_entries_head(uint8_t *p, size_t one, size_t two)
     return p + RECS_POOL_ENTRIES_HEAD;
 }
 
+
+/* Writes bytes to p; returns the address after them. */
 
 static uint8_t *
 recs_pool_entries_copy(uint8_t *p, const recs_str_t *s)
@@ -122,6 +124,8 @@ recs_pool_entries_next(recs_pool_reader_t *r, recs_pool_entry_t *entry)
     return 1;
 }
 
+
+/* The number in the 4 bytes at p, in little-endian order. */
 
 static uint32_t
 recs_pool_entries_number(const uint8_t *p)
