@@ -20,8 +20,9 @@ fuzz:
 	mkdir -p build/fuzz
 	for f in t/fuzz/fuzz_*.c; do \
 	    n=$$(basename $$f .c); \
-	    clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc/page \
-	        -o build/fuzz/$$n $$f src/page/*.c -lm $(MSGPACK) \
+	    clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined \
+	        -Isrc/page -Isrc/redis -It/unit -o build/fuzz/$$n $$f \
+	        src/page/*.c src/redis/recs_*.c -lm $(MSGPACK) \
 	        || exit 1; \
 	    mkdir -p build/fuzz/$${n}.corpus; \
 	    build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) \

@@ -34,3 +34,38 @@ ngx_recs_redis_map_lock(ngx_shmtx_t *mutex)
 
     return NGX_BUSY;
 }
+
+
+ngx_int_t
+ngx_recs_redis_map_value(recs_redis_shards_t *s,
+    const ngx_recs_redis_value_t *v)
+{
+    recs_redis_value_t  value;
+
+    switch (v->type) {
+
+    case NGX_RECS_REDIS_INTEGER:
+        value.type = RECS_REDIS_INTEGER;
+        break;
+
+    case NGX_RECS_REDIS_STRING:
+        value.type = RECS_REDIS_STRING;
+        break;
+
+    case NGX_RECS_REDIS_ARRAY:
+        value.type = RECS_REDIS_ARRAY;
+        break;
+
+    default: /* NGX_RECS_REDIS_NIL */
+        value.type = RECS_REDIS_NIL;
+        break;
+    }
+
+    value.depth = (unsigned) v->depth;
+    value.index = (unsigned) v->index;
+    value.integer = v->integer;
+    value.data = (const char *) v->str.data;
+    value.len = v->str.len;
+
+    return recs_redis_shards_value(s, &value) == 0 ? NGX_OK : NGX_ERROR;
+}

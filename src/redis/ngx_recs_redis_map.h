@@ -11,6 +11,7 @@
 
 #include "ngx_recs_redis.h"
 #include "recs_redis_map.h"
+#include "recs_redis_redirect.h"
 #include "recs_redis_shards.h"
 
 

@@ -32,14 +32,15 @@
 /* A node's flags: it says, or others do, that it can't be asked now. */
 
 #define RECS_REDIS_FAILING  0x01
-#define RECS_REDIS_LOADING  0x02        /* it has no data yet */
+#define RECS_REDIS_LOADING  0x02        /* it has no data yet, or there is none
+                                           at all */
 
 
 typedef struct {
     uint16_t                  port;     /* 1 to 65535 */
     uint16_t                  master;   /* the index of the node that it is a
                                            replica of; RECS_REDIS_NONE: it is a
-                                           master */
+                                           master, or that isn't known */
     uint8_t                   flags;
     uint8_t                   len;      /* at least 1 */
     char                      host[RECS_REDIS_HOST + 1];    /* name or address,
