@@ -49,7 +49,7 @@ $t->fake_redis(sub {
 
     return "+PONG\r\n" if $name eq 'PING';
     return ":3\r\n" if $name eq 'SCARD';
-    return array($entry{$last}) if $name eq 'XREVRANGE';
+    return array($entry{$last}) if $name eq 'XREVRANGE' && $args[1] eq '+';
 
     if ($name eq 'SSCAN') {
         redis_is('scanned') if $now eq 'loading';
@@ -57,7 +57,7 @@ $t->fake_redis(sub {
                                                        ? 'i4' : 'i3')));
     }
 
-    if ($name eq 'XRANGE') {
+    if ($name eq 'XREVRANGE') {
         my ($n) = $args[1] =~ /\A(\d+)-0\z/;
         return array($n <= $last ? $entry{$n} : ());
     }

@@ -28,15 +28,15 @@ my $entry = array(bulk('5-0'), array(bulk(op => 'add', ids => '["i1"]',
                                           seq => 5)));
 
 $t->fake_redis(sub {
-    my ($name) = @{ $_[0] };
+    my ($name, undef, $from) = @{ $_[0] };
 
     return "+PONG\r\n" if $name eq 'PING';
     return ":2\r\n" if $name eq 'SCARD';
     return array(map { ":$_\r\n" } 1, 0, 1) if $name eq 'SMISMEMBER';
-    return array($entry) if $name eq 'XREVRANGE';
+    return array($entry) if $name eq 'XREVRANGE' && $from eq '+';
     return [\0.1, "*-1\r\n"] if $name eq 'XREAD';
 
-    if ($name eq 'XRANGE') {
+    if ($name eq 'XREVRANGE') {
         return array($t->read('feed') eq 'whole' ? $entry : ());
     }
 

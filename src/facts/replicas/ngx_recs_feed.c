@@ -213,7 +213,7 @@ ngx_recs_feed_prove_entry(ngx_recs_feed_t *feed, ngx_recs_redis_query_t *proof,
     u_char     buf[NGX_RECS_FEED_ID_LEN];
     ngx_str_t  args[4];
 
-    ngx_str_set(&args[0], "XRANGE");
+    ngx_str_set(&args[0], "XREVRANGE");
     args[1] = feed->writer->replica->feed;
     ngx_recs_feed_id_write(id, buf, &args[2]);
     args[3] = args[2];

@@ -27,6 +27,9 @@ static void ngx_recs_load_broken(ngx_recs_load_t *load,
 static void ngx_recs_load_head(ngx_recs_load_t *load);
 static ngx_int_t ngx_recs_load_last_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
+static void ngx_recs_load_try_feed(ngx_recs_load_t *load);
+static ngx_int_t ngx_recs_load_tried_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
 static void ngx_recs_load_headed(ngx_recs_load_t *load);
 static void ngx_recs_load_turn(ngx_recs_load_t *load);
 static void ngx_recs_load_copied(ngx_recs_load_t *load);
@@ -178,6 +181,7 @@ ngx_recs_load_head(ngx_recs_load_t *load)
         ngx_recs_redis_batch_send(&load->queries.batch, 0,
                                   NGX_RECS_FEED_END_ARGS, args,
                                   ngx_recs_load_last_value);
+        ngx_recs_load_try_feed(load);
     }
 
     ngx_recs_replica_query_count(&load->queries, 1);
@@ -205,6 +209,37 @@ ngx_recs_load_last_value(ngx_recs_redis_query_t *query,
     }
 
     return ngx_recs_feed_entry_value(&load->last, v->depth - 1, v);
+}
+
+
+/*
+ * A user of Redis may lack the right to XREAD alone.  If that were learned when
+ * the set is loaded, it would be scanned each second in vain.  So it is asked
+ * before, for what comes after the feed's end: nothing.
+ */
+
+static void
+ngx_recs_load_try_feed(ngx_recs_load_t *load)
+{
+    ngx_str_t  args[6];
+
+    ngx_str_set(&args[0], "XREAD");
+    ngx_str_set(&args[1], "COUNT");
+    ngx_str_set(&args[2], "1");
+    ngx_str_set(&args[3], "STREAMS");
+    args[4] = load->writer->replica->feed;
+    ngx_str_set(&args[5], "$");
+
+    ngx_recs_redis_batch_send(&load->queries.batch, 2, 6, args,
+                              ngx_recs_load_tried_value);
+}
+
+
+static ngx_int_t
+ngx_recs_load_tried_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v)
+{
+    return v->type == NGX_RECS_REDIS_NIL ? NGX_OK : NGX_ERROR;
 }
 
 
