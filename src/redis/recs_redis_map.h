@@ -103,7 +103,7 @@ typedef struct {
 
 unsigned recs_redis_slot(const void *key, size_t len);
 
-/* Bytes for so many nodes. */
+/* Bytes for so many nodes, RECS_REDIS_NODES at most. */
 
 size_t recs_redis_map_size(unsigned nnodes);
 
