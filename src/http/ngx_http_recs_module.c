@@ -10,6 +10,7 @@
 #include "ngx_http_recs_response.h"
 #include "ngx_http_recs_tell.h"
 #include "ngx_recs_pool_leader.h"
+#include "ngx_recs_redis_map.h"
 #include "ngx_recs_replica_leader.h"
 #include "ngx_recs_snapshot_leader.h"
 #include "ngx_recs_trust.h"
@@ -29,7 +30,7 @@ static ngx_int_t ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs,
     ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
 static void ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
-    ngx_recs_zone_t *zone);
+    ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
 static ngx_int_t ngx_http_recs_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_recs_init_process_redis(ngx_http_recs_redis_t *rr,
     ngx_cycle_t *cycle);
@@ -273,7 +274,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     rr = rmcf->redis.elts;
 
     for (i = 0; i < rmcf->redis.nelts; i++) {
-        ngx_http_recs_init_zone_redis(rr[i], zone);
+        ngx_http_recs_init_zone_redis(rr[i], shm_zone, zone);
     }
 
     ngx_recs_leader_init_zone(&rmcf->leader, zone);
@@ -314,10 +315,26 @@ ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs, ngx_shm_zone_t *shm_zone,
 
 
 static void
-ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr, ngx_recs_zone_t *zone)
+ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
+    ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone)
 {
+    ngx_slab_pool_t  *shpool;
+
     rr->redis.counters = (ngx_recs_redis_counters_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REDIS, &rr->named.name);
+
+    if (rr->redis.topology == NGX_RECS_REDIS_CLUSTER) {
+        shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+        rr->redis.mutex = &shpool->mutex;
+        rr->redis.shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_SERVERS,
+                                               &rr->redis.server,
+                                               ngx_recs_redis_shared_size());
+
+        if (rr->redis.shared) {
+            ngx_recs_redis_shared_init(rr->redis.shared);
+        }
+    }
 
     if (rr->recorder.redis) {
         rr->recorder.counters = (ngx_recs_recorder_counters_t *)

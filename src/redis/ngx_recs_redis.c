@@ -5,7 +5,13 @@
  */
 
 
+#include "ngx_recs_redis_cluster.h"
+#include "ngx_recs_redis_fleet.h"
 #include "ngx_recs_redis_conn.h"
+
+
+static ngx_recs_redis_server_t *ngx_recs_redis_single(ngx_recs_redis_t *redis,
+    const ngx_str_t *key);
 
 
 const ngx_recs_counter_t  ngx_recs_redis_counters[] = {
@@ -39,6 +45,10 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    if (redis->topology == NGX_RECS_REDIS_CLUSTER) {
+        return ngx_recs_redis_cluster_init_worker(redis, cycle);
+    }
+
     server = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_redis_server_t));
     if (server == NULL) {
         return NGX_ERROR;
@@ -50,79 +60,58 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     server->naddrs = redis->naddrs;
 
     redis->servers = server;
+    redis->server_of = ngx_recs_redis_single;
 
     return ngx_recs_redis_server_open(server, cycle->log);
+}
+
+
+static ngx_recs_redis_server_t *
+ngx_recs_redis_single(ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    return redis->servers;
 }
 
 
 void
 ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
 {
+    ngx_recs_redis_server_t  *server;
+
+    if (redis->fleet) {
+        ngx_recs_redis_fleet_exit_worker(redis->fleet);
+    }
+
     while (redis->privates) {
         ngx_recs_redis_close_private(redis->privates->tie.owner);
     }
 
-    if (redis->servers) {
-        ngx_recs_redis_server_close(redis->servers);
-        redis->servers = NULL;
+    while (redis->servers) {
+        server = redis->servers;
+        redis->servers = server->next;
+        ngx_recs_redis_server_close(server);
     }
+
+    redis->server_of = NULL;
 }
 
 
 ngx_recs_redis_conn_t *
 ngx_recs_redis_pick(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    return redis->servers ? ngx_recs_redis_server_pick(redis->servers) : NULL;
+    if (redis->server_of == NULL) {
+        return NULL;
+    }
+
+    return ngx_recs_redis_server_pick(redis->server_of(redis, key));
 }
 
 
 ngx_uint_t
 ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
-    const ngx_recs_redis_t *redis, const ngx_str_t *key)
+    ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    return conn->server->redis == redis;
-}
-
-
-ngx_int_t
-ngx_recs_redis_send(ngx_recs_redis_conn_t *conn, ngx_recs_redis_query_t *q,
-    ngx_uint_t nargs, const ngx_str_t *args)
-{
-    ngx_int_t          rc;
-    ngx_recs_redis_t  *redis;
-
-    redis = conn->server->redis;
-
-    if (conn->state == NGX_RECS_REDIS_CLOSED) {
-        rc = NGX_DECLINED;
-
-    } else {
-        rc = ngx_recs_redis_pipeline_append(&conn->pipeline,
-                                            NGX_RECS_REDIS_COMMAND, q, nargs,
-                                            args);
-    }
-
-    if (rc == NGX_DECLINED) {
-        ngx_recs_redis_count(redis->counters, refused);
-        return NGX_DECLINED;
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_recs_redis_count(redis->counters, commands);
-
-    if (conn->state == NGX_RECS_REDIS_READY) {
-
-        if (!conn->timer.timer_set) {
-            ngx_add_timer(&conn->timer, redis->timeout + q->block);
-        }
-
-        ngx_post_event(&conn->flush, &ngx_posted_events);
-    }
-
-    return NGX_OK;
+    return conn->server == redis->server_of(redis, key);
 }
 
 
@@ -130,22 +119,35 @@ void
 ngx_recs_redis_open_background(ngx_recs_redis_t *redis,
     void (*ready)(void *data), void *data)
 {
+    ngx_recs_redis_server_t  *server;
+
     redis->background.ready = ready;
     redis->background.data = data;
 
-    ngx_recs_redis_server_open_background(redis->servers);
+    for (server = redis->servers; server; server = server->next) {
+        ngx_recs_redis_server_open_background(server);
+    }
 }
 
 
 ngx_recs_redis_conn_t *
 ngx_recs_redis_background(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    return ngx_recs_redis_server_background(redis->servers);
+    return ngx_recs_redis_server_background(redis->server_of(redis, key));
 }
 
 
 ngx_uint_t
 ngx_recs_redis_ready(ngx_recs_redis_t *redis)
 {
-    return redis->servers ? ngx_recs_redis_server_ready(redis->servers) : 0;
+    ngx_uint_t                n;
+    ngx_recs_redis_server_t  *server;
+
+    n = 0;
+
+    for (server = redis->servers; server; server = server->next) {
+        n += ngx_recs_redis_server_ready(server);
+    }
+
+    return n;
 }

@@ -21,11 +21,13 @@
 
 
 typedef struct ngx_recs_redis_s          ngx_recs_redis_t;
+typedef struct ngx_recs_redis_fleet_s  ngx_recs_redis_fleet_t;
 typedef struct ngx_recs_redis_server_s   ngx_recs_redis_server_t;
 typedef struct ngx_recs_redis_conn_s     ngx_recs_redis_conn_t;
 typedef struct ngx_recs_redis_query_s    ngx_recs_redis_query_t;
 typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
 typedef struct ngx_recs_redis_private_s  ngx_recs_redis_private_t;
+typedef struct ngx_recs_redis_shared_s   ngx_recs_redis_shared_t;
 
 
 /* Counters of all workers, in shared memory; only ever added to. */
@@ -39,6 +41,13 @@ typedef struct {
     ngx_atomic_t              refused;      /* commands that send() declined */
     ngx_atomic_t              discarded;    /* replies that came too late */
 } ngx_recs_redis_counters_t;
+
+
+typedef enum {
+    NGX_RECS_REDIS_SINGLE = 0,              /* one server has all keys */
+    NGX_RECS_REDIS_CLUSTER                  /* each key is in a slot, which a
+                                               server has */
+} ngx_recs_redis_topology_e;
 
 
 /* Who uses connections in the background: told when one stands. */
@@ -60,6 +69,9 @@ struct ngx_recs_redis_s {
     ngx_str_t                 name;
     ngx_str_t                 server;       /* its URL, for the log */
 
+    ngx_recs_redis_topology_e  topology;
+
+    /* of the server, or of some servers of a cluster */
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
     ngx_uint_t                naddrs;       /* at least 1 */
     ngx_uint_t                database;
@@ -72,9 +84,25 @@ struct ngx_recs_redis_s {
 
     ngx_recs_redis_counters_t  *counters;   /* never NULL in a worker */
 
+    /* of a cluster, for all workers */
+    ngx_recs_redis_shared_t  *shared;       /* of its servers */
+    ngx_shmtx_t              *mutex;        /* a slab pool's */
+
     /* this room's own; zeroes until init_worker */
 
-    ngx_recs_redis_server_t  *servers;      /* this worker's; there is one */
+    ngx_recs_redis_server_t  *servers;      /* this worker's */
+    ngx_recs_redis_fleet_t   *fleet;        /* NULL: it is none */
+
+    /* The server that has a key, never NULL, though it may have no address */
+    ngx_recs_redis_server_t  *(*server_of)(ngx_recs_redis_t *redis,
+                                           const ngx_str_t *key);
+    /*
+     * An error to the connection's oldest command, as redirect() in
+     * ngx_recs_redis_reply.h; NULL: there is but one server
+     */
+    ngx_int_t               (*redirect)(ngx_recs_redis_conn_t *conn,
+                                        const ngx_str_t *error);
+
     ngx_recs_redis_conn_t    *privates;     /* those that have an owner */
     ngx_recs_redis_background_t  background;
 };
@@ -147,6 +175,8 @@ struct ngx_recs_redis_query_s {
                                            itself, and not for ever.  What is
                                            sent behind it waits as well: for
                                            private connections only */
+    ngx_uint_t                redirects;    /* how often another server was said
+                                               to have the key */
     unsigned                  too_large:1;  /* there was one; set until done()
                                                is called */
     unsigned                  due:1;        /* for done() with NGX_ABORT: its
@@ -197,7 +227,7 @@ ngx_recs_redis_conn_t *ngx_recs_redis_pick(ngx_recs_redis_t *redis,
  */
 
 ngx_uint_t ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
-    const ngx_recs_redis_t *redis, const ngx_str_t *key);
+    ngx_recs_redis_t *redis, const ngx_str_t *key);
 
 /*
  * Appends a command to the connection's pipeline; it leaves at the end of this
@@ -259,6 +289,8 @@ struct ngx_recs_redis_private_s {
     ngx_recs_redis_t         *redis;
     ngx_str_t                 key;          /* of what it is for: which server,
                                                as for pick(); len 0: any */
+    ngx_recs_redis_server_t  *server;       /* that one, whatever the key is;
+                                               NULL but for this room */
 
     /*
      * It stands, once more.  What was sent before has ended (NGX_ABORT), and

@@ -15,10 +15,14 @@
 /* in one turn, bytes: thousands of ids are put into a table in some ms */
 #define NGX_RECS_REDIS_TURN         (32 * 1024)
 
+/* as long as it is not known where to connect to, ms, and up to twice that */
+#define NGX_RECS_REDIS_NOWHERE      50
+
 /* worker_connections left to others, an eighth at most: it has to start */
 #define NGX_RECS_REDIS_RESERVE      32
 
 
+static ngx_int_t ngx_recs_redis_conn_redirect(void *data);
 static ngx_int_t ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn,
     ngx_connection_t **c);
 static ngx_int_t ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn,
@@ -87,6 +91,20 @@ ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
     conn->reader.failed = ngx_recs_redis_conn_failed;
     conn->reader.end = ngx_recs_redis_conn_end;
     conn->reader.data = conn;
+
+    if (server->redis->redirect) {
+        conn->reader.redirect = ngx_recs_redis_conn_redirect;
+        conn->pipeline.keep = 1;
+    }
+}
+
+
+static ngx_int_t
+ngx_recs_redis_conn_redirect(void *data)
+{
+    ngx_recs_redis_conn_t *conn = data;
+
+    return conn->server->redis->redirect(conn, &conn->reader.error);
 }
 
 
@@ -100,6 +118,17 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
         return;
     }
 
+    if (conn->tie.where) {
+        conn->server = conn->tie.where(conn);
+    }
+
+    if (conn->server->naddrs == 0) {
+        ngx_add_timer(&conn->timer, NGX_RECS_REDIS_NOWHERE
+                                    + ngx_random() % NGX_RECS_REDIS_NOWHERE);
+        return;
+    }
+
+    conn->retry.addr %= conn->server->naddrs;
     conn->state = NGX_RECS_REDIS_CONNECTING;
 
     ngx_recs_redis_pipeline_reset(&conn->pipeline);
@@ -259,6 +288,13 @@ static ngx_int_t
 ngx_recs_redis_conn_failed(void *data)
 {
     ngx_recs_redis_conn_t *conn = data;
+
+    if (!conn->reader.pushes
+        && conn->pipeline.head->kind == NGX_RECS_REDIS_ASKING)
+    {
+        /* the command behind it will be refused, too */
+        return NGX_OK;
+    }
 
     if (conn->pipeline.ready) {
         ngx_recs_redis_push_failed(&conn->push, &conn->reader.error);
@@ -711,6 +747,25 @@ ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_reader_close(&conn->reader);
 
     conn->state = NGX_RECS_REDIS_CLOSED;
+}
+
+
+void
+ngx_recs_redis_conn_leave(ngx_recs_redis_conn_t *conn)
+{
+    if (conn->state != NGX_RECS_REDIS_CLOSED) {
+        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_MOVED, 0,
+                                        "the server has left");
+    }
+}
+
+
+void
+ngx_recs_redis_conn_end_all(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_conn_close(conn);
+    ngx_recs_redis_pipeline_abort(&conn->pipeline);
+    ngx_recs_redis_pipeline_free(&conn->pipeline);
 }
 
 

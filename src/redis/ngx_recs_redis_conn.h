@@ -4,8 +4,11 @@
  * what is below it, and what happens goes up by handlers:
  *
  *   ngx_recs_redis.c            the servers of a worker; pick, send
+ *   ngx_recs_redis_fleet.c    which server has a key
+ *   ngx_recs_redis_refresh.c    asks a cluster who has what
  *   ngx_recs_redis_private.c    connections that have an owner
  *   ngx_recs_redis_server.c     the others, to one server
+ *   ngx_recs_redis_send.c       sending on one
  *   ngx_recs_redis_conn.c       opening, reading, writing, losing one
  *   ngx_recs_redis_handshake.c  what it says first
  *   ngx_recs_redis_reply.c      its replies
@@ -56,6 +59,9 @@ typedef struct {
                                          ngx_str_t *payload);
     void                      (*free)(ngx_recs_redis_conn_t *conn);
 
+    /* Which server it is opened to, each time; NULL: the same */
+    ngx_recs_redis_server_t  *(*where)(ngx_recs_redis_conn_t *conn);
+
     unsigned                    brief:1;    /* not kept in a worker that is
                                                exiting */
     unsigned                    held:1;     /* functions of others may be
@@ -98,13 +104,31 @@ struct ngx_recs_redis_conn_s {
 /* Prepares a zeroed connection; it is closed. */
 
 void ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_server_t *server, const ngx_str_t *channel, ngx_log_t *log);
+    ngx_recs_redis_server_t *server, const ngx_str_t *channel,
+    ngx_log_t *log);
 
 /* Begins to open a closed one.  A failure is seen to here, by the timer. */
 
 void ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn);
 
-/* Closes it for good and frees all it has. */
+/* A command was appended: it leaves at the end of this turn, if it is ready. */
+
+void ngx_recs_redis_conn_appended(ngx_recs_redis_conn_t *conn,
+    ngx_msec_t block);
+
+/*
+ * Its server is no longer one of its Redis: it is lost (NGX_ABORT), and
+ * tie.where() says where it is opened again.  Not from within a function that
+ * it calls.
+ */
+
+void ngx_recs_redis_conn_leave(ngx_recs_redis_conn_t *conn);
+
+/* Closes it for good; NGX_ABORT for all that wait.  Likewise. */
+
+void ngx_recs_redis_conn_end_all(ngx_recs_redis_conn_t *conn);
+
+/* Closes it for good and frees all it has; nobody is told. */
 
 void ngx_recs_redis_conn_destroy(ngx_recs_redis_conn_t *conn);
 

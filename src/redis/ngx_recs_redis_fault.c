@@ -107,7 +107,9 @@ ngx_recs_redis_log_loss(ngx_recs_redis_server_t *server,
         goto log;
     }
 
-    if (server->down & fault->reason) {
+    if (fault->reason == NGX_RECS_REDIS_MOVED || server->unlogged
+        || (server->down & fault->reason))
+    {
         return;
     }
 

@@ -28,7 +28,9 @@ typedef enum {
     NGX_RECS_REDIS_NO_DATABASE  = 0x0040,
     NGX_RECS_REDIS_DENIED       = 0x0080,   /* by Redis, for another reason */
     NGX_RECS_REDIS_PROTOCOL     = 0x0100,   /* no reply that could be meant */
-    NGX_RECS_REDIS_NO_CHANNEL   = 0x0200    /* of one that is private */
+    NGX_RECS_REDIS_NO_CHANNEL   = 0x0200,   /* of one that is private */
+    NGX_RECS_REDIS_MOVED        = 0x0400    /* it is not the server any more;
+                                               not logged */
 } ngx_recs_redis_reason_e;
 
 

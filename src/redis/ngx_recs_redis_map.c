@@ -11,10 +11,17 @@
 
 
 size_t
-ngx_recs_redis_shared_size(ngx_uint_t nnodes)
+ngx_recs_redis_shared_size(void)
 {
     return offsetof(ngx_recs_redis_shared_t, map)
-           + recs_redis_map_size((unsigned) nnodes);
+           + recs_redis_map_size(RECS_REDIS_NODES);
+}
+
+
+void
+ngx_recs_redis_shared_init(ngx_recs_redis_shared_t *shared)
+{
+    recs_redis_map_init(&shared->map, RECS_REDIS_NODES);
 }
 
 

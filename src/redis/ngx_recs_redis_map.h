@@ -17,16 +17,20 @@
 
 /* How a Redis of several servers lies in shared memory; all zero at first. */
 
-typedef struct {
+struct ngx_recs_redis_shared_s {
     /* ngx_recs_redis_breaker_shared_t  breakers[RECS_REDIS_NODES]; */
 
     recs_redis_map_t          map;      /* goes on with its nodes */
-} ngx_recs_redis_shared_t;
+};
 
 
-/* Bytes for so many nodes. */
+/* Bytes that it takes. */
 
-size_t ngx_recs_redis_shared_size(ngx_uint_t nnodes);
+size_t ngx_recs_redis_shared_size(void);
+
+/* Memory of that size, all zero or in use already, can be used. */
+
+void ngx_recs_redis_shared_init(ngx_recs_redis_shared_t *shared);
 
 /*
  * The lock, for as long as a writing function of the map takes; then

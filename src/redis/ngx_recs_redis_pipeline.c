@@ -21,6 +21,12 @@ static void ngx_recs_redis_slot_put(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_slot_t *slot);
 static ngx_int_t ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl,
     size_t size);
+static ngx_int_t ngx_recs_redis_pipeline_room(ngx_recs_redis_pipeline_t *pl,
+    size_t size);
+static ngx_int_t ngx_recs_redis_pipeline_add(ngx_recs_redis_pipeline_t *pl,
+    ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, size_t size);
+static void ngx_recs_redis_pipeline_release(ngx_recs_redis_pipeline_t *pl,
+    uint64_t end);
 static u_char *ngx_recs_redis_format(u_char *p, ngx_uint_t nargs,
     const ngx_str_t *args);
 static u_char *ngx_recs_redis_format_length(u_char *p, u_char type,
@@ -57,7 +63,7 @@ ngx_recs_redis_pipeline_full(const ngx_recs_redis_pipeline_t *pl)
     max = pl->ready ? NGX_RECS_REDIS_MAX_WAITING : NGX_RECS_REDIS_MAX_EARLY;
 
     return pl->waiting >= max
-           || pl->out.last - pl->out.pos >= NGX_RECS_REDIS_MAX_OUTPUT;
+           || pl->appended - pl->released >= NGX_RECS_REDIS_MAX_OUTPUT;
 }
 
 
@@ -76,10 +82,9 @@ ngx_recs_redis_pipeline_append(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, ngx_uint_t nargs,
     const ngx_str_t *args)
 {
-    size_t                  size;
-    u_char                 *p;
-    ngx_uint_t              i;
-    ngx_recs_redis_slot_t  *slot;
+    size_t      size;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
 
     size = NGX_RECS_REDIS_ARG_SIZE;         /* of the number of arguments */
 
@@ -92,25 +97,92 @@ ngx_recs_redis_pipeline_append(ngx_recs_redis_pipeline_t *pl,
         size += args[i].len + NGX_RECS_REDIS_ARG_SIZE;
     }
 
-    if (pl->out.last - pl->out.pos + size > NGX_RECS_REDIS_MAX_OUTPUT
+    rc = ngx_recs_redis_pipeline_room(pl, size);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    size = ngx_recs_redis_format(pl->out.last, nargs, args) - pl->out.last;
+
+    return ngx_recs_redis_pipeline_add(pl, kind, q, size);
+}
+
+
+ngx_int_t
+ngx_recs_redis_pipeline_move(ngx_recs_redis_pipeline_t *from,
+    ngx_recs_redis_pipeline_t *to, ngx_uint_t asking)
+{
+    size_t                   size;
+    ngx_int_t                rc;
+    ngx_recs_redis_query_t  *q;
+
+    static const ngx_str_t  command = ngx_string("ASKING");
+
+    q = from->head->query;
+    size = (size_t) (from->head->end - from->released);
+
+    if (asking) {
+        rc = ngx_recs_redis_pipeline_append(to, NGX_RECS_REDIS_ASKING, NULL, 1,
+                                            &command);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    rc = ngx_recs_redis_pipeline_room(to, size);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_memcpy(to->out.last, from->out.pos - (from->sent - from->released),
+               size);
+
+    ngx_recs_redis_forget(q);
+
+    if (ngx_recs_redis_pipeline_add(to, NGX_RECS_REDIS_COMMAND, q, size)
+        != NGX_OK)
+    {
+        from->head->query = q;
+        q->slot = from->head;
+        return NGX_ERROR;
+    }
+
+    (void) ngx_recs_redis_pipeline_shift(from);
+
+    return NGX_OK;
+}
+
+
+/* Room for size bytes, and for another command: NGX_OK, DECLINED or ERROR. */
+
+static ngx_int_t
+ngx_recs_redis_pipeline_room(ngx_recs_redis_pipeline_t *pl, size_t size)
+{
+    if (pl->appended - pl->released + size > NGX_RECS_REDIS_MAX_OUTPUT
         || ngx_recs_redis_pipeline_full(pl))
     {
         return NGX_DECLINED;
     }
 
-    if (ngx_recs_redis_pipeline_reserve(pl, size) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    return ngx_recs_redis_pipeline_reserve(pl, size);
+}
+
+
+/* The size bytes at out.last are a command. */
+
+static ngx_int_t
+ngx_recs_redis_pipeline_add(ngx_recs_redis_pipeline_t *pl,
+    ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, size_t size)
+{
+    ngx_recs_redis_slot_t  *slot;
 
     slot = ngx_recs_redis_slot_get(pl);
     if (slot == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_recs_redis_format(pl->out.last, nargs, args);
-
-    pl->appended += p - pl->out.last;
-    pl->out.last = p;
+    pl->appended += size;
+    pl->out.last += size;
 
     slot->next = NULL;
     slot->query = q;
@@ -200,6 +272,10 @@ ngx_recs_redis_pipeline_shift(ngx_recs_redis_pipeline_t *pl)
 
     pl->waiting--;
 
+    if (pl->keep && slot->end <= pl->sent) {
+        ngx_recs_redis_pipeline_release(pl, slot->end);
+    }
+
     ngx_recs_redis_slot_put(pl, slot);
 
     if (q) {
@@ -269,7 +345,20 @@ ngx_recs_redis_pipeline_sent(ngx_recs_redis_pipeline_t *pl, size_t size)
     pl->out.pos += size;
     pl->sent += size;
 
-    if (pl->out.pos < pl->out.last) {
+    if (!pl->keep) {
+        ngx_recs_redis_pipeline_release(pl, pl->sent);
+    }
+}
+
+
+/* What comes before that end has left, and is needed no more. */
+
+static void
+ngx_recs_redis_pipeline_release(ngx_recs_redis_pipeline_t *pl, uint64_t end)
+{
+    pl->released = end;
+
+    if (pl->released < pl->appended) {
         return;
     }
 
@@ -291,6 +380,7 @@ ngx_recs_redis_pipeline_reset(ngx_recs_redis_pipeline_t *pl)
 
     pl->appended = 0;
     pl->sent = 0;
+    pl->released = 0;
     pl->handshake = 0;
     pl->ready = 0;
 }
@@ -301,7 +391,7 @@ ngx_recs_redis_pipeline_reset(ngx_recs_redis_pipeline_t *pl)
 static ngx_int_t
 ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
 {
-    size_t      used, all;
+    size_t      kept, used, all;
     u_char     *p;
     ngx_buf_t  *out;
 
@@ -311,11 +401,12 @@ ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
         return NGX_OK;
     }
 
-    used = out->last - out->pos;
+    kept = (size_t) (pl->sent - pl->released);
+    used = out->last - out->pos + kept;
     all = out->end - out->start;
 
     if (all - used >= size) {
-        ngx_memmove(out->start, out->pos, used);
+        ngx_memmove(out->start, out->pos - kept, used);
 
     } else {
         all = ngx_max(2 * all, used + size);
@@ -327,7 +418,7 @@ ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
         }
 
         if (out->start) {
-            ngx_memcpy(p, out->pos, used);
+            ngx_memcpy(p, out->pos - kept, used);
             ngx_free(out->start);
         }
 
@@ -335,7 +426,7 @@ ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
         out->end = p + all;
     }
 
-    out->pos = out->start;
+    out->pos = out->start + kept;
     out->last = out->start + used;
 
     return NGX_OK;

@@ -25,6 +25,7 @@ typedef enum {
     NGX_RECS_REDIS_AUTH,                    /* these are the connection's own */
     NGX_RECS_REDIS_SELECT,
     NGX_RECS_REDIS_PING,
+    NGX_RECS_REDIS_ASKING,
     NGX_RECS_REDIS_SUBSCRIBE
 } ngx_recs_redis_kind_e;
 
@@ -51,12 +52,16 @@ typedef struct {
     ngx_recs_redis_slot_t    *free;
 
     ngx_buf_t                 out;          /* what has not left yet is from
-                                               pos to last */
+                                               pos to last, what is kept before
+                                               it */
     uint64_t                  appended;
     uint64_t                  sent;
+    uint64_t                  released;     /* these bytes are kept no more */
     uint64_t                  handshake;    /* these bytes leave first, the
                                                others when it is ready */
     unsigned                  ready:1;      /* the handshake was answered */
+    unsigned                  keep:1;       /* commands are kept until they are
+                                               answered, for move() */
 } ngx_recs_redis_pipeline_t;
 
 
@@ -81,6 +86,15 @@ void ngx_recs_redis_pipeline_free(ngx_recs_redis_pipeline_t *pl);
 ngx_int_t ngx_recs_redis_pipeline_append(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, ngx_uint_t nargs,
     const ngx_str_t *args);
+
+/*
+ * Moves the oldest command, which has left and is q's, to another pipeline,
+ * behind ASKING if asking says so.  As append(): if it isn't NGX_OK, nothing
+ * has moved.
+ */
+
+ngx_int_t ngx_recs_redis_pipeline_move(ngx_recs_redis_pipeline_t *from,
+    ngx_recs_redis_pipeline_t *to, ngx_uint_t asking);
 
 ngx_uint_t ngx_recs_redis_pipeline_full(const ngx_recs_redis_pipeline_t *pl);
 

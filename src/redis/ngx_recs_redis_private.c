@@ -8,6 +8,8 @@
 #include "ngx_recs_redis_conn.h"
 
 
+static ngx_recs_redis_server_t *ngx_recs_redis_private_where(
+    ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_private_ready(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_private_message(ngx_recs_redis_conn_t *conn,
     ngx_str_t *payload);
@@ -31,14 +33,16 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    ngx_recs_redis_conn_init(conn, p->redis->servers, &p->channel,
-                             cycle->log);
-
     conn->tie.owner = p;
+
+    ngx_recs_redis_conn_init(conn, ngx_recs_redis_private_where(conn),
+                             &p->channel, cycle->log);
+
     conn->tie.next = p->redis->privates;
     conn->tie.ready = ngx_recs_redis_private_ready;
     conn->tie.message = ngx_recs_redis_private_message;
     conn->tie.free = ngx_recs_redis_private_free;
+    conn->tie.where = ngx_recs_redis_private_where;
     conn->tie.brief = 1;
 
     p->redis->privates = conn;
@@ -47,6 +51,21 @@ ngx_recs_redis_open_private(ngx_recs_redis_private_t *p, ngx_cycle_t *cycle)
     ngx_recs_redis_conn_open(conn);
 
     return NGX_OK;
+}
+
+
+static ngx_recs_redis_server_t *
+ngx_recs_redis_private_where(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_private_t  *p;
+
+    p = conn->tie.owner;
+
+    if (p->server) {
+        return p->server;
+    }
+
+    return p->redis->server_of(p->redis, p->key.len ? &p->key : NULL);
 }
 
 
@@ -97,7 +116,9 @@ ngx_recs_redis_private_free(ngx_recs_redis_conn_t *conn)
 {
     ngx_recs_redis_conn_t  **p;
 
-    for (p = &conn->server->redis->privates; *p != conn; p = &(*p)->tie.next) {
+    p = &conn->tie.owner->redis->privates;
+
+    for ( /* void */ ; *p != conn; p = &(*p)->tie.next) {
         /* void */
     }
 

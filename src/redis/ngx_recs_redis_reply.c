@@ -353,6 +353,15 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
         return r->end(r->data);
     }
 
+    if (r->error.len && r->redirect) {
+        rc = r->redirect(r->data);
+
+        if (rc != NGX_DECLINED) {
+            r->error.len = 0;
+            return rc;
+        }
+    }
+
     q = ngx_recs_redis_pipeline_shift(r->pipeline);
 
     rc = NGX_OK;

@@ -36,6 +36,15 @@ typedef struct {
     ngx_int_t                 (*value)(void *data, ngx_recs_redis_value_t *v);
     ngx_int_t                 (*failed)(void *data);
     ngx_int_t                 (*end)(void *data);
+
+    /*
+     * The reply to the oldest query is an error, in r->error, that may say who
+     * answers it: NGX_OK, it has moved there; NGX_DECLINED, it is an error as
+     * others are; NGX_ERROR, the connection must be closed.  NULL: none says
+     * that.
+     */
+    ngx_int_t                 (*redirect)(void *data);
+
     void                       *data;
 
     unsigned                    pushes:1;   /* what comes from now on need not

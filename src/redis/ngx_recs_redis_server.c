@@ -67,6 +67,10 @@ ngx_recs_redis_server_background(ngx_recs_redis_server_t *server)
 {
     ngx_recs_redis_conn_t  *conn;
 
+    if (server->conns == NULL) {
+        return NULL;
+    }
+
     conn = &server->conns[server->redis->nconns];
 
     return conn->state == NGX_RECS_REDIS_READY ? conn : NULL;
@@ -78,11 +82,29 @@ ngx_recs_redis_server_close(ngx_recs_redis_server_t *server)
 {
     ngx_uint_t  i;
 
+    if (server->conns == NULL) {
+        return;
+    }
+
     for (i = 0; i <= server->redis->nconns; i++) {
         ngx_recs_redis_conn_destroy(&server->conns[i]);
     }
 
     ngx_free(server->conns);
+    server->conns = NULL;
+}
+
+
+void
+ngx_recs_redis_server_leave(ngx_recs_redis_server_t *server)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; server->conns && i <= server->redis->nconns; i++) {
+        ngx_recs_redis_conn_end_all(&server->conns[i]);
+    }
+
+    ngx_recs_redis_server_close(server);
 }
 
 
@@ -93,10 +115,10 @@ ngx_recs_redis_server_pick(ngx_recs_redis_server_t *server)
     ngx_recs_redis_conn_t  *conn, *best;
 
     best = NULL;
-    n = server->redis->nconns;
+    n = server->conns ? server->redis->nconns : 0;
 
     for (i = 0; i < n; i++) {
-        conn = &server->conns[(server->next + i) % n];
+        conn = &server->conns[(server->begin + i) % n];
 
         if (conn->state == NGX_RECS_REDIS_CLOSED
             || ngx_recs_redis_pipeline_full(&conn->pipeline))
@@ -110,7 +132,7 @@ ngx_recs_redis_server_pick(ngx_recs_redis_server_t *server)
     }
 
     if (best) {
-        server->next = best - server->conns + 1;
+        server->begin = best - server->conns + 1;
     }
 
     return best;
@@ -141,7 +163,7 @@ ngx_recs_redis_server_ready(const ngx_recs_redis_server_t *server)
 
     n = 0;
 
-    for (i = 0; i < server->redis->nconns; i++) {
+    for (i = 0; server->conns && i < server->redis->nconns; i++) {
         n += (server->conns[i].state == NGX_RECS_REDIS_READY);
     }
 

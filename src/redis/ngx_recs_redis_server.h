@@ -14,18 +14,23 @@
 
 struct ngx_recs_redis_server_s {
     ngx_recs_redis_t         *redis;
+    ngx_recs_redis_server_t  *next;         /* of this Redis */
+    ngx_pool_t               *pool;         /* its own; NULL: it lasts as long
+                                               as the cycle */
     ngx_str_t                 name;         /* its URL, for the log */
 
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
-    ngx_uint_t                naddrs;       /* at least 1 */
+    ngx_uint_t                naddrs;       /* 0: not known yet */
 
     ngx_recs_redis_conn_t    *conns;        /* redis->nconns, and the one for
-                                               what nobody waits for */
-    ngx_uint_t                next;         /* where pick() begins to look */
+                                               what nobody waits for; NULL: not
+                                               open */
+    ngx_uint_t                begin;        /* where pick() begins to look */
 
     ngx_uint_t                down;         /* a bit for each reason that was
                                                logged; 0: it answers */
     ngx_msec_t                recovered;    /* when it last came back */
+    ngx_uint_t                unlogged;     /* nobody wants to know */
 };
 
 
@@ -40,6 +45,13 @@ ngx_int_t ngx_recs_redis_server_open(ngx_recs_redis_server_t *server,
 /* Closes them; nobody is told.  Those that have an owner are not among them. */
 
 void ngx_recs_redis_server_close(ngx_recs_redis_server_t *server);
+
+/*
+ * The same, with NGX_ABORT for all that wait, as the server is no longer one of
+ * its Redis.  Not from within a function that a connection calls.
+ */
+
+void ngx_recs_redis_server_leave(ngx_recs_redis_server_t *server);
 
 /* As ngx_recs_redis_pick(), of this server's. */
 

@@ -13,6 +13,10 @@ static char *ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static char *ngx_http_recs_redis_server(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
+    ngx_recs_redis_t *redis);
 static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
@@ -86,6 +90,21 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "recs_redis \"%V\" has no \"server\"",
                            &redis->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->topology == NGX_RECS_REDIS_SINGLE && rr->nservers > 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has %ui servers, which only "
+                           "\"topology cluster\" has",
+                           &redis->name, rr->nservers);
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->topology == NGX_RECS_REDIS_CLUSTER && redis->database) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has a database, which a cluster "
+                           "has not", &redis->name);
         return NGX_CONF_ERROR;
     }
 
@@ -186,18 +205,36 @@ ngx_http_recs_redis_split(ngx_str_t *rest, u_char mark, ngx_str_t *tail)
 static char *
 ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 {
-    char       *rv;
-    ngx_str_t  *value, rest, tail;
-    ngx_url_t   u;
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     value = cf->args->elts;
 
-    if (cf->args->nelts > 2 || rr->redis.naddrs) {
-        return "is given twice, \"topology single\" has one server";
+    for (i = 1; i < cf->args->nelts; i++) {
+        rv = ngx_http_recs_redis_url(cf, &value[i], rr);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+
+        if (rr->nservers++ == 0) {
+            rr->redis.server = value[i];
+        }
     }
 
-    rest = value[1];
-    rr->redis.server = value[1];
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
+    ngx_http_recs_redis_t *rr)
+{
+    char       *rv;
+    ngx_str_t   rest, tail;
+    ngx_url_t   u;
+
+    rest = *url;
     rv = NGX_CONF_OK;
 
     if (ngx_strncmp(rest.data, "redis://", 8) == 0) {
@@ -243,12 +280,31 @@ ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "%s in \"server %V\" of recs_redis",
-                           u.err ? u.err : "invalid URL", &value[1]);
+                           u.err ? u.err : "invalid URL", url);
         return NGX_CONF_ERROR;
     }
 
-    rr->redis.addrs = u.addrs;
-    rr->redis.naddrs = u.naddrs;
+    return ngx_http_recs_redis_addrs(cf, &u, &rr->redis);
+}
+
+
+static char *
+ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
+    ngx_recs_redis_t *redis)
+{
+    ngx_addr_t  *addrs;
+
+    addrs = ngx_palloc(cf->pool,
+                       (redis->naddrs + u->naddrs) * sizeof(ngx_addr_t));
+    if (addrs == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(addrs, redis->addrs, redis->naddrs * sizeof(ngx_addr_t));
+    ngx_memcpy(addrs + redis->naddrs, u->addrs, u->naddrs * sizeof(ngx_addr_t));
+
+    redis->addrs = addrs;
+    redis->naddrs += u->naddrs;
 
     return NGX_CONF_OK;
 }
@@ -261,11 +317,17 @@ ngx_http_recs_redis_topology(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 
     value = cf->args->elts;
 
-    if (cf->args->nelts != 2 || ngx_strcmp(value[1].data, "single") != 0) {
-        return "is invalid, it must be \"single\"";
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "single") == 0) {
+        rr->redis.topology = NGX_RECS_REDIS_SINGLE;
+        return NGX_CONF_OK;
     }
 
-    return NGX_CONF_OK;
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "cluster") == 0) {
+        rr->redis.topology = NGX_RECS_REDIS_CLUSTER;
+        return NGX_CONF_OK;
+    }
+
+    return "is invalid, it must be \"single\" or \"cluster\"";
 }
 
 

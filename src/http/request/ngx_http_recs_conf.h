@@ -139,6 +139,7 @@ typedef struct {
 typedef struct {
     ngx_http_recs_named_t       named;
     ngx_recs_redis_t            redis;
+    ngx_uint_t                  nservers;   /* that its block has */
     ngx_uint_t                  auth;       /* its block has auth */
     ngx_recs_recorder_t         recorder;   /* its redis is NULL: what is shown
                                                isn't recorded there */

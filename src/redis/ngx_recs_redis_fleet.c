@@ -1,0 +1,417 @@
+
+/* Servers that come and go: see the header. */
+
+
+#include "ngx_recs_redis_fleet.h"
+#include "ngx_recs_redis_conn.h"
+
+
+/* How often a worker looks what is new, ms: until something is known, then. */
+
+#define NGX_RECS_REDIS_LOOK_FIRST  20
+#define NGX_RECS_REDIS_LOOK        200
+
+
+static ngx_recs_redis_server_t *ngx_recs_redis_fleet_server_of(
+    ngx_recs_redis_t *redis, const ngx_str_t *key);
+static ngx_recs_redis_server_t *ngx_recs_redis_fleet_any(
+    ngx_recs_redis_fleet_t *fleet);
+static void ngx_recs_redis_fleet_sync(ngx_recs_redis_fleet_t *fleet);
+static void ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet,
+    ngx_uint_t i, const recs_redis_node_t *node, uint64_t number);
+static void ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet,
+    ngx_uint_t i);
+static void ngx_recs_redis_fleet_close_left(
+    ngx_recs_redis_fleet_t *fleet);
+static void ngx_recs_redis_fleet_look(ngx_event_t *ev);
+static ngx_int_t ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n,
+    ngx_addr_t *addr);
+static void ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc);
+
+
+ngx_int_t
+ngx_recs_redis_fleet_init_worker(ngx_recs_redis_t *redis,
+    const ngx_recs_redis_kind_t *kind, ngx_cycle_t *cycle)
+{
+    ngx_recs_redis_fleet_t  *fleet;
+
+    fleet = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_redis_fleet_t));
+    if (fleet == NULL) {
+        return NGX_ERROR;
+    }
+
+    fleet->redis = redis;
+    fleet->cycle = cycle;
+    fleet->kind = kind;
+    fleet->map = &redis->shared->map;
+
+    fleet->nowhere.redis = redis;
+    fleet->nowhere.name = redis->server;
+
+    fleet->refresh.redis = redis;
+    fleet->refresh.cycle = cycle;
+    fleet->refresh.ask = &kind->ask;
+    fleet->refresh.candidate = ngx_recs_redis_fleet_candidate;
+    fleet->refresh.done = ngx_recs_redis_fleet_refreshed;
+    fleet->refresh.data = fleet;
+
+    ngx_recs_redis_refresh_init(&fleet->refresh);
+
+    fleet->look.handler = ngx_recs_redis_fleet_look;
+    fleet->look.data = fleet;
+    fleet->look.log = cycle->log;
+    fleet->look.cancelable = 1;
+
+    redis->fleet = fleet;
+    redis->server_of = ngx_recs_redis_fleet_server_of;
+    redis->redirect = kind->redirect;
+
+    ngx_recs_redis_fleet_look(&fleet->look);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_redis_fleet_exit_worker(ngx_recs_redis_fleet_t *fleet)
+{
+    if (fleet->look.timer_set) {
+        ngx_del_timer(&fleet->look);
+    }
+
+    ngx_recs_redis_refresh_stop(&fleet->refresh);
+    ngx_recs_redis_fleet_close_left(fleet);
+}
+
+
+static ngx_recs_redis_server_t *
+ngx_recs_redis_fleet_server_of(ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    ngx_uint_t                 i;
+    ngx_recs_redis_server_t   *server;
+    ngx_recs_redis_fleet_t  *fleet;
+
+    fleet = redis->fleet;
+
+    ngx_recs_redis_fleet_sync(fleet);
+
+    if (key == NULL) {
+        return ngx_recs_redis_fleet_any(fleet);
+    }
+
+    i = recs_redis_map_slot(fleet->map, fleet->kind->slot(key));
+    server = (i < RECS_REDIS_NODES) ? fleet->servers[i] : NULL;
+
+    return server ? server : &fleet->nowhere;
+}
+
+
+/* One that is ready, if there is one, each in turn. */
+
+static ngx_recs_redis_server_t *
+ngx_recs_redis_fleet_any(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_uint_t                i, k;
+    ngx_recs_redis_server_t  *server, *any;
+
+    any = &fleet->nowhere;
+
+    for (i = 1; i <= RECS_REDIS_NODES; i++) {
+        k = (fleet->any + i) % RECS_REDIS_NODES;
+        server = fleet->servers[k];
+
+        if (server == NULL) {
+            continue;
+        }
+
+        any = server;
+
+        if (ngx_recs_redis_server_ready(server)) {
+            fleet->any = k;
+            break;
+        }
+    }
+
+    return any;
+}
+
+
+/* Makes the servers those of the map, if its nodes have changed. */
+
+static void
+ngx_recs_redis_fleet_sync(ngx_recs_redis_fleet_t *fleet)
+{
+    int                rc;
+    uint64_t           generation, number;
+    ngx_uint_t         i, wanted;
+    recs_redis_node_t  node;
+
+    generation = recs_redis_map_generation(fleet->map);
+
+    if (generation == 0 || generation == fleet->generation) {
+        return;
+    }
+
+    for (i = 0; i < RECS_REDIS_NODES; i++) {
+        rc = recs_redis_map_read(fleet->map, generation, (unsigned) i, &node,
+                                 &number);
+
+        if (rc == -1) {
+            return;
+        }
+
+        wanted = (rc == 1 && node.master == RECS_REDIS_NONE);
+
+        if (fleet->servers[i] && wanted && fleet->numbers[i] == number) {
+            continue;
+        }
+
+        if (fleet->servers[i]) {
+            ngx_recs_redis_fleet_leave(fleet, i);
+        }
+
+        if (wanted) {
+            ngx_recs_redis_fleet_join(fleet, i, &node, number);
+        }
+    }
+
+    fleet->generation = generation;
+}
+
+
+static void
+ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
+    const recs_redis_node_t *node, uint64_t number)
+{
+    ngx_str_t                 name;
+    ngx_addr_t               *addr;
+    ngx_pool_t               *pool;
+    ngx_recs_redis_server_t  *server;
+    u_char                    url[RECS_REDIS_HOST
+                                  + sizeof("redis://[]:65535")];
+
+    pool = ngx_create_pool(1024, fleet->cycle->log);
+    if (pool == NULL) {
+        return;
+    }
+
+    server = ngx_pcalloc(pool, sizeof(ngx_recs_redis_server_t));
+    addr = ngx_pcalloc(pool, sizeof(ngx_addr_t));
+
+    if (server == NULL || addr == NULL) {
+        goto failed;
+    }
+
+    name.data = url;
+    name.len = ngx_sprintf(url, memchr(node->host, ':', node->len)
+                                ? "redis://[%*s]:%ui" : "redis://%*s:%ui",
+                           (size_t) node->len, node->host,
+                           (ngx_uint_t) node->port)
+               - url;
+
+    server->pool = pool;
+    server->redis = fleet->redis;
+    server->name.data = ngx_pstrdup(pool, &name);
+    server->name.len = name.len;
+
+    if (server->name.data == NULL) {
+        goto failed;
+    }
+
+    if (ngx_parse_addr(pool, addr, (u_char *) node->host, node->len)
+        == NGX_OK)
+    {
+        ngx_inet_set_port(addr->sockaddr, node->port);
+
+        addr->name.data = server->name.data + sizeof("redis://") - 1;
+        addr->name.len = server->name.len - (sizeof("redis://") - 1);
+
+        server->addrs = addr;
+        server->naddrs = 1;
+    }
+
+    if (ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK) {
+        goto failed;
+    }
+
+    server->next = fleet->redis->servers;
+    fleet->redis->servers = server;
+
+    fleet->servers[i] = server;
+    fleet->numbers[i] = number;
+
+    return;
+
+failed:
+
+    ngx_destroy_pool(pool);
+}
+
+
+/* Something that one of its connections calls may be what led here. */
+
+static void
+ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i)
+{
+    ngx_recs_redis_server_t  *server, **p;
+
+    server = fleet->servers[i];
+    fleet->servers[i] = NULL;
+
+    for (p = &fleet->redis->servers; *p != server; p = &(*p)->next) {
+        /* void */
+    }
+
+    *p = server->next;
+
+    server->next = fleet->left;
+    fleet->left = server;
+}
+
+
+static void
+ngx_recs_redis_fleet_close_left(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_recs_redis_conn_t    *conn, *next;
+    ngx_recs_redis_server_t  *server;
+
+    while (fleet->left) {
+        server = fleet->left;
+        fleet->left = server->next;
+
+        for (conn = fleet->redis->privates; conn; conn = next) {
+            next = conn->tie.next;
+
+            if (conn->server == server) {
+                ngx_recs_redis_conn_leave(conn);
+            }
+        }
+
+        ngx_recs_redis_server_leave(server);
+        ngx_destroy_pool(server->pool);
+    }
+}
+
+
+ngx_recs_redis_server_t *
+ngx_recs_redis_fleet_told(ngx_recs_redis_fleet_t *fleet,
+    const recs_redis_redirect_t *redirect, ngx_uint_t moved)
+{
+    unsigned      i;
+    ngx_shmtx_t  *mutex;
+
+    mutex = fleet->redis->mutex;
+
+    if (ngx_recs_redis_map_lock(mutex) != NGX_OK) {
+        return NULL;
+    }
+
+    i = moved ? recs_redis_map_set_slot(fleet->map, redirect->slot,
+                                        redirect->host, redirect->len,
+                                        redirect->port)
+              : recs_redis_map_add(fleet->map, redirect->host, redirect->len,
+                                   redirect->port);
+
+    ngx_shmtx_unlock(mutex);
+
+    if (moved) {
+        ngx_recs_redis_fleet_soon(fleet);
+    }
+
+    ngx_recs_redis_fleet_sync(fleet);
+
+    return (i < RECS_REDIS_NODES) ? fleet->servers[i] : NULL;
+}
+
+
+void
+ngx_recs_redis_fleet_soon(ngx_recs_redis_fleet_t *fleet)
+{
+    recs_redis_map_soon(fleet->map, ngx_current_msec);
+}
+
+
+static void
+ngx_recs_redis_fleet_look(ngx_event_t *ev)
+{
+    ngx_msec_t                 wait;
+    ngx_recs_redis_server_t   *server;
+    ngx_recs_redis_fleet_t  *fleet;
+
+    fleet = ev->data;
+
+    ngx_recs_redis_fleet_sync(fleet);
+    ngx_recs_redis_fleet_close_left(fleet);
+
+    for (server = fleet->redis->servers; server; server = server->next) {
+
+        if (server->down) {
+            ngx_recs_redis_fleet_soon(fleet);
+            break;
+        }
+    }
+
+    if (recs_redis_map_claim(fleet->map, &fleet->kind->pace,
+                             ngx_current_msec))
+    {
+        ngx_recs_redis_refresh_start(&fleet->refresh);
+    }
+
+    wait = fleet->redis->servers ? NGX_RECS_REDIS_LOOK
+                                   : NGX_RECS_REDIS_LOOK_FIRST;
+
+    ngx_add_timer(&fleet->look, wait);
+}
+
+
+/* Those that are known, beginning with another one each time, then the rest. */
+
+static ngx_int_t
+ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr)
+{
+    ngx_recs_redis_fleet_t *fleet = data;
+
+    ngx_uint_t                i, seen;
+    ngx_recs_redis_server_t  *server;
+
+    if (n == 0) {
+        fleet->candidates++;
+    }
+
+    seen = 0;
+
+    for (i = 0; fleet->kind->members && i < RECS_REDIS_NODES; i++) {
+        server = fleet->servers[(fleet->candidates + i) % RECS_REDIS_NODES];
+
+        if (server && server->naddrs && seen++ == n) {
+            *addr = server->addrs[0];
+            return NGX_OK;
+        }
+    }
+
+    if (n - seen >= fleet->redis->naddrs) {
+        return NGX_DECLINED;
+    }
+
+    *addr = fleet->redis->addrs[n - seen];
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc)
+{
+    ngx_recs_redis_fleet_t *fleet = data;
+
+    if (rc != NGX_OK) {
+        recs_redis_map_failed(fleet->map, &fleet->kind->pace,
+                              ngx_current_msec);
+        return;
+    }
+
+    recs_redis_map_answered(fleet->map, &fleet->kind->pace,
+                            ngx_current_msec);
+
+    ngx_recs_redis_fleet_sync(fleet);
+}

@@ -1,0 +1,276 @@
+
+/* Which servers there are, asked of one after the other: see the header. */
+
+
+#include "ngx_recs_redis_refresh.h"
+
+
+static void ngx_recs_redis_refresh_next(ngx_event_t *ev);
+static void ngx_recs_redis_refresh_ask(ngx_recs_redis_refresh_t *refresh);
+static size_t ngx_recs_redis_refresh_host(ngx_recs_redis_refresh_t *refresh);
+static ngx_int_t ngx_recs_redis_refresh_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v);
+static void ngx_recs_redis_refresh_answered(ngx_recs_redis_query_t *query,
+    ngx_int_t rc, ngx_str_t *error);
+static ngx_int_t ngx_recs_redis_refresh_take(
+    ngx_recs_redis_refresh_t *refresh);
+static void ngx_recs_redis_refresh_why(ngx_recs_redis_refresh_t *refresh,
+    const u_char *why, size_t len);
+static void ngx_recs_redis_refresh_end(ngx_recs_redis_refresh_t *refresh,
+    ngx_int_t rc);
+static void ngx_recs_redis_refresh_ready(ngx_recs_redis_private_t *p);
+
+
+void
+ngx_recs_redis_refresh_init(ngx_recs_redis_refresh_t *refresh)
+{
+    refresh->server.redis = refresh->redis;
+    refresh->server.name = refresh->redis->server;
+    refresh->server.addrs = &refresh->addr;
+    refresh->server.unlogged = 1;
+
+    refresh->conn.redis = refresh->redis;
+    refresh->conn.server = &refresh->server;
+    refresh->conn.ready = ngx_recs_redis_refresh_ready;
+    refresh->conn.data = refresh;
+
+    refresh->query.value = ngx_recs_redis_refresh_value;
+    refresh->query.done = ngx_recs_redis_refresh_answered;
+    refresh->query.data = refresh;
+
+    refresh->next.handler = ngx_recs_redis_refresh_next;
+    refresh->next.data = refresh;
+    refresh->next.log = refresh->cycle->log;
+
+    refresh->why.data = refresh->why_data;
+}
+
+
+void
+ngx_recs_redis_refresh_start(ngx_recs_redis_refresh_t *refresh)
+{
+    if (refresh->reader) {
+        return;
+    }
+
+    refresh->reader = ngx_alloc(refresh->ask->size, refresh->cycle->log);
+    if (refresh->reader == NULL) {
+        refresh->done(refresh->data, NGX_ERROR);
+        return;
+    }
+
+    refresh->n = 0;
+
+    ngx_recs_redis_refresh_next(&refresh->next);
+}
+
+
+void
+ngx_recs_redis_refresh_stop(ngx_recs_redis_refresh_t *refresh)
+{
+    ngx_recs_redis_forget(&refresh->query);
+    ngx_recs_redis_close_private(&refresh->conn);
+
+    if (refresh->next.posted) {
+        ngx_delete_posted_event(&refresh->next);
+    }
+
+    if (refresh->reader) {
+        ngx_free(refresh->reader);
+        refresh->reader = NULL;
+    }
+}
+
+
+static void
+ngx_recs_redis_refresh_next(ngx_event_t *ev)
+{
+    ngx_recs_redis_refresh_t  *refresh;
+
+    refresh = ev->data;
+
+    ngx_recs_redis_close_private(&refresh->conn);
+
+    if (refresh->candidate(refresh->data, refresh->n++, &refresh->addr)
+        != NGX_OK)
+    {
+        ngx_recs_redis_refresh_end(refresh, NGX_ERROR);
+        return;
+    }
+
+    refresh->form = 0;
+    refresh->server.naddrs = 1;
+
+    ngx_recs_redis_refresh_why(refresh, (u_char *) "it is not reached",
+                               sizeof("it is not reached") - 1);
+
+    if (ngx_recs_redis_open_private(&refresh->conn, refresh->cycle) != NGX_OK) {
+        ngx_recs_redis_refresh_end(refresh, NGX_ERROR);
+        return;
+    }
+
+    ngx_recs_redis_refresh_ask(refresh);
+}
+
+
+/* It leaves once the connection stands. */
+
+static void
+ngx_recs_redis_refresh_ask(ngx_recs_redis_refresh_t *refresh)
+{
+    ngx_str_t   asked, args[NGX_RECS_REDIS_ASK_ARGS];
+    ngx_uint_t  nargs;
+
+    asked.data = refresh->host;
+    asked.len = ngx_recs_redis_refresh_host(refresh);
+
+    nargs = refresh->ask->begin(refresh->reader, refresh->redis,
+                                refresh->form, &asked, args);
+    refresh->refused = 0;
+
+    if (nargs == 0
+        || ngx_recs_redis_send(refresh->conn.conn, &refresh->query, nargs, args)
+           != NGX_OK)
+    {
+        ngx_post_event(&refresh->next, &ngx_posted_events);
+    }
+}
+
+
+/* The host that is asked, as text: returns its length. */
+
+static size_t
+ngx_recs_redis_refresh_host(ngx_recs_redis_refresh_t *refresh)
+{
+    if (refresh->addr.sockaddr->sa_family == AF_UNIX) {
+        return ngx_cpymem(refresh->host, "127.0.0.1", 9) - refresh->host;
+    }
+
+    return ngx_sock_ntop(refresh->addr.sockaddr, refresh->addr.socklen,
+                         refresh->host, NGX_SOCKADDR_STRLEN, 0);
+}
+
+
+static ngx_int_t
+ngx_recs_redis_refresh_value(ngx_recs_redis_query_t *query,
+    ngx_recs_redis_value_t *v)
+{
+    ngx_recs_redis_refresh_t  *refresh;
+
+    refresh = query->data;
+
+    if (!refresh->refused
+        && refresh->ask->value(refresh->reader, v) != NGX_OK)
+    {
+        refresh->refused = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_recs_redis_refresh_answered(ngx_recs_redis_query_t *query, ngx_int_t rc,
+    ngx_str_t *error)
+{
+    ngx_recs_redis_refresh_t  *refresh;
+
+    refresh = query->data;
+
+    if (rc == NGX_OK && ngx_recs_redis_refresh_take(refresh) == NGX_OK) {
+        ngx_recs_redis_refresh_end(refresh, NGX_OK);
+        return;
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_recs_redis_refresh_why(refresh, error->data, error->len);
+
+        refresh->form++;
+        ngx_recs_redis_refresh_ask(refresh);
+        return;
+    }
+
+    ngx_post_event(&refresh->next, &ngx_posted_events);
+}
+
+
+/* The answer was read to its end: NGX_OK, all workers know it. */
+
+static ngx_int_t
+ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
+{
+    int                        rc;
+    const char                *why;
+    ngx_shmtx_t               *mutex;
+    const recs_redis_table_t  *table;
+
+    why = NULL;
+    table = refresh->ask->end(refresh->reader, &why);
+
+    if (table) {
+        mutex = refresh->redis->mutex;
+
+        if (ngx_recs_redis_map_lock(mutex) != NGX_OK) {
+            why = "the shared memory is locked";
+
+        } else {
+            rc = recs_redis_map_replace(&refresh->redis->shared->map, table);
+            ngx_shmtx_unlock(mutex);
+
+            if (rc >= 0) {
+                return NGX_OK;
+            }
+
+            why = "it has too many servers";
+        }
+    }
+
+    ngx_recs_redis_refresh_why(refresh, (u_char *) why, ngx_strlen(why));
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_recs_redis_refresh_why(ngx_recs_redis_refresh_t *refresh,
+    const u_char *why, size_t len)
+{
+    refresh->why.len = ngx_min(len, NGX_RECS_REDIS_WHY);
+    ngx_memcpy(refresh->why.data, why, refresh->why.len);
+}
+
+
+static void
+ngx_recs_redis_refresh_end(ngx_recs_redis_refresh_t *refresh, ngx_int_t rc)
+{
+    ngx_log_t         *log;
+    ngx_recs_redis_t  *redis;
+
+    ngx_recs_redis_refresh_stop(refresh);
+
+    redis = refresh->redis;
+    log = refresh->cycle->log;
+
+    if (rc != NGX_OK && !refresh->failing) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "recs_redis \"%V\" %V: no server says which one has "
+                      "the keys; the last one: %V",
+                      &redis->name, &redis->server, &refresh->why);
+
+    } else if (rc == NGX_OK && refresh->failing) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_redis \"%V\" %V: it is said again which server "
+                      "has the keys", &redis->name, &redis->server);
+    }
+
+    refresh->failing = (rc != NGX_OK);
+
+    refresh->done(refresh->data, rc);
+}
+
+
+static void
+ngx_recs_redis_refresh_ready(ngx_recs_redis_private_t *p)
+{
+    /* the question is in its pipeline already */
+}
