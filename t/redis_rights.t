@@ -109,9 +109,9 @@ my @features = (
       well => \&recorded },
 );
 
-# Those who write do it by "calls", which return what went wrong.  "before" makes
-# what was so before, and "well" finds out whether all was done.  A call that is
-# refused changes nothing at "keys".
+# Those who write do it by "calls", which return what went wrong.  "before"
+# makes what was so before, and "well" finds out whether all was done.  A call
+# that is refused changes nothing at "keys".
 
 my $functions = $redis->cmd('INFO', 'server') !~ /^redis_version:6\./m;
 my @snapshot = map { "{home}:$_" } qw(channel:active history rolled_back);
@@ -157,14 +157,31 @@ my $load = { name => 'load', of => [['tools/load-snapshot', 0]],
                  $redis->cmd('HGET', '{home}:v3:meta', 'state') eq 'complete'
              } };
 
+my @by_hand = (['SET', $snapshot[0], 'v2'], ['LPUSH', $snapshot[1], $move],
+               ['LTRIM', $snapshot[1], 0, 999],
+               ['PUBLISH', 'home:events', 'v2']);
+
+my @hands = (
+    { name => 'by_hand', of => [['Publishing by hand', 0]],
+      keys => \@snapshot, calls => [call_all(@by_hand)],
+      well => sub { $redis->cmd('GET', $snapshot[0]) eq 'v2' } },
+
+    { name => 'back', of => [['Publishing by hand', 0],
+                             ['Publishing by hand', 1]],
+      keys => \@snapshot,
+      calls => [call_all(['SADD', $snapshot[2], 'v1'], @by_hand)],
+      well => sub { $redis->cmd('SISMEMBER', $snapshot[2], 'v1') } },
+);
+
 my (@seen, @users, $nginx);
 
 
 subtest 'those who write' => sub {
     $redis->cmd('FUNCTION', 'LOAD', slurp($t->root . '/conf/recs.lua'))
         if $functions;
-    push @seen, $redis->watch(sub { writes($_) for $functions ? @writers : (),
-                                                   $load });
+    push @seen, $redis->watch(sub {
+        writes($_) for $functions ? @writers : (), @hands, $load;
+    });
 };
 
 
@@ -260,7 +277,7 @@ sub read_document {
 
         for my $row ($part =~ /^\| (`.*) \|$/mg) {
             my ($commands, undef, $says) = split / \| /, $row;
-            my @says = grep { !/=$/ } $says =~ /`([^`]+)`/g;
+            my @says = grep { !/=$|^EXEC$/ } $says =~ /`([^`]+)`/g;
 
             for my $command ($commands =~ /`([^`]+)`/g) {
                 push @commands, $command;
@@ -369,14 +386,33 @@ sub wrong {
 sub call {
     my (@command) = @_;
 
-    return sub {
-        my ($user) = @_;
+    return sub { return client($_[0])->refuse(@command) // '' };
+}
 
-        my $client = Recs::Redis::Client->new(host => '127.0.0.1',
-                                              port => $redis->port);
-        $client->cmd('AUTH', $user, 'sesame');
-        return $client->refuse(@command) // '';
+
+# In one transaction: without it, nothing is done.
+
+sub call_all {
+    my (@commands) = @_;
+
+    return sub {
+        my $client = client($_[0]);
+        my $error = $client->refuse('MULTI');
+        return $error if defined $error;
+
+        my @replies = $client->pipeline(@commands, ['EXEC']);
+        return join ' ', grep { ref eq 'Recs::Redis::Error' } @replies;
     };
+}
+
+
+sub client {
+    my ($user) = @_;
+
+    my $client = Recs::Redis::Client->new(host => '127.0.0.1',
+                                          port => $redis->port);
+    $client->cmd('AUTH', $user, 'sesame');
+    return $client;
 }
 
 
