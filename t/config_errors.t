@@ -69,6 +69,9 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_redis r { server unix:/a; topology single; connections 64; }',
         'recs_redis r { server unix:/a?db=15; connections 1; }',
         'recs_redis r { server unix:/a; connect_timeout 1s; timeout 50ms; }',
+        'recs_redis r { server unix:/a; breaker failures=1 cooldown=10ms; }',
+        'recs_redis r { server unix:/a; breaker cooldown=1h failures=1000; }',
+        'recs_redis r { server unix:/a; breaker off; }',
         'recs_redis r { server unix:/a; '
             . 'auth password_file=%%TESTDIR%%/password; }',
         'recs_redis r { auth user=edge password_file=%%TESTDIR%%/password; '
@@ -616,6 +619,15 @@ subtest 'recs_redis refuses what is no Redis' => sub {
         ['timeout soon;', qr/"timeout" .*such as "500ms", over 0/],
         ['timeout 1s; timeout 1s;', qr/"timeout" .*is duplicate/],
         ['connect_timeout x;', qr/"connect_timeout" .*such as "500ms"/],
+        (map { ["breaker $_;", qr/"breaker" .*failures.*a number from 1 to 1000/] }
+             'failures=0', 'failures=1001', 'failures=x'),
+        (map { ["breaker $_;",
+                qr/"breaker" .*cooldown.*a time from "10ms" to "1h"/] }
+             'cooldown=9ms', 'cooldown=61m', 'cooldown=soon'),
+        (map { ["breaker $_;", qr/"breaker" .*"failures=", "cooldown=" or "off"/] }
+             'on', 'off failures=1'),
+        ['breaker;', qr/invalid number of arguments in "breaker"/],
+        ['breaker off; breaker failures=1;', qr/"breaker" .*is duplicate/],
         ['connect_timeout 1s; connect_timeout 1s;',
             qr/"connect_timeout" .*is duplicate/],
         ['auth user=a;', qr/"auth" .*must have "password_file="/],

@@ -636,9 +636,13 @@ HTTP
     }, 'pools');
     is_deeply($status->{redis}, {
         main => { ready => 2, connections => 2, commands => 14, errors => 4,
-                  connects => 4, losses => 0, refused => 0, discarded => 0 },
+                  connects => 4, losses => 0, refused => 0, discarded => 0,
+                  opened => 0, declined => 0,
+                  breaker => { state => 'closed', since => 0 } },
         slow => { ready => 1, connections => 1, commands => 2, errors => 0,
-                  connects => 2, losses => 0, refused => 0, discarded => 2 },
+                  connects => 2, losses => 0, refused => 0, discarded => 2,
+                  opened => 0, declined => 0,
+                  breaker => { state => 'closed', since => 0 } },
     }, 'Redis');
 
     my $r = $t->request('GET', '/status', { port => 'S' });

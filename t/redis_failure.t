@@ -77,7 +77,12 @@ for my $user (@users) {
 my $log = q('$recs_state $recs_lookup_time $status $uri');
 
 my $nginx = $t->nginx(reloads => 0, access_log => $log, http => <<"HTTP");
-    recs_redis main { server %%REDIS%%; connections 2; timeout 60s; }
+    recs_redis main {
+        server %%REDIS%%;
+        connections 2;
+        timeout 60s;
+        breaker off;
+    }
     recs_redis gone { server unix:%%TESTDIR%%/nothing.sock; }
     recs_redis nobody { server redis://127.0.0.1:%%PORT_NOBODY%%; }
     recs_redis fake { server %%FAKE%%; timeout 60s; }

@@ -212,11 +212,17 @@ my $nginx = $t->nginx(reloads => 0, http => <<"HTTP");
         connect_timeout 20s;
         timeout 20s;
     }
-    recs_redis mute { server %%MUTE%%; connections 1; timeout 15s; }
+    recs_redis mute {
+        server %%MUTE%%;
+        connections 1;
+        timeout 15s;
+        breaker off;
+    }
     recs_redis chatty {
         server %%CHATTY%%;
         connections 1;
         connect_timeout 20s;
+        breaker off;
     }
     recs_redis real { server %%REDIS%%; }
 

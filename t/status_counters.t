@@ -44,7 +44,9 @@ my $replica = 'loads failures entries answered stale resyncs gap lost count '
 my $pool = 'refreshes failures shown capped cap_full uncounted';
 my $snapshots = 'adopted refused returned events rows missing nobody previous '
               . 'defaults none kept unknown too_large';
-my $connections = 'commands errors connects losses refused discarded';
+my $connections = 'commands errors connects losses refused discarded '
+                . 'opened declined';
+my $breaker = 'breaker state since';
 
 
 subtest 'counters stand in the order of their tables' => sub {
@@ -58,7 +60,7 @@ subtest 'counters stand in the order of their tables' => sub {
     like($names, qr/ load_time \Q$replica\E /, 'of a replica');
     like($names, qr/ fresh .*\Q$pool\E snapshots /, 'of a pool');
     like($names, qr/ home .*\Q$snapshots\E /, 'of snapshots');
-    like($names, qr/ main ready connections \Q$connections\E$/,
+    like($names, qr/ main ready connections \Q$connections $breaker\E$/,
          'of a Redis');
 };
 

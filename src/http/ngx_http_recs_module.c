@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_recs_init_zone_set(ngx_http_recs_set_t *rs,
     ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
 static void ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
     ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
+static void ngx_http_recs_init_zone_breaker(ngx_recs_redis_t *redis,
+    ngx_recs_zone_t *zone);
 static ngx_int_t ngx_http_recs_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_recs_init_process_redis(ngx_http_recs_redis_t *rr,
     ngx_cycle_t *cycle);
@@ -209,6 +211,7 @@ ngx_http_recs_fits(ngx_recs_watch_shared_t);
 ngx_http_recs_fits(ngx_recs_trust_shared_t);
 ngx_http_recs_fits(ngx_recs_pool_counters_t);
 ngx_http_recs_fits(ngx_recs_redis_counters_t);
+ngx_http_recs_fits(ngx_recs_redis_breaker_shared_t);
 ngx_http_recs_fits(ngx_recs_recorder_counters_t);
 ngx_http_recs_fits(ngx_recs_snapshots_counters_t);
 ngx_http_recs_fits(ngx_recs_replica_counters_t);
@@ -341,6 +344,36 @@ ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
             ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RECORDER,
                                    &rr->named.name);
     }
+
+    if (rr->redis.failures && rr->redis.topology == NGX_RECS_REDIS_SINGLE) {
+        ngx_http_recs_init_zone_breaker(&rr->redis, zone);
+    }
+}
+
+
+/* What is known of a server does not hold for another in its place. */
+
+static void
+ngx_http_recs_init_zone_breaker(ngx_recs_redis_t *redis,
+    ngx_recs_zone_t *zone)
+{
+    u_char     buf[NGX_RECS_ZONE_NAME_MAX];
+    uint32_t   hash;
+    ngx_str_t  name;
+
+    /* of all of both: a long name is cut off */
+
+    ngx_crc32_init(hash);
+    ngx_crc32_update(&hash, redis->name.data, redis->name.len);
+    ngx_crc32_update(&hash, redis->server.data, redis->server.len);
+    ngx_crc32_final(hash);
+
+    name.data = buf;
+    name.len = ngx_snprintf(buf, sizeof(buf), "%08xD %V", hash, &redis->name)
+               - buf;
+
+    redis->breaker = (ngx_recs_redis_breaker_shared_t *)
+        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_BREAKER, &name);
 }
 
 

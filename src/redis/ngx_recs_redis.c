@@ -28,6 +28,11 @@ const ngx_recs_counter_t  ngx_recs_redis_counters[] = {
                      "Commands for which no connection was ready or had room."),
     ngx_recs_counter("discarded", ngx_recs_redis_counters_t, discarded,
                      "Replies that came too late."),
+    ngx_recs_counter("opened", ngx_recs_redis_counters_t, opened,
+                     "How often a server was not asked any more, as it failed "
+                     "or was late."),
+    ngx_recs_counter("declined", ngx_recs_redis_counters_t, declined,
+                     "Questions that were not asked for that."),
     ngx_recs_counter_end
 };
 
@@ -58,6 +63,7 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     server->name = redis->server;
     server->addrs = redis->addrs;
     server->naddrs = redis->naddrs;
+    server->breaker.shared = redis->breaker;
 
     redis->servers = server;
     redis->server_of = ngx_recs_redis_single;
@@ -107,6 +113,17 @@ ngx_recs_redis_pick(ngx_recs_redis_t *redis, const ngx_str_t *key)
 }
 
 
+ngx_recs_redis_conn_t *
+ngx_recs_redis_pick_patient(ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    if (redis->server_of == NULL) {
+        return NULL;
+    }
+
+    return ngx_recs_redis_server_pick_patient(redis->server_of(redis, key));
+}
+
+
 ngx_uint_t
 ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_t *redis, const ngx_str_t *key)
@@ -134,6 +151,29 @@ ngx_recs_redis_conn_t *
 ngx_recs_redis_background(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
     return ngx_recs_redis_server_background(redis->server_of(redis, key));
+}
+
+
+ngx_uint_t
+ngx_recs_redis_open(ngx_recs_redis_t *redis, time_t *since)
+{
+    ngx_uint_t                        n;
+    ngx_recs_redis_server_t          *server;
+    ngx_recs_redis_breaker_shared_t  *shared;
+
+    n = 0;
+    *since = 0;
+
+    for (server = redis->servers; server; server = server->next) {
+        shared = server->breaker.shared;
+
+        if (shared) {
+            n += shared->open;
+            *since = ngx_max(*since, (time_t) shared->since);
+        }
+    }
+
+    return n;
 }
 
 

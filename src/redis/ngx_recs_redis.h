@@ -28,6 +28,7 @@ typedef struct ngx_recs_redis_query_s    ngx_recs_redis_query_t;
 typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
 typedef struct ngx_recs_redis_private_s  ngx_recs_redis_private_t;
 typedef struct ngx_recs_redis_shared_s   ngx_recs_redis_shared_t;
+typedef struct ngx_recs_redis_breaker_s  ngx_recs_redis_breaker_t;
 
 
 /* Counters of all workers, in shared memory; only ever added to. */
@@ -40,6 +41,9 @@ typedef struct {
     ngx_atomic_t              losses;       /* connections lost, or not made */
     ngx_atomic_t              refused;      /* commands that send() declined */
     ngx_atomic_t              discarded;    /* replies that came too late */
+    ngx_atomic_t              opened;       /* how often a server was no longer
+                                               asked */
+    ngx_atomic_t              declined;     /* questions not asked for that */
 } ngx_recs_redis_counters_t;
 
 
@@ -48,6 +52,30 @@ typedef enum {
     NGX_RECS_REDIS_CLUSTER                  /* each key is in a slot, which a
                                                server has */
 } ngx_recs_redis_topology_e;
+
+
+/*
+ * When a server is no longer asked: what all workers know of that, in shared
+ * memory, all zero at first.  Times are in ms, as ngx_current_msec is, if not
+ * said otherwise.
+ */
+
+typedef struct {
+    ngx_atomic_t              open;         /* 1: it is not asked */
+    ngx_atomic_t              window;       /* when the first failure was noted;
+                                               0: all is well */
+    ngx_atomic_t              row;          /* failures in a row */
+    ngx_atomic_t              last;         /* when the last of them was known */
+    ngx_atomic_t              good;         /* of the window */
+    ngx_atomic_t              failed;
+    ngx_atomic_t              patience;     /* the shortest deadline that was
+                                               missed, ms; 0: none was */
+    ngx_atomic_t              due;          /* until then it stays open */
+    ngx_atomic_t              probe;        /* when the next probe may leave */
+    ngx_atomic_t              closed;       /* when it last did */
+    ngx_atomic_t              again;        /* how often it soon opened again */
+    ngx_atomic_t              since;        /* unix seconds; 0: ever */
+} ngx_recs_redis_breaker_shared_t;
 
 
 /* Who uses connections in the background: told when one stands. */
@@ -82,7 +110,13 @@ struct ngx_recs_redis_s {
     ngx_msec_t                connect_timeout;  /* ms, until it is ready */
     ngx_msec_t                timeout;      /* ms, for the oldest command */
 
+    ngx_uint_t                failures;     /* in a row: then it is no longer
+                                               asked; 0: it always is */
+    ngx_msec_t                cooldown;     /* ms, until it is tried again */
+
     ngx_recs_redis_counters_t  *counters;   /* never NULL in a worker */
+    ngx_recs_redis_breaker_shared_t  *breaker;  /* of the one server; NULL:
+                                               failures is 0, or it is none */
 
     /* of a cluster, for all workers */
     ngx_recs_redis_shared_t  *shared;       /* of its servers */
@@ -177,6 +211,9 @@ struct ngx_recs_redis_query_s {
                                            private connections only */
     ngx_uint_t                redirects;    /* how often another server was said
                                                to have the key */
+    ngx_msec_t                deadline; /* ms that a response waits for it at
+                                           most; 0: none does */
+    unsigned                  late:1;   /* ngx_recs_redis_late() was told */
     unsigned                  too_large:1;  /* there was one; set until done()
                                                is called */
     unsigned                  due:1;        /* for done() with NGX_ABORT: its
@@ -184,6 +221,7 @@ struct ngx_recs_redis_query_s {
                                                may be why the connection was
                                                lost */
 
+    ngx_recs_redis_breaker_t  *breaker; /* of the server that was asked */
     ngx_recs_redis_slot_t    *slot;     /* its place in the pipeline; NULL: it
                                            waits for nothing.  The caller sets
                                            it to NULL once, before all else */
@@ -214,10 +252,18 @@ void ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis);
  * A connection that is only being opened may be given, if none is ready: its
  * commands leave when it is.
  * NULL: there is none that could answer soon (Redis is away, or every pipeline
- * is full).
+ * is full), or the server fails so that it is not asked for now.
  */
 
 ngx_recs_redis_conn_t *ngx_recs_redis_pick(ngx_recs_redis_t *redis,
+    const ngx_str_t *key);
+
+/*
+ * The same for who waits as long as it takes, and no response with him: also of
+ * a server that is not asked otherwise.
+ */
+
+ngx_recs_redis_conn_t *ngx_recs_redis_pick_patient(ngx_recs_redis_t *redis,
     const ngx_str_t *key);
 
 /*
@@ -256,6 +302,21 @@ ngx_uint_t ngx_recs_redis_fits(ngx_uint_t ncommands, size_t nargs,
  */
 
 void ngx_recs_redis_forget(ngx_recs_redis_query_t *q);
+
+/*
+ * A response gave up waiting for this reply: called before it is forgotten, if
+ * it is.  Servers that leave too many of these are no longer asked.  Not for a
+ * client that went away.  Does nothing if the query waits for nothing.
+ */
+
+void ngx_recs_redis_late(ngx_recs_redis_query_t *q);
+
+/*
+ * How many of its servers are no longer asked, and since when (unix seconds; 0:
+ * ever) that, or that none is, is so.
+ */
+
+ngx_uint_t ngx_recs_redis_open(ngx_recs_redis_t *redis, time_t *since);
 
 /* How many of this worker's connections are ready. */
 

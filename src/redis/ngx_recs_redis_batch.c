@@ -39,7 +39,7 @@ ngx_recs_redis_batch_begin(ngx_recs_redis_batch_t *batch,
         batch->queries[n].rc = NGX_OK;
     }
 
-    batch->conn = ngx_recs_redis_pick(redis, key);
+    batch->conn = ngx_recs_redis_pick_patient(redis, key);
 }
 
 

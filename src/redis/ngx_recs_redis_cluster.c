@@ -123,8 +123,15 @@ ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
 
     q = conn->pipeline.head->query;
 
-    to = conn->tie.ready ? ngx_recs_redis_server_background(server)
-                         : ngx_recs_redis_server_pick(server);
+    if (conn->tie.ready) {
+        to = ngx_recs_redis_server_background(server);
+
+    } else if (q && q->deadline) {
+        to = ngx_recs_redis_server_pick(server);
+
+    } else {
+        to = ngx_recs_redis_server_pick_patient(server);
+    }
 
     if (q == NULL || to == NULL || to == conn
         || q->redirects == NGX_RECS_REDIS_REDIRECTS

@@ -44,6 +44,8 @@ static void ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_lose(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_reason_e reason, ngx_err_t err, const char *text);
 static void ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_conn_tell(ngx_recs_redis_conn_t *conn,
+    ngx_msec_t delay);
 static void ngx_recs_redis_conn_abort(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_release(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn);
@@ -260,6 +262,7 @@ ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn)
     (void) ngx_tcp_nodelay(c);
 
     conn->state = NGX_RECS_REDIS_HANDSHAKE;
+    conn->greeted = ngx_current_msec;
 
     return NGX_OK;
 }
@@ -362,6 +365,11 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_count(conn->server->redis->counters, connects);
     ngx_recs_redis_log_recovery(conn->server, &conn->fault, &conn->push.channel,
                                 conn->log);
+
+    if (conn->pipeline.breaker) {
+        ngx_recs_redis_breaker_greeted(conn->pipeline.breaker,
+                                       ngx_current_msec - conn->greeted);
+    }
 
     if (conn->pipeline.head || ngx_recs_redis_subscribes(conn)) {
         ngx_add_timer(&conn->timer, conn->server->redis->timeout);
@@ -688,12 +696,34 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
     }
 
     ngx_recs_redis_count(conn->server->redis->counters, losses);
+    ngx_recs_redis_conn_tell(conn, delay);
 
     ngx_recs_redis_conn_close(conn);
 
     ngx_add_timer(&conn->timer, delay);
 
     ngx_recs_redis_conn_abort(conn);
+}
+
+
+/*
+ * Tells the breaker, unless it is this worker that fails, another address is
+ * tried first, or nobody waited.
+ */
+
+static void
+ngx_recs_redis_conn_tell(ngx_recs_redis_conn_t *conn, ngx_msec_t delay)
+{
+    if (conn->pipeline.breaker == NULL
+        || conn->pipeline.head == NULL
+        || conn->fault.reason == NGX_RECS_REDIS_NO_RESOURCE
+        || (conn->state != NGX_RECS_REDIS_READY && delay == 0))
+    {
+        return;
+    }
+
+    ngx_recs_redis_breaker_failed(conn->pipeline.breaker,
+                                  conn->pipeline.head->since, 0);
 }
 
 

@@ -16,6 +16,7 @@
  *   ngx_recs_redis_pipeline.c   its waiting commands and its output
  *   ngx_recs_redis_fault.c      why it was lost, in the log
  *   ngx_recs_redis_retry.c      when it is opened again
+ *   ngx_recs_redis_breaker.c    when its server is no longer asked
  *
  * Only event handlers lose or open a connection, and none of them ever runs
  * inside a query's done(): whatever done() sends or forgets, the connection it
@@ -82,6 +83,7 @@ struct ngx_recs_redis_conn_s {
 
     ngx_recs_redis_state_e      state;
     ngx_msec_t                  ready;      /* since when it is */
+    ngx_msec_t                  greeted;    /* when the handshake could leave */
 
     /* to open it, to be ready in time, or to have a reply in time */
     ngx_event_t                 timer;

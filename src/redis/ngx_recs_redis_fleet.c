@@ -19,6 +19,8 @@ static ngx_recs_redis_server_t *ngx_recs_redis_fleet_any(
 static void ngx_recs_redis_fleet_sync(ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet,
     ngx_uint_t i, const recs_redis_node_t *node, uint64_t number);
+static ngx_recs_redis_breaker_shared_t *ngx_recs_redis_fleet_breaker(
+    ngx_recs_redis_fleet_t *fleet, ngx_uint_t i, uint64_t number);
 static void ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet,
     ngx_uint_t i);
 static void ngx_recs_redis_fleet_close_left(
@@ -230,6 +232,8 @@ ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
         server->naddrs = 1;
     }
 
+    server->breaker.shared = ngx_recs_redis_fleet_breaker(fleet, i, number);
+
     if (ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK) {
         goto failed;
     }
@@ -245,6 +249,32 @@ ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
 failed:
 
     ngx_destroy_pool(pool);
+}
+
+
+/* NULL: it is always asked.  A node that left may have had this place. */
+
+static ngx_recs_redis_breaker_shared_t *
+ngx_recs_redis_fleet_breaker(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
+    uint64_t number)
+{
+    ngx_atomic_uint_t               old;
+    ngx_recs_redis_node_breaker_t  *place;
+
+    if (fleet->redis->failures == 0) {
+        return NULL;
+    }
+
+    place = &fleet->redis->shared->breakers[i];
+    old = place->number;
+
+    if (old != (ngx_atomic_uint_t) number
+        && ngx_atomic_cmp_set(&place->number, old, (ngx_atomic_uint_t) number))
+    {
+        ngx_memzero(&place->breaker, sizeof(ngx_recs_redis_breaker_shared_t));
+    }
+
+    return &place->breaker;
 }
 
 

@@ -15,10 +15,18 @@
 #include "recs_redis_shards.h"
 
 
+/* A node's breaker, and the number of the node that it is of. */
+
+typedef struct {
+    ngx_atomic_t                     number;
+    ngx_recs_redis_breaker_shared_t  breaker;
+} ngx_recs_redis_node_breaker_t;
+
+
 /* How a Redis of several servers lies in shared memory; all zero at first. */
 
 struct ngx_recs_redis_shared_s {
-    /* ngx_recs_redis_breaker_shared_t  breakers[RECS_REDIS_NODES]; */
+    ngx_recs_redis_node_breaker_t  breakers[RECS_REDIS_NODES];
 
     recs_redis_map_t          map;      /* goes on with its nodes */
 };

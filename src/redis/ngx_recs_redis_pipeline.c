@@ -53,6 +53,26 @@ ngx_recs_redis_forget(ngx_recs_redis_query_t *q)
 }
 
 
+void
+ngx_recs_redis_late(ngx_recs_redis_query_t *q)
+{
+    ngx_msec_t  since;
+
+    if (q->slot == NULL || q->late) {
+        return;
+    }
+
+    q->late = 1;
+    since = q->slot->since;
+
+    /* one that was sent near the deadline's end proves nothing */
+
+    if (q->breaker && q->deadline && ngx_current_msec - since >= q->deadline) {
+        ngx_recs_redis_breaker_failed(q->breaker, since, q->deadline);
+    }
+}
+
+
 ngx_uint_t
 ngx_recs_redis_pipeline_full(const ngx_recs_redis_pipeline_t *pl)
 {
@@ -197,6 +217,8 @@ ngx_recs_redis_pipeline_add(ngx_recs_redis_pipeline_t *pl,
 
     if (q) {
         q->slot = slot;
+        q->breaker = pl->breaker;
+        q->late = 0;
         q->too_large = 0;
         q->due = 0;
     }

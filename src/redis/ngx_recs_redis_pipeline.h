@@ -10,7 +10,7 @@
 #define NGX_RECS_REDIS_PIPELINE_H
 
 
-#include "ngx_recs_redis.h"
+#include "ngx_recs_redis_breaker.h"
 
 
 #define NGX_RECS_REDIS_MAX_WAITING   4096               /* commands */
@@ -45,6 +45,8 @@ struct ngx_recs_redis_slot_s {
 
 typedef struct {
     ngx_log_t                *log;
+    ngx_recs_redis_breaker_t *breaker;      /* its server's, told of what comes
+                                               of questions; NULL: it isn't */
 
     ngx_recs_redis_slot_t    *head;
     ngx_recs_redis_slot_t   **tail;

@@ -24,6 +24,7 @@
 
 
 static ngx_int_t ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r);
+static void ngx_recs_redis_reply_tell(ngx_recs_redis_reader_t *r, ngx_int_t rc);
 static redisReader *ngx_recs_redis_new_reader(ngx_recs_redis_reader_t *r);
 static void ngx_recs_redis_shrink(ngx_recs_redis_reader_t *r);
 static ngx_int_t ngx_recs_redis_unread(ngx_recs_redis_reader_t *r);
@@ -362,8 +363,6 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
         }
     }
 
-    q = ngx_recs_redis_pipeline_shift(r->pipeline);
-
     rc = NGX_OK;
     error = NULL;
 
@@ -377,6 +376,10 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
         }
     }
 
+    ngx_recs_redis_reply_tell(r, rc);
+
+    q = ngx_recs_redis_pipeline_shift(r->pipeline);
+
     if (q) {
         q->done(q, error ? NGX_ERROR : NGX_OK, error);
 
@@ -387,6 +390,34 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
     r->error.len = 0;
 
     return rc;
+}
+
+
+/* Tells the breaker of a reply; rc: NGX_ERROR, the server refuses all. */
+
+static void
+ngx_recs_redis_reply_tell(ngx_recs_redis_reader_t *r, ngx_int_t rc)
+{
+    ngx_recs_redis_slot_t     *slot;
+    ngx_recs_redis_query_t    *q;
+    ngx_recs_redis_breaker_t  *b;
+
+    b = r->pipeline->breaker;
+    slot = r->pipeline->head;
+    q = slot->query;
+
+    if (b == NULL || q == NULL) {
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_recs_redis_breaker_failed(b, slot->since, 0);
+        return;
+    }
+
+    if (ngx_recs_redis_breaker_counts(b) && !q->late) {
+        ngx_recs_redis_breaker_answered(b, q->deadline);
+    }
 }
 
 

@@ -8,14 +8,32 @@
 static void ngx_recs_redis_server_background_ready(ngx_recs_redis_conn_t *conn);
 static ngx_uint_t ngx_recs_redis_server_better(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_conn_t *best);
+static void ngx_recs_redis_server_probe(ngx_event_t *ev);
+static ngx_int_t ngx_recs_redis_server_probe_value(ngx_recs_redis_query_t *q,
+    ngx_recs_redis_value_t *v);
+static void ngx_recs_redis_server_probe_done(ngx_recs_redis_query_t *q,
+    ngx_int_t rc, ngx_str_t *error);
 
 
 ngx_int_t
 ngx_recs_redis_server_open(ngx_recs_redis_server_t *server, ngx_log_t *log)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                 i;
+    ngx_recs_redis_breaker_t  *b;
 
     static const ngx_str_t  no_channel = ngx_null_string;
+
+    b = &server->breaker;
+
+    b->server = server;
+    b->log = log;
+    b->timer.handler = ngx_recs_redis_server_probe;
+    b->timer.data = server;
+    b->timer.log = log;
+    b->timer.cancelable = 1;
+    b->probe.value = ngx_recs_redis_server_probe_value;
+    b->probe.done = ngx_recs_redis_server_probe_done;
+    b->probe.data = b;
 
     server->conns = ngx_calloc((server->redis->nconns + 1)
                                * sizeof(ngx_recs_redis_conn_t), log);
@@ -28,10 +46,17 @@ ngx_recs_redis_server_open(ngx_recs_redis_server_t *server, ngx_log_t *log)
     }
 
     for (i = 0; i < server->redis->nconns; i++) {
+        server->conns[i].pipeline.breaker = b->shared ? b : NULL;
         ngx_recs_redis_conn_open(&server->conns[i]);
     }
 
     ngx_recs_redis_server_open_background(server);
+
+    /* of workers before this one, it may be all that is known */
+
+    if (ngx_recs_redis_breaker_open(b)) {
+        ngx_recs_redis_breaker_wait(b);
+    }
 
     return NGX_OK;
 }
@@ -90,6 +115,10 @@ ngx_recs_redis_server_close(ngx_recs_redis_server_t *server)
         ngx_recs_redis_conn_destroy(&server->conns[i]);
     }
 
+    if (server->breaker.timer.timer_set) {
+        ngx_del_timer(&server->breaker.timer);
+    }
+
     ngx_free(server->conns);
     server->conns = NULL;
 }
@@ -110,6 +139,18 @@ ngx_recs_redis_server_leave(ngx_recs_redis_server_t *server)
 
 ngx_recs_redis_conn_t *
 ngx_recs_redis_server_pick(ngx_recs_redis_server_t *server)
+{
+    if (ngx_recs_redis_breaker_open(&server->breaker)) {
+        ngx_recs_redis_breaker_declined(&server->breaker);
+        return NULL;
+    }
+
+    return ngx_recs_redis_server_pick_patient(server);
+}
+
+
+ngx_recs_redis_conn_t *
+ngx_recs_redis_server_pick_patient(ngx_recs_redis_server_t *server)
 {
     ngx_uint_t              i, n;
     ngx_recs_redis_conn_t  *conn, *best;
@@ -153,6 +194,59 @@ ngx_recs_redis_server_better(ngx_recs_redis_conn_t *conn,
     }
 
     return conn->pipeline.waiting < best->pipeline.waiting;
+}
+
+
+/*
+ * Asks a server that is not asked any more whether it answers.  Connections
+ * that were lost are opened again meanwhile, as ever: if none is ready, its
+ * handshake will tell, or another worker's probe.
+ */
+
+static void
+ngx_recs_redis_server_probe(ngx_event_t *ev)
+{
+    ngx_recs_redis_conn_t     *conn;
+    ngx_recs_redis_server_t   *server;
+    ngx_recs_redis_breaker_t  *b;
+
+    static const ngx_str_t  ping = ngx_string("PING");
+
+    server = ev->data;
+    b = &server->breaker;
+
+    conn = ngx_recs_redis_server_pick_patient(server);
+
+    if (conn && conn->state == NGX_RECS_REDIS_READY
+        && ngx_recs_redis_breaker_due(b))
+    {
+        ngx_recs_redis_forget(&b->probe);
+
+        b->probed = ngx_current_msec;
+        (void) ngx_recs_redis_send(conn, &b->probe, 1, &ping);
+    }
+
+    ngx_recs_redis_breaker_wait(b);
+}
+
+
+static ngx_int_t
+ngx_recs_redis_server_probe_value(ngx_recs_redis_query_t *q,
+    ngx_recs_redis_value_t *v)
+{
+    return v->type == NGX_RECS_REDIS_STRING ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_recs_redis_server_probe_done(ngx_recs_redis_query_t *q, ngx_int_t rc,
+    ngx_str_t *error)
+{
+    ngx_recs_redis_breaker_t *b = q->data;
+
+    if (rc == NGX_OK) {
+        ngx_recs_redis_breaker_probed(b, ngx_current_msec - b->probed);
+    }
 }
 
 

@@ -9,7 +9,7 @@
 #define NGX_RECS_REDIS_SERVER_H
 
 
-#include "ngx_recs_redis.h"
+#include "ngx_recs_redis_breaker.h"
 
 
 struct ngx_recs_redis_server_s {
@@ -31,12 +31,14 @@ struct ngx_recs_redis_server_s {
                                                logged; 0: it answers */
     ngx_msec_t                recovered;    /* when it last came back */
     ngx_uint_t                unlogged;     /* nobody wants to know */
+
+    ngx_recs_redis_breaker_t  breaker;
 };
 
 
 /*
- * Begins to open the connections to a server of which redis, name and addresses
- * are set.  NGX_ERROR: out of memory.
+ * Begins to open the connections to a server of which redis, name, addresses
+ * and breaker.shared are set.  NGX_ERROR: out of memory.
  */
 
 ngx_int_t ngx_recs_redis_server_open(ngx_recs_redis_server_t *server,
@@ -53,9 +55,11 @@ void ngx_recs_redis_server_close(ngx_recs_redis_server_t *server);
 
 void ngx_recs_redis_server_leave(ngx_recs_redis_server_t *server);
 
-/* As ngx_recs_redis_pick(), of this server's. */
+/* As ngx_recs_redis_pick() and ngx_recs_redis_pick_patient(), of this one's. */
 
 ngx_recs_redis_conn_t *ngx_recs_redis_server_pick(
+    ngx_recs_redis_server_t *server);
+ngx_recs_redis_conn_t *ngx_recs_redis_server_pick_patient(
     ngx_recs_redis_server_t *server);
 
 /*

@@ -202,6 +202,7 @@ ngx_recs_ask_prefetched(ngx_recs_question_t *q)
         return NGX_OK;
 
     case NGX_AGAIN:
+        q->prefetch->query.deadline = ask->timeout;
         ask->npending++;
         return NGX_AGAIN;
 
@@ -384,6 +385,7 @@ ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
     args[0] = ngx_recs_set_type(q->set->type)->ask;
     args[1] = q->key;
 
+    q->query.deadline = q->ask->timeout;
     q->query.value = ngx_recs_ask_value;
     q->query.done = ngx_recs_ask_done;
     q->query.data = q;
@@ -400,6 +402,7 @@ ngx_recs_ask_send(ngx_recs_question_t *q, ngx_uint_t count,
         return NGX_OK;
     }
 
+    q->count.deadline = q->ask->timeout;
     q->count.value = ngx_recs_ask_count_value;
     q->count.done = ngx_recs_ask_count_done;
     q->count.data = q;
@@ -571,7 +574,14 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
     for (i = 0; i < ask->nquestions; i++) {
         q = &ask->questions[i];
 
-        if (q->query.slot || ngx_recs_prefetch_leave(&q->wait)) {
+        ngx_recs_redis_late(&q->query);
+        ngx_recs_redis_late(&q->count);
+
+        if (q->query.slot) {
+            q->why = NGX_RECS_WHY_TIMEOUT;
+
+        } else if (ngx_recs_prefetch_leave(&q->wait)) {
+            ngx_recs_redis_late(&q->prefetch->query);
             q->why = NGX_RECS_WHY_TIMEOUT;
 
         } else if (q->count.slot) {

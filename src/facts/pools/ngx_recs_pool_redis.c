@@ -56,7 +56,7 @@ ngx_recs_pool_redis_scan(ngx_recs_pool_t *pool)
     ngx_str_t               args[5];
     ngx_recs_redis_conn_t  *conn;
 
-    conn = ngx_recs_redis_pick(pool->redis, &pool->key);
+    conn = ngx_recs_redis_pick_patient(pool->redis, &pool->key);
     if (conn == NULL) {
         return "redis is away";
     }

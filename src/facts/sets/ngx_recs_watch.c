@@ -134,7 +134,7 @@ ngx_recs_watch_look(ngx_recs_watch_t *watch)
 {
     ngx_recs_redis_conn_t  *conn;
 
-    conn = ngx_recs_redis_pick(watch->set->redis, &watch->set->key);
+    conn = ngx_recs_redis_pick_patient(watch->set->redis, &watch->set->key);
 
     if (conn) {
         (void) ngx_recs_watch_send(watch->set, &watch->set->key,

@@ -35,7 +35,8 @@ typedef enum {
     NGX_RECS_ZONE_CAP,
     NGX_RECS_ZONE_WATCH,
     NGX_RECS_ZONE_TRUST,
-    NGX_RECS_ZONE_SERVERS           /* of a Redis that is a cluster */
+    NGX_RECS_ZONE_SERVERS,          /* of a Redis that is a cluster */
+    NGX_RECS_ZONE_BREAKER
 } ngx_recs_zone_kind_e;
 
 

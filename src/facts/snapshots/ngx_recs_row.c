@@ -371,6 +371,7 @@ ngx_recs_row_ask(ngx_recs_row_t *row, ngx_uint_t n,
         return NGX_OK;
     }
 
+    reply->query.deadline = row->timeout;
     reply->query.value = ngx_recs_row_value;
     reply->query.done = ngx_recs_row_done;
     reply->query.data = reply;
@@ -502,6 +503,7 @@ ngx_recs_row_deadline(ngx_event_t *ev)
         reply = &row->replies[i];
 
         if (reply->query.slot) {
+            ngx_recs_redis_late(&reply->query);
             ngx_recs_redis_forget(&reply->query);
             reply->state = NGX_RECS_REPLY_FAILED;
         }

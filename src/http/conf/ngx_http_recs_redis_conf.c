@@ -29,6 +29,8 @@ static char *ngx_http_recs_redis_connect_timeout(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_timeout(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_breaker(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
 
 
 typedef struct {
@@ -45,6 +47,7 @@ static const ngx_http_recs_redis_line_t  ngx_http_recs_redis_lines[] = {
     { ngx_string("connections"), ngx_http_recs_redis_connections },
     { ngx_string("connect_timeout"), ngx_http_recs_redis_connect_timeout },
     { ngx_string("timeout"), ngx_http_recs_redis_timeout },
+    { ngx_string("breaker"), ngx_http_recs_redis_breaker },
     { ngx_null_string, NULL }
 };
 
@@ -73,6 +76,8 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->name = rr->named.name;
     redis->connect_timeout = NGX_CONF_UNSET_MSEC;
     redis->timeout = NGX_CONF_UNSET_MSEC;
+    redis->failures = NGX_CONF_UNSET_UINT;
+    redis->cooldown = NGX_CONF_UNSET_MSEC;
 
     save = *cf;
     cf->handler = ngx_http_recs_redis_line;
@@ -114,6 +119,8 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_conf_init_msec_value(redis->connect_timeout, 500);
     ngx_conf_init_msec_value(redis->timeout, 1000);
+    ngx_conf_init_uint_value(redis->failures, 5);
+    ngx_conf_init_msec_value(redis->cooldown, 1000);
 
     return NGX_CONF_OK;
 }
@@ -465,4 +472,62 @@ static char *
 ngx_http_recs_redis_timeout(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 {
     return ngx_http_recs_redis_msec(cf, &rr->redis.timeout);
+}
+
+
+/* breaker [failures=N] [cooldown=T], or breaker off. */
+
+static char *
+ngx_http_recs_redis_breaker(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    ngx_int_t   n;
+    ngx_str_t  *value, time;
+    ngx_uint_t  i;
+
+    value = cf->args->elts;
+
+    if (rr->breaker) {
+        return "is duplicate";
+    }
+
+    rr->breaker = 1;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        rr->redis.failures = 0;
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "failures=", 9) == 0) {
+            n = ngx_atoi(value[i].data + 9, value[i].len - 9);
+
+            if (n == NGX_ERROR || n == 0 || n > 1000) {
+                return "has invalid failures, they must be a number from 1 to "
+                       "1000";
+            }
+
+            rr->redis.failures = n;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "cooldown=", 9) == 0) {
+            time.data = value[i].data + 9;
+            time.len = value[i].len - 9;
+            n = ngx_parse_time(&time, 0);
+
+            if (n == NGX_ERROR || n < 10 || n > 3600 * 1000) {
+                return "has an invalid cooldown, it must be a time from "
+                       "\"10ms\" to \"1h\"";
+            }
+
+            rr->redis.cooldown = n;
+            continue;
+        }
+
+        return "has an invalid parameter, it must be \"failures=\", "
+               "\"cooldown=\" or \"off\"";
+    }
+
+    return NGX_CONF_OK;
 }

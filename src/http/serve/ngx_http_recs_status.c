@@ -33,6 +33,8 @@ static void ngx_http_recs_status_past(ngx_recs_snapshots_t *ss,
 static void ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
     recs_writer_t *w);
 static void ngx_http_recs_status_redis(void *thing, recs_writer_t *w);
+static void ngx_http_recs_status_breaker(ngx_recs_redis_t *redis,
+    recs_writer_t *w);
 static void ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder,
     recs_writer_t *w);
 
@@ -565,9 +567,36 @@ ngx_http_recs_status_redis(void *thing, recs_writer_t *w)
     ngx_http_recs_status_counters(ngx_recs_redis_counters, rr->redis.counters,
                                   w);
 
+    ngx_http_recs_status_breaker(&rr->redis, w);
+
     if (rr->recorder.redis) {
         ngx_http_recs_status_recorder(&rr->recorder, w);
     }
+}
+
+
+/* "breaker":{"state":"open","since":1790000000}, or null: there is none */
+
+static void
+ngx_http_recs_status_breaker(ngx_recs_redis_t *redis, recs_writer_t *w)
+{
+    time_t       since;
+    const char  *state;
+
+    recs_write_key(w, "breaker");
+
+    if (redis->failures == 0) {
+        recs_write_null(w);
+        return;
+    }
+
+    state = ngx_recs_redis_open(redis, &since) ? "open" : "closed";
+
+    recs_write_object(w);
+    recs_write_key(w, "state");
+    recs_write_cstr(w, state);
+    recs_write_key_uint(w, "since", since);
+    recs_write_object_end(w);
 }
 
 
