@@ -596,7 +596,7 @@ subtest 'recs_redis refuses what is no Redis' => sub {
         ['server redis://127.0.0.1/2; topology cluster;',
          qr/has a database, which a cluster has not/],
         ['server localhost;',
-            qr/"server" .*"redis:\/\/host:port\/database" or/],
+            qr/"server" .*"rediss:\/\/host:port\/database" or/],
         ['server http://a;', qr/"server" .*invalid URL, it must be/],
         ['server redis://;', qr/in "server redis:\/\/" of recs_redis/],
         ['server redis://127.0.0.1:99999;', qr/invalid port in "server/],

@@ -63,20 +63,9 @@ works('nginx -t knows its directives',
 
 # This one has no OpenSSL.
 
-spew("$dir/hash.conf", <<"END");
-pid $dir/nginx.pid;
-error_log stderr;
-events { }
-http {
-    recs_user_hash key_file=key;
-}
-END
-
-$source->run($dir, $nginx, '-t', '-p', $dir, '-c', "$dir/hash.conf",
-             '-e', 'stderr');
-like $source->output,
-    qr/"recs_user_hash" directive needs an nginx with OpenSSL/,
-    'recs_user_hash says what it needs';
+needs_openssl('recs_user_hash key_file=key;', 'recs_user_hash" directive');
+needs_openssl('recs_redis r { server rediss://127.0.0.1; }',
+              'rediss://" of recs_redis "r"');
 
 finish();
 
@@ -85,6 +74,26 @@ sub works {
     my ($name, $ok) = @_;
 
     return ok($ok, $name) || diag(substr $source->output, -4000) && 0;
+}
+
+
+sub needs_openssl {
+    my ($line, $what) = @_;
+
+    spew("$dir/openssl.conf", <<"END");
+pid $dir/nginx.pid;
+error_log stderr;
+events { }
+http {
+    $line
+}
+END
+
+    $source->run($dir, $nginx, '-t', '-p', $dir, '-c', "$dir/openssl.conf",
+                 '-e', 'stderr');
+    like $source->output,
+        qr/"\Q$what\E needs an nginx with OpenSSL in \S+openssl\.conf:5/,
+        "$what says what it needs";
 }
 
 

@@ -277,6 +277,8 @@ sub read_document {
 
         for my $row ($part =~ /^\| (`.*) \|$/mg) {
             my ($commands, undef, $says) = split / \| /, $row;
+            next if !defined $says;             # it is of another table
+
             my @says = grep { !/=$|^EXEC$/ } $says =~ /`([^`]+)`/g;
 
             for my $command ($commands =~ /`([^`]+)`/g) {

@@ -64,6 +64,7 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     server->addrs = redis->addrs;
     server->naddrs = redis->naddrs;
     server->breaker.shared = redis->breaker;
+    server->hosts = redis->hosts;
 
     redis->servers = server;
     redis->server_of = ngx_recs_redis_single;

@@ -31,6 +31,28 @@ typedef struct ngx_recs_redis_shared_s   ngx_recs_redis_shared_t;
 typedef struct ngx_recs_redis_breaker_s  ngx_recs_redis_breaker_t;
 
 
+/* of a name that a server's certificate is for, bytes (RFC 1035, 2.3.4) */
+#define NGX_RECS_REDIS_HOST  255
+
+
+/* TLS, with which all connections to a Redis are made, or none. */
+
+typedef struct {
+    ngx_str_t                 trusted;      /* a file of authorities; len 0:
+                                               those that the system trusts */
+    ngx_str_t                 certificate;  /* files of what is shown to a
+                                               server; len 0: nothing */
+    ngx_str_t                 key;
+    ngx_str_t                 name;         /* of each server, with which it is
+                                               asked and by which its
+                                               certificate is judged; len 0:
+                                               its host */
+    ngx_flag_t                verify;       /* it is judged */
+
+    ngx_ssl_t                *ssl;          /* NULL: no TLS */
+} ngx_recs_redis_tls_t;
+
+
 /* Counters of all workers, in shared memory; only ever added to. */
 
 typedef struct {
@@ -102,6 +124,9 @@ struct ngx_recs_redis_s {
     /* of the server, or of some servers of a cluster */
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
     ngx_uint_t                naddrs;       /* at least 1 */
+    ngx_str_t                *hosts;        /* of each address, that of its
+                                               URL; of IPv6 in brackets */
+    ngx_recs_redis_tls_t      tls;
     ngx_uint_t                database;
     ngx_str_t                 user;         /* empty: "default" */
     ngx_str_t                 password;     /* empty: no AUTH */
@@ -227,6 +252,14 @@ struct ngx_recs_redis_query_s {
                                            it to NULL once, before all else */
 };
 
+
+/*
+ * Reads the files that redis->tls names, all relative to the directory of
+ * nginx.conf, and makes its ssl, which lives as long as the configuration.
+ * NGX_ERROR: it was logged.
+ */
+
+ngx_int_t ngx_recs_redis_tls_create(ngx_conf_t *cf, ngx_recs_redis_t *redis);
 
 /*
  * Opens the connections of this worker.  Called in init_process, for each

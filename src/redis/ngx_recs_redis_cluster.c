@@ -199,8 +199,8 @@ ngx_recs_redis_cluster_begin(void *reader, const ngx_recs_redis_t *redis,
         return 0;
     }
 
-    recs_redis_shards_init(reader, question, 0, (char *) asked->data,
-                           asked->len);
+    recs_redis_shards_init(reader, question, redis->tls.ssl != NULL,
+                           (char *) asked->data, asked->len);
     return 2;
 }
 

@@ -28,6 +28,8 @@ static ngx_int_t ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn,
 static ngx_int_t ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn,
     ngx_err_t err);
 static ngx_int_t ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_conn_secure(ngx_recs_redis_conn_t *conn);
+static void ngx_recs_redis_conn_secured(ngx_connection_t *c);
 static ngx_int_t ngx_recs_redis_conn_value(void *data,
     ngx_recs_redis_value_t *v);
 static ngx_int_t ngx_recs_redis_conn_failed(void *data);
@@ -41,6 +43,8 @@ static ngx_int_t ngx_recs_redis_conn_flush(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_timer_handler(ngx_event_t *ev);
 static void ngx_recs_redis_conn_check_reply(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_conn_broken(ngx_recs_redis_conn_t *conn,
+    ngx_err_t err, const char *text);
 static ngx_int_t ngx_recs_redis_conn_lose(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_reason_e reason, ngx_err_t err, const char *text);
 static void ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn);
@@ -233,7 +237,10 @@ ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn, ngx_err_t err)
 }
 
 
-/* NGX_ERROR: it is not, and lost. */
+/*
+ * NGX_OK: the handshake of RESP may begin.  Else it does not from here: TLS
+ * comes first, or it is lost.
+ */
 
 static ngx_int_t
 ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn)
@@ -261,10 +268,63 @@ ngx_recs_redis_conn_connected(ngx_recs_redis_conn_t *conn)
 
     (void) ngx_tcp_nodelay(c);
 
+    if (ngx_recs_redis_has_tls(conn)) {
+        return ngx_recs_redis_conn_secure(conn);
+    }
+
     conn->state = NGX_RECS_REDIS_HANDSHAKE;
     conn->greeted = ngx_current_msec;
 
     return NGX_OK;
+}
+
+
+/* NGX_AGAIN: it may have ended already, well or not; NGX_ERROR: it is lost. */
+
+static ngx_int_t
+ngx_recs_redis_conn_secure(ngx_recs_redis_conn_t *conn)
+{
+    ngx_int_t  rc;
+
+    conn->state = NGX_RECS_REDIS_SECURING;
+
+    rc = ngx_recs_redis_tls_begin(conn, ngx_recs_redis_conn_secured);
+
+    if (rc == NGX_ERROR) {
+        ngx_recs_redis_conn_lost(conn);
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_recs_redis_conn_secured(conn->connection);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_recs_redis_conn_secured(ngx_connection_t *c)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = c->data;
+
+    if (ngx_recs_redis_tls_ended(conn) != NGX_OK) {
+        ngx_recs_redis_conn_lost(conn);
+        return;
+    }
+
+    /* nginx had its own there meanwhile */
+
+    c->read->handler = ngx_recs_redis_conn_read_handler;
+    c->write->handler = ngx_recs_redis_conn_write_handler;
+
+    conn->state = NGX_RECS_REDIS_HANDSHAKE;
+
+    if (ngx_recs_redis_conn_flush(conn) == NGX_OK) {
+        ngx_recs_redis_conn_read_handler(c->read);
+    }
 }
 
 
@@ -445,13 +505,13 @@ ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn)
         }
 
         if (n == NGX_ERROR) {
-            return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_AWAY,
-                                            ngx_socket_errno, "recv() failed");
+            return ngx_recs_redis_conn_broken(conn, ngx_socket_errno,
+                                              "recv() failed");
         }
 
         if (n == 0) {
-            return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_AWAY, 0,
-                                            "Redis closed the connection");
+            return ngx_recs_redis_conn_broken(conn, 0,
+                                              "Redis closed the connection");
         }
 
         conn->tie.held = 1;
@@ -531,8 +591,8 @@ ngx_recs_redis_conn_flush(ngx_recs_redis_conn_t *conn)
         n = c->send(c, conn->pipeline.out.pos, size);
 
         if (n == NGX_ERROR) {
-            return ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_AWAY,
-                                            ngx_socket_errno, "send() failed");
+            return ngx_recs_redis_conn_broken(conn, ngx_socket_errno,
+                                              "send() failed");
         }
 
         if (n > 0) {
@@ -573,9 +633,11 @@ ngx_recs_redis_conn_timer_handler(ngx_event_t *ev)
 
     default:
         ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_AWAY, 0,
-                             "%V was not ready within connect_timeout=%Mms",
+                             "%V was not ready within connect_timeout=%Mms%s",
                              &conn->server->addrs[conn->retry.addr].name,
-                             conn->server->redis->connect_timeout);
+                             conn->server->redis->connect_timeout,
+                             conn->state == NGX_RECS_REDIS_SECURING
+                             ? ", does it speak TLS?" : "");
         ngx_recs_redis_conn_lost(conn);
     }
 }
@@ -642,6 +704,36 @@ ngx_recs_redis_conn_check_sub(ngx_recs_redis_conn_t *conn)
     ngx_add_timer(&conn->timer, conn->server->redis->timeout);
 
     (void) ngx_recs_redis_conn_flush(conn);
+}
+
+
+/*
+ * The other side has ended it, or the network.  Before a word was said that may
+ * be a port for TLS, which a plain client finds so.
+ */
+
+static ngx_int_t
+ngx_recs_redis_conn_broken(ngx_recs_redis_conn_t *conn, ngx_err_t err,
+    const char *text)
+{
+    ngx_addr_t  *addr;
+
+    addr = &conn->server->addrs[conn->retry.addr];
+
+    if (ngx_recs_redis_has_tls(conn)) {
+        ngx_recs_redis_tls_fault(conn, err, text);
+
+    } else {
+        ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_AWAY, err, "%s%s",
+                             text,
+                             conn->state == NGX_RECS_REDIS_HANDSHAKE
+                             && addr->sockaddr->sa_family != AF_UNIX
+                             ? ", does it want TLS (rediss://)?" : "");
+    }
+
+    ngx_recs_redis_conn_lost(conn);
+
+    return NGX_ERROR;
 }
 
 
@@ -770,6 +862,11 @@ ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn)
     }
 
     if (conn->connection) {
+
+        if (ngx_recs_redis_has_tls(conn)) {
+            ngx_recs_redis_tls_close(conn);
+        }
+
         ngx_close_connection(conn->connection);
         conn->connection = NULL;
     }

@@ -10,6 +10,7 @@
  *   ngx_recs_redis_server.c     the others, to one server
  *   ngx_recs_redis_send.c       sending on one
  *   ngx_recs_redis_conn.c       opening, reading, writing, losing one
+ *   ngx_recs_redis_tls.c        its TLS, if it has any
  *   ngx_recs_redis_handshake.c  what it says first
  *   ngx_recs_redis_reply.c      its replies
  *   ngx_recs_redis_push.c       what comes to one that is subscribed instead
@@ -36,11 +37,13 @@
 #include "ngx_recs_redis_reply.h"
 #include "ngx_recs_redis_retry.h"
 #include "ngx_recs_redis_server.h"
+#include "ngx_recs_redis_tls.h"
 
 
 typedef enum {
     NGX_RECS_REDIS_CLOSED = 0,              /* its timer will open it */
     NGX_RECS_REDIS_CONNECTING,
+    NGX_RECS_REDIS_SECURING,                /* TLS is being set up */
     NGX_RECS_REDIS_HANDSHAKE,
     NGX_RECS_REDIS_READY
 } ngx_recs_redis_state_e;
@@ -94,13 +97,15 @@ struct ngx_recs_redis_conn_s {
     ngx_recs_redis_reader_t     reader;
     ngx_recs_redis_push_t       push;
     ngx_recs_redis_fault_t      fault;
+    ngx_recs_redis_tls_conn_t   tls;
     ngx_recs_redis_tie_t        tie;
 };
 
 
-/* Whether it is for messages, not for commands. */
+/* Whether it is for messages, not for commands; whether it has TLS. */
 
 #define ngx_recs_redis_subscribes(conn)  ((conn)->push.channel.len)
+#define ngx_recs_redis_has_tls(conn)     ((conn)->server->redis->tls.ssl)
 
 
 /* Prepares a zeroed connection; it is closed. */

@@ -29,8 +29,9 @@ typedef enum {
     NGX_RECS_REDIS_DENIED       = 0x0080,   /* by Redis, for another reason */
     NGX_RECS_REDIS_PROTOCOL     = 0x0100,   /* no reply that could be meant */
     NGX_RECS_REDIS_NO_CHANNEL   = 0x0200,   /* of one that is private */
-    NGX_RECS_REDIS_MOVED        = 0x0400    /* it is not the server any more;
+    NGX_RECS_REDIS_MOVED        = 0x0400,   /* it is not the server any more;
                                                not logged */
+    NGX_RECS_REDIS_INSECURE     = 0x0800    /* TLS, or a certificate */
 } ngx_recs_redis_reason_e;
 
 

@@ -21,13 +21,15 @@ static void ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet,
     ngx_uint_t i, const recs_redis_node_t *node, uint64_t number);
 static ngx_recs_redis_breaker_shared_t *ngx_recs_redis_fleet_breaker(
     ngx_recs_redis_fleet_t *fleet, ngx_uint_t i, uint64_t number);
+static ngx_int_t ngx_recs_redis_fleet_name(ngx_recs_redis_server_t *server,
+    const recs_redis_node_t *node);
 static void ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet,
     ngx_uint_t i);
 static void ngx_recs_redis_fleet_close_left(
     ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_look(ngx_event_t *ev);
 static ngx_int_t ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n,
-    ngx_addr_t *addr);
+    ngx_addr_t *addr, ngx_str_t *host);
 static void ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc);
 
 
@@ -185,12 +187,8 @@ static void
 ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
     const recs_redis_node_t *node, uint64_t number)
 {
-    ngx_str_t                 name;
-    ngx_addr_t               *addr;
     ngx_pool_t               *pool;
     ngx_recs_redis_server_t  *server;
-    u_char                    url[RECS_REDIS_HOST
-                                  + sizeof("redis://[]:65535")];
 
     pool = ngx_create_pool(1024, fleet->cycle->log);
     if (pool == NULL) {
@@ -198,43 +196,18 @@ ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
     }
 
     server = ngx_pcalloc(pool, sizeof(ngx_recs_redis_server_t));
-    addr = ngx_pcalloc(pool, sizeof(ngx_addr_t));
-
-    if (server == NULL || addr == NULL) {
+    if (server == NULL) {
         goto failed;
     }
-
-    name.data = url;
-    name.len = ngx_sprintf(url, memchr(node->host, ':', node->len)
-                                ? "redis://[%*s]:%ui" : "redis://%*s:%ui",
-                           (size_t) node->len, node->host,
-                           (ngx_uint_t) node->port)
-               - url;
 
     server->pool = pool;
     server->redis = fleet->redis;
-    server->name.data = ngx_pstrdup(pool, &name);
-    server->name.len = name.len;
-
-    if (server->name.data == NULL) {
-        goto failed;
-    }
-
-    if (ngx_parse_addr(pool, addr, (u_char *) node->host, node->len)
-        == NGX_OK)
-    {
-        ngx_inet_set_port(addr->sockaddr, node->port);
-
-        addr->name.data = server->name.data + sizeof("redis://") - 1;
-        addr->name.len = server->name.len - (sizeof("redis://") - 1);
-
-        server->addrs = addr;
-        server->naddrs = 1;
-    }
 
     server->breaker.shared = ngx_recs_redis_fleet_breaker(fleet, i, number);
 
-    if (ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK) {
+    if (ngx_recs_redis_fleet_name(server, node) != NGX_OK
+        || ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK)
+    {
         goto failed;
     }
 
@@ -275,6 +248,60 @@ ngx_recs_redis_fleet_breaker(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
     }
 
     return &place->breaker;
+}
+
+
+/* What it is called, and its address, if that is all that is known of it. */
+
+static ngx_int_t
+ngx_recs_redis_fleet_name(ngx_recs_redis_server_t *server,
+    const recs_redis_node_t *node)
+{
+    size_t       len;
+    ngx_str_t    url, host;
+    ngx_addr_t  *addr;
+    const char  *scheme;
+    u_char       text[RECS_REDIS_HOST + sizeof("rediss://[]:65535")];
+
+    scheme = server->redis->tls.ssl ? "rediss://" : "redis://";
+    len = ngx_strlen(scheme);
+
+    host.data = (u_char *) node->host;
+    host.len = node->len;
+
+    url.data = text;
+    url.len = ngx_sprintf(text, memchr(node->host, ':', node->len)
+                                ? "%s[%V]:%ui" : "%s%V:%ui",
+                          scheme, &host, (ngx_uint_t) node->port)
+              - text;
+
+    addr = ngx_pcalloc(server->pool, sizeof(ngx_addr_t));
+    server->hosts = ngx_palloc(server->pool, sizeof(ngx_str_t));
+    server->name.data = ngx_pstrdup(server->pool, &url);
+    server->name.len = url.len;
+
+    if (addr == NULL || server->hosts == NULL || server->name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    server->hosts->data = ngx_pstrdup(server->pool, &host);
+    server->hosts->len = host.len;
+
+    if (server->hosts->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_parse_addr(server->pool, addr, host.data, host.len) == NGX_OK) {
+        ngx_inet_set_port(addr->sockaddr, node->port);
+
+        addr->name.data = server->name.data + len;
+        addr->name.len = server->name.len - len;
+
+        server->addrs = addr;
+        server->naddrs = 1;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -397,7 +424,8 @@ ngx_recs_redis_fleet_look(ngx_event_t *ev)
 /* Those that are known, beginning with another one each time, then the rest. */
 
 static ngx_int_t
-ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr)
+ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
+    ngx_str_t *host)
 {
     ngx_recs_redis_fleet_t *fleet = data;
 
@@ -415,6 +443,7 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr)
 
         if (server && server->naddrs && seen++ == n) {
             *addr = server->addrs[0];
+            *host = server->hosts[0];
             return NGX_OK;
         }
     }
@@ -424,6 +453,7 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr)
     }
 
     *addr = fleet->redis->addrs[n - seen];
+    *host = fleet->redis->hosts[n - seen];
 
     return NGX_OK;
 }

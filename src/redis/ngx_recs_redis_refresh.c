@@ -3,6 +3,7 @@
 
 
 #include "ngx_recs_redis_refresh.h"
+#include "ngx_recs_redis_tls.h"
 
 
 static void ngx_recs_redis_refresh_next(ngx_event_t *ev);
@@ -27,6 +28,7 @@ ngx_recs_redis_refresh_init(ngx_recs_redis_refresh_t *refresh)
     refresh->server.redis = refresh->redis;
     refresh->server.name = refresh->redis->server;
     refresh->server.addrs = &refresh->addr;
+    refresh->server.hosts = &refresh->name;
     refresh->server.unlogged = 1;
 
     refresh->conn.redis = refresh->redis;
@@ -70,6 +72,7 @@ ngx_recs_redis_refresh_stop(ngx_recs_redis_refresh_t *refresh)
 {
     ngx_recs_redis_forget(&refresh->query);
     ngx_recs_redis_close_private(&refresh->conn);
+    ngx_recs_redis_tls_forget(&refresh->server);
 
     if (refresh->next.posted) {
         ngx_delete_posted_event(&refresh->next);
@@ -85,18 +88,25 @@ ngx_recs_redis_refresh_stop(ngx_recs_redis_refresh_t *refresh)
 static void
 ngx_recs_redis_refresh_next(ngx_event_t *ev)
 {
+    ngx_str_t                  host;
     ngx_recs_redis_refresh_t  *refresh;
 
     refresh = ev->data;
 
     ngx_recs_redis_close_private(&refresh->conn);
 
-    if (refresh->candidate(refresh->data, refresh->n++, &refresh->addr)
+    if (refresh->candidate(refresh->data, refresh->n++, &refresh->addr, &host)
         != NGX_OK)
     {
         ngx_recs_redis_refresh_end(refresh, NGX_ERROR);
         return;
     }
+
+    refresh->name.data = refresh->name_data;
+    refresh->name.len = ngx_min(host.len, NGX_RECS_REDIS_HOST);
+    ngx_memcpy(refresh->name_data, host.data, refresh->name.len);
+
+    ngx_recs_redis_tls_forget(&refresh->server);
 
     refresh->form = 0;
     refresh->server.naddrs = 1;

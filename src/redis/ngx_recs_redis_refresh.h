@@ -50,10 +50,11 @@ typedef struct {
 
     /*
      * The n-th server to ask, from 0 on: its address, in memory that stays
-     * until the next one is asked for.  NGX_DECLINED: there is no such.
+     * until the next one is asked for, and what it was found by, which need
+     * not stay.  NGX_DECLINED: there is no such.
      */
     ngx_int_t                 (*candidate)(void *data, ngx_uint_t n,
-                                           ngx_addr_t *addr);
+                                           ngx_addr_t *addr, ngx_str_t *host);
 
     /* It ended: NGX_OK; NGX_ERROR, none of them said it. */
     void                      (*done)(void *data, ngx_int_t rc);
@@ -65,6 +66,8 @@ typedef struct {
     ngx_recs_redis_private_t    conn;
     ngx_recs_redis_server_t     server;     /* that is being asked */
     ngx_addr_t                  addr;
+    ngx_str_t                   name;       /* it was found by, in name_data */
+    u_char                      name_data[NGX_RECS_REDIS_HOST];
     u_char                      host[NGX_SOCKADDR_STRLEN];
     ngx_uint_t                  n;          /* of the next candidate */
     ngx_uint_t                  form;       /* of the question */

@@ -121,6 +121,8 @@ ngx_recs_redis_server_close(ngx_recs_redis_server_t *server)
 
     ngx_free(server->conns);
     server->conns = NULL;
+
+    ngx_recs_redis_tls_forget(server);
 }
 
 

@@ -21,6 +21,11 @@ struct ngx_recs_redis_server_s {
 
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
     ngx_uint_t                naddrs;       /* 0: not known yet */
+    ngx_str_t                *hosts;        /* of each address, what it was
+                                               found by: a name, or itself */
+    void                     *session;      /* of TLS, of the last connection;
+                                               NULL: none */
+    ngx_uint_t                session_of;   /* which address */
 
     ngx_recs_redis_conn_t    *conns;        /* redis->nconns, and the one for
                                                what nobody waits for; NULL: not

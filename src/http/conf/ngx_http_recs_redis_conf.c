@@ -6,6 +6,7 @@
 
 #include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
+#include "ngx_http_recs_redis_conf.h"
 #include "ngx_recs_file.h"
 
 
@@ -17,6 +18,7 @@ static char *ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
     ngx_recs_redis_t *redis);
+static size_t ngx_http_recs_redis_scheme(const ngx_str_t *url);
 static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
@@ -48,6 +50,13 @@ static const ngx_http_recs_redis_line_t  ngx_http_recs_redis_lines[] = {
     { ngx_string("connect_timeout"), ngx_http_recs_redis_connect_timeout },
     { ngx_string("timeout"), ngx_http_recs_redis_timeout },
     { ngx_string("breaker"), ngx_http_recs_redis_breaker },
+    { ngx_string("ssl_trusted_certificate"),
+      ngx_http_recs_redis_ssl_trusted_certificate },
+    { ngx_string("ssl_certificate"), ngx_http_recs_redis_ssl_certificate },
+    { ngx_string("ssl_certificate_key"),
+      ngx_http_recs_redis_ssl_certificate_key },
+    { ngx_string("ssl_name"), ngx_http_recs_redis_ssl_name },
+    { ngx_string("ssl_verify"), ngx_http_recs_redis_ssl_verify },
     { ngx_null_string, NULL }
 };
 
@@ -78,6 +87,7 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->timeout = NGX_CONF_UNSET_MSEC;
     redis->failures = NGX_CONF_UNSET_UINT;
     redis->cooldown = NGX_CONF_UNSET_MSEC;
+    redis->tls.verify = NGX_CONF_UNSET;
 
     save = *cf;
     cf->handler = ngx_http_recs_redis_line;
@@ -122,7 +132,7 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_uint_value(redis->failures, 5);
     ngx_conf_init_msec_value(redis->cooldown, 1000);
 
-    return NGX_CONF_OK;
+    return ngx_http_recs_redis_tls(cf, rr);
 }
 
 
@@ -207,7 +217,10 @@ ngx_http_recs_redis_split(ngx_str_t *rest, u_char mark, ngx_str_t *tail)
 }
 
 
-/* A server is redis://HOST[:PORT][/DATABASE] or unix:PATH[?db=DATABASE]. */
+/*
+ * A server is redis://HOST[:PORT][/DATABASE], the same with rediss, or
+ * unix:PATH[?db=DATABASE].
+ */
 
 static char *
 ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
@@ -238,15 +251,24 @@ ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
     ngx_http_recs_redis_t *rr)
 {
     char       *rv;
+    size_t      scheme;
     ngx_str_t   rest, tail;
     ngx_url_t   u;
 
     rest = *url;
     rv = NGX_CONF_OK;
+    scheme = ngx_http_recs_redis_scheme(&rest);
 
-    if (ngx_strncmp(rest.data, "redis://", 8) == 0) {
-        rest.data += 8;
-        rest.len -= 8;
+    if (rr->nservers == 0) {
+        rr->tls = (scheme == sizeof("rediss://") - 1);
+
+    } else if (rr->tls != (scheme == sizeof("rediss://") - 1)) {
+        return "must be \"rediss://\" for all servers or for none";
+    }
+
+    if (scheme) {
+        rest.data += scheme;
+        rest.len -= scheme;
 
         if (ngx_strlchr(rest.data, rest.data + rest.len, '@')) {
             return "must not hold a user or a password, "
@@ -271,8 +293,8 @@ ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
         }
 
     } else {
-        return "has an invalid URL, it must be \"redis://host:port/database\" "
-               "or \"unix:/path?db=database\"";
+        return "has an invalid URL, it must be \"redis://host:port/database\", "
+               "\"rediss://host:port/database\" or \"unix:/path?db=database\"";
     }
 
     if (rv != NGX_CONF_OK) {
@@ -299,21 +321,45 @@ static char *
 ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
     ngx_recs_redis_t *redis)
 {
+    ngx_str_t   *hosts;
+    ngx_uint_t   i, n;
     ngx_addr_t  *addrs;
 
-    addrs = ngx_palloc(cf->pool,
-                       (redis->naddrs + u->naddrs) * sizeof(ngx_addr_t));
-    if (addrs == NULL) {
+    n = redis->naddrs + u->naddrs;
+
+    addrs = ngx_palloc(cf->pool, n * sizeof(ngx_addr_t));
+    hosts = ngx_palloc(cf->pool, n * sizeof(ngx_str_t));
+
+    if (addrs == NULL || hosts == NULL) {
         return NGX_CONF_ERROR;
     }
 
     ngx_memcpy(addrs, redis->addrs, redis->naddrs * sizeof(ngx_addr_t));
     ngx_memcpy(addrs + redis->naddrs, u->addrs, u->naddrs * sizeof(ngx_addr_t));
+    ngx_memcpy(hosts, redis->hosts, redis->naddrs * sizeof(ngx_str_t));
+
+    for (i = redis->naddrs; i < n; i++) {
+        hosts[i] = u->host;
+    }
 
     redis->addrs = addrs;
-    redis->naddrs += u->naddrs;
+    redis->hosts = hosts;
+    redis->naddrs = n;
 
     return NGX_CONF_OK;
+}
+
+
+/* The length of redis:// or rediss://; 0: it is neither. */
+
+static size_t
+ngx_http_recs_redis_scheme(const ngx_str_t *url)
+{
+    if (ngx_strncmp(url->data, "redis://", 8) == 0) {
+        return 8;
+    }
+
+    return ngx_strncmp(url->data, "rediss://", 9) == 0 ? 9 : 0;
 }
 
 

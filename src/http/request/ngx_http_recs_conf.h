@@ -142,6 +142,7 @@ typedef struct {
     ngx_uint_t                  nservers;   /* that its block has */
     ngx_uint_t                  auth;       /* its block has auth */
     ngx_uint_t                  breaker;    /* and breaker */
+    ngx_uint_t                  tls;        /* its server is "rediss://" */
     ngx_recs_recorder_t         recorder;   /* its redis is NULL: what is shown
                                                isn't recorded there */
 } ngx_http_recs_redis_t;
