@@ -40,8 +40,9 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
 With C<< tls => 1 >> it has a port for TLS, and none for plain TCP unless C<tcp>
 asks for one.  Its certificate is one of C<< $t->authority >> for all names of
 this machine, unless C<certificate> says another (L<Recs::Certificate>).
-C<auth_clients> is C<no>, C<yes> or C<optional>: must clients have a certificate,
-which C<authority> issued?  Our own commands come over the unix socket.
+C<auth_clients> is C<no>, C<yes> or C<optional>: must clients have a
+certificate, which C<authority> issued?  Our own commands come over the unix
+socket.
 
 Replies: bulk and simple strings are byte strings, integers numbers, arrays
 references, nil C<undef>.  An error inside of an array or of a pipeline is an
@@ -282,9 +283,12 @@ sub connect {
 }
 
 
+# Another one, if the server has closed the last.
+
 sub client {
     my ($self) = @_;
 
+    $self->hang_up if $self->{client} && $self->{client}->has_ended;
     return $self->{client} //= $self->connect;
 }
 
@@ -388,7 +392,8 @@ sub clients {
     my ($self) = @_;
 
     my $own = $self->cmd('CLIENT', 'ID');
-    return scalar grep { !/^id=$own / && !/ flags=[MS]| cmd=restore/ }
+    my $theirs = qr/ flags=[MS]| cmd=restore| name=sentinel-/;
+    return scalar grep { !/^id=$own / && !/$theirs/ }
                   split /\n/, $self->cmd('CLIENT', 'LIST');
 }
 
@@ -450,6 +455,9 @@ use warnings;
 
 use parent -norequire, 'Recs::Stream';
 
+use Errno qw(EAGAIN);
+use Socket qw(MSG_PEEK MSG_DONTWAIT);
+
 
 sub new {
     my ($class, %opt) = @_;
@@ -459,6 +467,18 @@ sub new {
 
     $self->cmd('AUTH', $password) if defined $password;
     return $self;
+}
+
+
+# Has the server closed it, as far as is known now?
+
+sub has_ended {
+    my ($self) = @_;
+
+    return 1 if !$self->{sock};
+
+    my $got = recv $self->{sock}, my $byte, 1, MSG_PEEK | MSG_DONTWAIT;
+    return defined $got ? $byte eq '' : $! != EAGAIN;
 }
 
 

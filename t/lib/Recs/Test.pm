@@ -63,14 +63,16 @@ Each has a name (option C<name>), and by it stands in configurations.
               databases => 4, config => "maxclients 10")
     $t->redis(tls => 1, auth_clients => 'yes', certificate => $cert)
     $t->redis_cluster(masters => 3, replicas => 1, tls => 1)
+    $t->redis_sentinel(replicas => 1, sentinels => 3, tls => 1)
     $t->authority('other')      of certificates; without a name, "ca": the one
                                 that servers' certificates are from
     $t->upstream($handler, unix => 1, keepalive => 1,
         forget => 1)            # records no requests: for millions of them
     $t->fake_redis($handler, tcp => 1)
 
-See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::RedisCluster>, L<Recs::Certificate>,
-L<Recs::Upstream>, L<Recs::FakeRedis>.
+See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::RedisCluster>,
+L<Recs::RedisSentinel>, L<Recs::Certificate>, L<Recs::Upstream>,
+L<Recs::FakeRedis>.
 
 =head1 NAMES IN CONFIGURATIONS
 
@@ -370,6 +372,19 @@ sub redis_cluster {
 
     $self->set(uc $name . '_SETTINGS' => $cluster->settings);
     return $cluster;
+}
+
+
+sub redis_sentinel {
+    my ($self, %opt) = @_;
+
+    my $name = delete $opt{name} // 'sentinel';
+    require Recs::RedisSentinel;
+    my $redis = Recs::RedisSentinel->new(
+        %opt, name => $name, make => sub { $self->redis(@_) });
+
+    $self->set(uc $name . '_SETTINGS' => $redis->settings);
+    return $redis;
 }
 
 
