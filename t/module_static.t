@@ -92,8 +92,8 @@ END
     $source->run($dir, $nginx, '-t', '-p', $dir, '-c', "$dir/openssl.conf",
                  '-e', 'stderr');
     like $source->output,
-        qr/"\Q$what\E needs an nginx with OpenSSL in \S+openssl\.conf:5/,
-        "$what says what it needs";
+        qr/"\Q$what\E needs an nginx with OpenSSL: .* in \S+openssl\.conf:5/,
+        "\"$what says what it needs";
 }
 
 

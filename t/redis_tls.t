@@ -294,6 +294,56 @@ HTTP
 };
 
 
+subtest 'a cluster' => sub {
+    my $cluster = $t->redis_cluster(tls => 1, auth_clients => 'yes');
+    my @users = map { "u$_" } 1 .. 20;
+
+    $cluster->cmd('SADD', "seen:$_", 'b2') for @users;
+
+    my $nginx = $t->nginx(name => 'cluster', http => <<"HTTP");
+recs_redis main { %%CLUSTER_SETTINGS%% timeout 20s; }
+recs_set seen redis=main key=seen:\$arg_u absent=empty;
+recs_lookup_timeout 20s;
+default_type application/json;
+server {
+    listen %%LISTEN%%;
+    location / {
+        recs on;
+        recs_exclude seen;
+        return 200 '@{[ page('b1', 'b2') ]}';
+    }
+}
+HTTP
+    shows("/?u=$_", 'b1') for @users;
+
+    # MOVED and ASK name ports of TLS, too.
+    my $slot = $cluster->slot('seen:u1');
+    my ($to) = grep { $_ != $cluster->owner($slot) } $cluster->masters;
+
+    $cluster->begin_migration($slot, $to, 'seen:u1');
+    shows('/?u=u1', 'b1');
+    $cluster->finish_migration($slot);
+    shows('/?u=u1', 'b1');
+
+    my $down = ($cluster->masters)[0];
+    my ($user) = grep { $cluster->node_of("seen:$_") == $down } @users;
+    my $read = length $nginx->error_log;
+
+    $down->use_certificate($other->issue('wrong'), $ca);
+    $down->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    my $url = quotemeta $down->tls_url;
+    ok wait_until(sub {
+        substr($nginx->error_log, $read)
+            =~ /recs_redis "main" $url: the certificate of "127\.0\.0\.1" is/;
+    }), 'one node is not believed';
+    like $t->get("/?u=$user")->header('Recs-Sets'), qr/^seen;unknown;why=down/,
+        'its keys are unknown';
+
+    $nginx->quit;
+    $cluster->stop;
+};
+
+
 subtest 'those that the system trusts' => sub {
     my $redis = $t->redis(name => 'known', tls => 1);
     my $nginx;

@@ -433,7 +433,8 @@ ngx_recs_redis_tls_create(ngx_conf_t *cf, ngx_recs_redis_t *redis)
 {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"rediss://\" of recs_redis \"%V\" needs an nginx "
-                       "with OpenSSL", &redis->name);
+                       "with OpenSSL: built with --with-http_ssl_module",
+                       &redis->name);
     return NGX_ERROR;
 }
 
