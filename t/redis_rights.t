@@ -103,7 +103,7 @@ my @features = (
       http => 'recs_snapshots USER redis=USER prefix=home poll=1h;',
       page => 'recs_pass USER; recs_user u1;', well => qr/Recs-Snapshot: v1/ },
 
-    { name => 'shown', of => [['What was shown', 0]],
+    { name => 'shown', of => [['What was shown', 1], ['What was shown', 0]],
       page => 'recs_record_shown redis=USER key=shown:USER within=1h max=10;'
               . " return 200 '$page';",
       well => \&recorded },

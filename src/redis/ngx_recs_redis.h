@@ -214,8 +214,9 @@ struct ngx_recs_redis_query_s {
      *              one: its text (the first one's, at most 255 bytes of it)
      *              is in *error, valid during the call only; or with a string
      *              over max_bulk: too_large is set, and *error says so;
-     *   NGX_ABORT  the connection was lost or dropped; values may have been
-     *              given before.
+     *   NGX_ABORT  the connection was lost or dropped, or Redis said that it
+     *              can't answer as it is now (LOADING, READONLY and others, see
+     *              ngx_recs_redis_fault.c); values may have been given before.
      * error is NULL unless NGX_ERROR.
      * The query's memory may go in it, and other queries may be sent or
      * forgotten.

@@ -8,6 +8,7 @@
 
 #include "ngx_recs_redis_conn.h"
 #include "ngx_recs_redis_handshake.h"
+#include "ngx_recs_redis_socket.h"
 
 
 #define NGX_RECS_REDIS_READ         (16 * 1024)
@@ -17,6 +18,9 @@
 
 /* as long as it is not known where to connect to, ms, and up to twice that */
 #define NGX_RECS_REDIS_NOWHERE      50
+
+/* in which connections are opened that nobody waits for, ms */
+#define NGX_RECS_REDIS_SPREAD       300
 
 /* worker_connections left to others, an eighth at most: it has to start */
 #define NGX_RECS_REDIS_RESERVE      32
@@ -34,6 +38,7 @@ static ngx_int_t ngx_recs_redis_conn_value(void *data,
     ngx_recs_redis_value_t *v);
 static ngx_int_t ngx_recs_redis_conn_failed(void *data);
 static ngx_int_t ngx_recs_redis_conn_end(void *data);
+static void ngx_recs_redis_conn_well(void *data);
 static void ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_conn_read_handler(ngx_event_t *rev);
 static ngx_int_t ngx_recs_redis_conn_read(ngx_recs_redis_conn_t *conn);
@@ -96,6 +101,7 @@ ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
     conn->reader.value = ngx_recs_redis_conn_value;
     conn->reader.failed = ngx_recs_redis_conn_failed;
     conn->reader.end = ngx_recs_redis_conn_end;
+    conn->reader.well = ngx_recs_redis_conn_well;
     conn->reader.data = conn;
 
     if (server->redis->redirect) {
@@ -141,7 +147,7 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     if (ngx_recs_redis_reader_open(&conn->reader) != NGX_OK
         || ngx_recs_redis_handshake(&conn->pipeline, conn->server->redis,
-                                    &conn->push.channel)
+                                    &conn->push.channel, conn->tie.writes)
            != NGX_OK)
     {
         (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
@@ -181,6 +187,13 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 }
 
 
+void
+ngx_recs_redis_conn_open_soon(ngx_recs_redis_conn_t *conn)
+{
+    ngx_add_timer(&conn->timer, ngx_random() % NGX_RECS_REDIS_SPREAD);
+}
+
+
 /* NGX_OK; NGX_AGAIN, under way; NGX_ABORT, it is lost already. */
 
 static ngx_int_t
@@ -199,7 +212,6 @@ ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn, ngx_connection_t **c)
     pc.socklen = addr->socklen;
     pc.name = &addr->name;
     pc.get = ngx_event_get_peer;
-    pc.so_keepalive = (addr->sockaddr->sa_family != AF_UNIX);
     pc.log = &conn->quiet;
 
     rc = ngx_event_connect_peer(&pc);
@@ -218,6 +230,10 @@ ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn, ngx_connection_t **c)
     }
 
     *c = pc.connection;
+
+    if (addr->sockaddr->sa_family != AF_UNIX) {
+        ngx_recs_redis_socket_watch((*c)->fd, conn->server->redis->timeout);
+    }
 
     return rc;
 }
@@ -353,9 +369,10 @@ ngx_recs_redis_conn_failed(void *data)
     ngx_recs_redis_conn_t *conn = data;
 
     if (!conn->reader.pushes
-        && conn->pipeline.head->kind == NGX_RECS_REDIS_ASKING)
+        && (conn->pipeline.head->kind == NGX_RECS_REDIS_ASKING
+            || conn->pipeline.head->kind == NGX_RECS_REDIS_ROLE))
     {
-        /* the command behind it will be refused, too */
+        /* so will be what is behind it, if it has to */
         return NGX_OK;
     }
 
@@ -401,6 +418,15 @@ ngx_recs_redis_conn_end(void *data)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_recs_redis_conn_well(void *data)
+{
+    ngx_recs_redis_conn_t *conn = data;
+
+    ngx_recs_redis_log_writes(conn->server, &conn->fault, conn->log);
 }
 
 
@@ -459,6 +485,7 @@ ngx_recs_redis_conn_read_handler(ngx_event_t *rev)
         /* the worker is exiting: what private ones are for, others do */
 
         if (conn->tie.brief) {
+            conn->fault.reason = 0;
             ngx_recs_redis_conn_close(conn);
             ngx_recs_redis_conn_abort(conn);
             return;
@@ -783,6 +810,10 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
         harmless = 1;
     }
 
+    if (conn->fault.reason == NGX_RECS_REDIS_READONLY) {
+        conn->server->demoted = 1;
+    }
+
     if (delay || !harmless) {
         ngx_recs_redis_log_loss(conn->server, &conn->fault, conn->log);
     }
@@ -825,7 +856,8 @@ static void
 ngx_recs_redis_conn_abort(ngx_recs_redis_conn_t *conn)
 {
     conn->tie.held = 1;
-    ngx_recs_redis_pipeline_abort(&conn->pipeline);
+    ngx_recs_redis_pipeline_abort(&conn->pipeline, conn->fault.reason
+                                                   & NGX_RECS_REDIS_OF_COMMAND);
     (void) ngx_recs_redis_conn_release(conn);
 }
 
@@ -891,7 +923,7 @@ void
 ngx_recs_redis_conn_end_all(ngx_recs_redis_conn_t *conn)
 {
     ngx_recs_redis_conn_close(conn);
-    ngx_recs_redis_pipeline_abort(&conn->pipeline);
+    ngx_recs_redis_pipeline_abort(&conn->pipeline, 0);
     ngx_recs_redis_pipeline_free(&conn->pipeline);
 }
 

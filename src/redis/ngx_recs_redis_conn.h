@@ -18,6 +18,7 @@
  *   ngx_recs_redis_fault.c      why it was lost, in the log
  *   ngx_recs_redis_retry.c      when it is opened again
  *   ngx_recs_redis_breaker.c    when its server is no longer asked
+ *   ngx_recs_redis_socket.c     when the kernel gives it up
  *
  * Only event handlers lose or open a connection, and none of them ever runs
  * inside a query's done(): whatever done() sends or forgets, the connection it
@@ -66,6 +67,7 @@ typedef struct {
     /* Which server it is opened to, each time; NULL: the same */
     ngx_recs_redis_server_t  *(*where)(ngx_recs_redis_conn_t *conn);
 
+    unsigned                    writes:1;   /* a replica won't do for it */
     unsigned                    brief:1;    /* not kept in a worker that is
                                                exiting */
     unsigned                    held:1;     /* functions of others may be
@@ -117,6 +119,13 @@ void ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
 /* Begins to open a closed one.  A failure is seen to here, by the timer. */
 
 void ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn);
+
+/*
+ * The same, within some tenths of a second: for all that no response waits for,
+ * so that workers that start together are no storm of handshakes.
+ */
+
+void ngx_recs_redis_conn_open_soon(ngx_recs_redis_conn_t *conn);
 
 /* A command was appended: it leaves at the end of this turn, if it is ready. */
 

@@ -29,6 +29,9 @@ static const ngx_recs_redis_error_t  ngx_recs_redis_errors[] = {
     { ngx_string("MASTERDOWN "), NGX_RECS_REDIS_MASTERDOWN,
       "Redis is a replica that lost its master, and serves no stale data" },
 
+    { ngx_string("READONLY "), NGX_RECS_REDIS_READONLY,
+      "Redis is a replica, which takes no writes" },
+
     { ngx_string("NOAUTH "), NGX_RECS_REDIS_AUTH_FAILED,
       "Redis asks for a password" },
 
@@ -95,15 +98,16 @@ void
 ngx_recs_redis_log_loss(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, ngx_log_t *log)
 {
-    if (fault->reason == NGX_RECS_REDIS_NO_CHANNEL) {
-
+    if (fault->reason == NGX_RECS_REDIS_NO_CHANNEL
+        || fault->reason == NGX_RECS_REDIS_READONLY)
+    {
         /* Redis may serve all others */
 
-        if (fault->no_channel) {
+        if (fault->logged & fault->reason) {
             return;
         }
 
-        fault->no_channel = 1;
+        fault->logged |= fault->reason;
         goto log;
     }
 
@@ -133,8 +137,8 @@ void
 ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log)
 {
-    if (fault->no_channel) {
-        fault->no_channel = 0;
+    if (fault->logged & NGX_RECS_REDIS_NO_CHANNEL) {
+        fault->logged &= ~NGX_RECS_REDIS_NO_CHANNEL;
 
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "recs_redis \"%V\" %V: channel \"%V\" is allowed now",
@@ -150,5 +154,19 @@ ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "recs_redis \"%V\" %V: Redis answers again",
+                  &server->redis->name, &server->name);
+}
+
+
+/* That a connection is ready does not say so: who asks ROLE may not be let. */
+
+void
+ngx_recs_redis_log_writes(ngx_recs_redis_server_t *server,
+    ngx_recs_redis_fault_t *fault, ngx_log_t *log)
+{
+    fault->logged &= ~NGX_RECS_REDIS_READONLY;
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "recs_redis \"%V\" %V: Redis takes writes again",
                   &server->redis->name, &server->name);
 }

@@ -31,8 +31,15 @@ typedef enum {
     NGX_RECS_REDIS_NO_CHANNEL   = 0x0200,   /* of one that is private */
     NGX_RECS_REDIS_MOVED        = 0x0400,   /* it is not the server any more;
                                                not logged */
-    NGX_RECS_REDIS_INSECURE     = 0x0800    /* TLS, or a certificate */
+    NGX_RECS_REDIS_INSECURE     = 0x0800,   /* TLS, or a certificate */
+    NGX_RECS_REDIS_READONLY     = 0x1000    /* of one that writes */
 } ngx_recs_redis_reason_e;
+
+
+/* Those that the command whose reply was due may be the reason for. */
+
+#define NGX_RECS_REDIS_OF_COMMAND                                             \
+    (NGX_RECS_REDIS_AWAY|NGX_RECS_REDIS_NO_RESOURCE|NGX_RECS_REDIS_PROTOCOL)
 
 
 /* Of one connection, which is to be closed for it. */
@@ -43,7 +50,9 @@ typedef struct {
     ngx_str_t                 text;         /* a sentence, in data[]; len 0:
                                                none is noted */
     u_char                    data[NGX_RECS_REDIS_TEXT];
-    unsigned                  no_channel:1; /* that reason was logged */
+    ngx_uint_t                logged;       /* a bit for each reason that was
+                                               logged and is this connection's
+                                               alone */
 } ngx_recs_redis_fault_t;
 
 
@@ -54,7 +63,8 @@ void ngx_recs_redis_fault(ngx_recs_redis_fault_t *fault,
 
 /*
  * Notes the fault if after this error reply a connection is of no use until
- * something changes.  False: there are other errors.
+ * something changes: then, or from another server, the same command may have an
+ * answer.  False: there are other errors.
  */
 
 ngx_uint_t ngx_recs_redis_fault_known(ngx_recs_redis_fault_t *fault,
@@ -69,6 +79,11 @@ void ngx_recs_redis_log_loss(ngx_recs_redis_server_t *server,
 
 void ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log);
+
+/* A command was answered well, after READONLY was logged of this connection. */
+
+void ngx_recs_redis_log_writes(ngx_recs_redis_server_t *server,
+    ngx_recs_redis_fault_t *fault, ngx_log_t *log);
 
 
 #endif /* NGX_RECS_REDIS_FAULT_H */

@@ -402,9 +402,9 @@ ngx_recs_redis_fleet_look(ngx_event_t *ev)
 
     for (server = fleet->redis->servers; server; server = server->next) {
 
-        if (server->down) {
+        if (server->down || server->demoted) {
+            server->demoted = 0;
             ngx_recs_redis_fleet_soon(fleet);
-            break;
         }
     }
 

@@ -5,12 +5,18 @@
 #include "ngx_recs_redis_handshake.h"
 
 
+static ngx_int_t ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
+    ngx_recs_redis_fault_t *fault);
+
+
 ngx_int_t
 ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
-    const ngx_recs_redis_t *redis, const ngx_str_t *channel)
+    const ngx_recs_redis_t *redis, const ngx_str_t *channel, ngx_uint_t writes)
 {
     u_char      number[NGX_INT_T_LEN];
     ngx_str_t   args[3], *arg;
+
+    static const ngx_str_t  role = ngx_string("ROLE");
 
     if (redis->password.len) {
         arg = args;
@@ -42,6 +48,14 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
         {
             return NGX_ERROR;
         }
+    }
+
+    if (writes
+        && ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_ROLE, NULL, 1,
+                                          &role)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (ngx_recs_redis_ping(pl) != NGX_OK) {
@@ -82,6 +96,10 @@ ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
 {
     ngx_str_t  expected;
 
+    if (kind == NGX_RECS_REDIS_ROLE) {
+        return ngx_recs_redis_handshake_role(v, fault);
+    }
+
     if (kind == NGX_RECS_REDIS_PING) {
         ngx_str_set(&expected, "PONG");
 
@@ -99,6 +117,27 @@ ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
     ngx_recs_redis_fault(fault, NGX_RECS_REDIS_PROTOCOL, 0,
                          "it does not greet as Redis does");
     return NGX_ERROR;
+}
+
+
+/* https://redis.io/docs/latest/commands/role/ */
+
+static ngx_int_t
+ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
+    ngx_recs_redis_fault_t *fault)
+{
+    if (v->type == NGX_RECS_REDIS_STRING
+        && v->depth == 1 && v->index == 0
+        && v->str.len == 5
+        && ngx_memcmp(v->str.data, "slave", 5) == 0)
+    {
+        static const ngx_str_t  readonly = ngx_string("READONLY ");
+
+        (void) ngx_recs_redis_fault_known(fault, &readonly);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -1,7 +1,7 @@
 
 /*
- * What a connection says before all else, and by itself: AUTH, SELECT, PING and
- * SUBSCRIBE; and whether the replies are those of a Redis that lets it in.
+ * What a connection says before all else, and by itself: AUTH, SELECT, ROLE,
+ * PING and SUBSCRIBE; and whether the replies are those of a Redis that lets it in.
  */
 
 
@@ -15,12 +15,13 @@
 
 /*
  * Appends the handshake with a Redis; channel is the one to subscribe to (len
- * 0: none).  Its last command is SUBSCRIBE, or PING.
+ * 0: none), and one that writes asks whether it may.  Its last command is
+ * SUBSCRIBE, or PING.
  * NGX_OK or NGX_ERROR (out of memory).
  */
 
 ngx_int_t ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
-    const ngx_recs_redis_t *redis, const ngx_str_t *channel);
+    const ngx_recs_redis_t *redis, const ngx_str_t *channel, ngx_uint_t writes);
 
 /* Appends a PING: NGX_OK or else. */
 
@@ -34,7 +35,10 @@ ngx_int_t ngx_recs_redis_ping(ngx_recs_redis_pipeline_t *pl);
 ngx_int_t ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
     const ngx_recs_redis_value_t *v, ngx_recs_redis_fault_t *fault);
 
-/* The fault that an error reply to a command of that kind is. */
+/*
+ * The fault that an error reply to a command of that kind is, but for ROLE: who
+ * may not ask will be told when he writes.
+ */
 
 void ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
     const ngx_recs_redis_t *redis, const ngx_str_t *channel,

@@ -309,11 +309,12 @@ ngx_recs_redis_pipeline_shift(ngx_recs_redis_pipeline_t *pl)
 
 
 void
-ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl)
+ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl,
+    ngx_uint_t reason)
 {
     ngx_recs_redis_query_t  *q;
 
-    if (pl->ready && pl->head && pl->head->query) {
+    if (reason && pl->ready && pl->head && pl->head->query) {
         pl->head->query->due = 1;
     }
 

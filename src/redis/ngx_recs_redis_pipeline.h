@@ -24,6 +24,7 @@ typedef enum {
     NGX_RECS_REDIS_COMMAND = 0,
     NGX_RECS_REDIS_AUTH,                    /* these are the connection's own */
     NGX_RECS_REDIS_SELECT,
+    NGX_RECS_REDIS_ROLE,
     NGX_RECS_REDIS_PING,
     NGX_RECS_REDIS_ASKING,
     NGX_RECS_REDIS_SUBSCRIBE
@@ -106,11 +107,13 @@ ngx_recs_redis_query_t *ngx_recs_redis_pipeline_shift(
     ngx_recs_redis_pipeline_t *pl);
 
 /*
- * NGX_ABORT for all that wait.  The connection must be closed by then, so that
- * none of them sends another command on it.
+ * NGX_ABORT for all that wait; the oldest may be the reason, if so is said.  The
+ * connection must be closed by then, so that none of them sends another command
+ * on it.
  */
 
-void ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl);
+void ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl,
+    ngx_uint_t reason);
 
 /* Bytes at out.pos that may leave now; and that they left. */
 

@@ -351,6 +351,7 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
     ngx_recs_redis_query_t  *q;
 
     if (!ngx_recs_redis_of_query(r)) {
+        r->error.len = 0;
         return r->end(r->data);
     }
 
@@ -380,7 +381,14 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
 
     q = ngx_recs_redis_pipeline_shift(r->pipeline);
 
-    if (q) {
+    if (error == NULL && (r->fault->logged & NGX_RECS_REDIS_READONLY)) {
+        r->well(r->data);
+    }
+
+    if (q && rc != NGX_OK) {
+        q->done(q, NGX_ABORT, NULL);
+
+    } else if (q) {
         q->done(q, error ? NGX_ERROR : NGX_OK, error);
 
     } else {

@@ -45,6 +45,9 @@ typedef struct {
      */
     ngx_int_t                 (*redirect)(void *data);
 
+    /* A query was answered well; called while READONLY is logged, only. */
+    void                      (*well)(void *data);
+
     void                       *data;
 
     unsigned                    pushes:1;   /* what comes from now on need not

@@ -47,7 +47,12 @@ ngx_recs_redis_server_open(ngx_recs_redis_server_t *server, ngx_log_t *log)
 
     for (i = 0; i < server->redis->nconns; i++) {
         server->conns[i].pipeline.breaker = b->shared ? b : NULL;
-        ngx_recs_redis_conn_open(&server->conns[i]);
+    }
+
+    ngx_recs_redis_conn_open(&server->conns[0]);
+
+    for (i = 1; i < server->redis->nconns; i++) {
+        ngx_recs_redis_conn_open_soon(&server->conns[i]);
     }
 
     ngx_recs_redis_server_open_background(server);
@@ -71,7 +76,8 @@ ngx_recs_redis_server_open_background(ngx_recs_redis_server_t *server)
 
     if (server->redis->background.ready && conn->tie.ready == NULL) {
         conn->tie.ready = ngx_recs_redis_server_background_ready;
-        ngx_recs_redis_conn_open(conn);
+        conn->tie.writes = 1;
+        ngx_recs_redis_conn_open_soon(conn);
     }
 }
 

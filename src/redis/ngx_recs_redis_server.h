@@ -36,6 +36,8 @@ struct ngx_recs_redis_server_s {
                                                logged; 0: it answers */
     ngx_msec_t                recovered;    /* when it last came back */
     ngx_uint_t                unlogged;     /* nobody wants to know */
+    ngx_uint_t                demoted;      /* it said READONLY: until whoever
+                                               looks for its successor does */
 
     ngx_recs_redis_breaker_t  breaker;
 };

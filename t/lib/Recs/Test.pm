@@ -69,6 +69,7 @@ Each has a name (option C<name>), and by it stands in configurations.
     $t->upstream($handler, unix => 1, keepalive => 1,
         forget => 1)            # records no requests: for millions of them
     $t->fake_redis($handler, tcp => 1)
+    $t->relay($port)            # an address that stands for another server
 
 See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::RedisCluster>,
 L<Recs::RedisSentinel>, L<Recs::Certificate>, L<Recs::Upstream>,
@@ -431,6 +432,24 @@ sub upstream {
     $api->start;
     $self->set(uc $name => $api->address);
     return $api;
+}
+
+
+# An address that stands for one server, then for another: a Recs::Relay.
+
+sub relay {
+    my ($self, $port, %opt) = @_;
+
+    my $name = $opt{name} // 'relay';
+    require Recs::Relay;
+    my $relay = $self->add($name, Recs::Relay->new(
+        target => "$self->{dir}/$name.target",
+        log => "$self->{dir}/$name.log"));
+
+    $relay->point($port);
+    $relay->start;
+    $self->set(uc $name => $relay->url);
+    return $relay;
 }
 
 
