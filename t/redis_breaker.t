@@ -20,6 +20,7 @@ my $PAUSE = 0.75 * $COOLDOWN;   # between probes, at least
 my $t = Recs::Test->new;
 my $redis = $t->redis(tcp => 1);
 my $second = $t->redis(name => 'second');
+my $cluster = $t->redis_cluster(timeout => 600_000);
 
 # Seconds: how long a page waits where Redis is not to answer, and within which
 # it answers a PING at last, be the machine busy.
@@ -47,6 +48,7 @@ my $fake = $t->fake_redis(sub {
 });
 
 my @fakes = qw(slow some few mixed gone never);
+my @sets = (@fakes, 'nodes');
 my $page = '{"items":[{"id":"b1"}]}';
 
 sub http {
@@ -62,6 +64,8 @@ sub http {
     }
     recs_redis burst { server $url; timeout 60s; breaker $cooldown; }
     recs_pool fresh redis=slow key=fresh refresh=100ms;
+    recs_redis nodes { %%CLUSTER_SETTINGS%% timeout 60s; breaker $cooldown; }
+    recs_set nodes redis=nodes key=stock:\$arg_key:1 absent=empty;
     recs_set in_stock redis=main key=in_stock;
     recs_set burst redis=burst key=in_stock;
 
@@ -86,7 +90,7 @@ sub http {
         }
         location = /status { recs off; recs_status; }
 
-@{[ map { fake_locations($_) } @fakes ]}
+@{[ map { locations($_) } @sets ]}
     }
 HTTP
 }
@@ -109,7 +113,7 @@ HTTP
 }
 
 
-sub fake_locations {
+sub locations {
     my ($name) = @_;
 
     return <<"HTTP";
@@ -254,6 +258,35 @@ subtest 'Redis is killed' => sub {
     $redis->start;
     $redis->cmd('SADD', 'in_stock', 'b1');
     well('main', 'restarted');
+};
+
+
+subtest 'one server of a cluster' => sub {
+    my %key = map { ($cluster->node_of("stock:$_:1")->port => $_) } 1 .. 100;
+    my ($frozen, @others) = sort keys %key;
+    my ($node) = grep { $_->port == $frozen } $cluster->nodes;
+
+    is @others, 2, 'and two others';
+    $cluster->cmd('SADD', "stock:$_:1", 'b1') for values %key;
+    ok wait_until(sub { why($t->get("/nodes/patient?key=$_")) eq '' }),
+        'all are asked' for (values %key) x 3;
+
+    $node->freeze;
+    is why($workers[0]->request('GET', "/nodes?key=$key{$frozen}")), 'timeout',
+        "page $_ waits in vain" for 1 .. $FAILURES;
+    is state('nodes'), 'open', 'it is not asked any more';
+
+    for my $c (@workers) {
+        is why($c->request('GET', "/nodes/patient?key=$key{$frozen}")), 'down',
+            'at once, by no worker';
+        is why($c->request('GET', "/nodes/patient?key=$key{$_}")), '',
+            'another is' for @others;
+    }
+
+    $node->thaw;
+    ok wait_until(sub { state('nodes') eq 'closed' }), 'thawed';
+    is why($t->get("/nodes/patient?key=$key{$frozen}")), '', 'it is asked';
+    is opened('nodes'), 1, 'opened once';
 };
 
 
