@@ -326,12 +326,12 @@ ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
     rr->redis.counters = (ngx_recs_redis_counters_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_REDIS, &rr->named.name);
 
-    if (rr->redis.topology == NGX_RECS_REDIS_CLUSTER) {
+    if (rr->redis.topology != NGX_RECS_REDIS_SINGLE) {
         shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
         rr->redis.mutex = &shpool->mutex;
         rr->redis.shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_SERVERS,
-                                               &rr->redis.server,
+                                               &rr->servers,
                                                ngx_recs_redis_shared_size());
 
         if (rr->redis.shared) {

@@ -8,6 +8,7 @@
 #include "ngx_recs_redis_cluster.h"
 #include "ngx_recs_redis_fleet.h"
 #include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_sentinel.h"
 
 
 static ngx_recs_redis_server_t *ngx_recs_redis_single(ngx_recs_redis_t *redis,
@@ -52,6 +53,10 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
 
     if (redis->topology == NGX_RECS_REDIS_CLUSTER) {
         return ngx_recs_redis_cluster_init_worker(redis, cycle);
+    }
+
+    if (redis->topology == NGX_RECS_REDIS_SENTINEL) {
+        return ngx_recs_redis_sentinel_init_worker(redis, cycle);
     }
 
     server = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_redis_server_t));

@@ -71,8 +71,10 @@ typedef struct {
 
 typedef enum {
     NGX_RECS_REDIS_SINGLE = 0,              /* one server has all keys */
-    NGX_RECS_REDIS_CLUSTER                  /* each key is in a slot, which a
+    NGX_RECS_REDIS_CLUSTER,                 /* each key is in a slot, which a
                                                server has */
+    NGX_RECS_REDIS_SENTINEL                 /* the server that sentinels name
+                                               has all keys */
 } ngx_recs_redis_topology_e;
 
 
@@ -121,7 +123,9 @@ struct ngx_recs_redis_s {
 
     ngx_recs_redis_topology_e  topology;
 
-    /* of the server, or of some servers of a cluster */
+    ngx_str_t                 master;       /* that sentinels know */
+
+    /* of the server, of some servers of a cluster, or of sentinels */
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
     ngx_uint_t                naddrs;       /* at least 1 */
     ngx_str_t                *hosts;        /* of each address, that of its
@@ -130,6 +134,8 @@ struct ngx_recs_redis_s {
     ngx_uint_t                database;
     ngx_str_t                 user;         /* empty: "default" */
     ngx_str_t                 password;     /* empty: no AUTH */
+    ngx_str_t                 sentinel_user;
+    ngx_str_t                 sentinel_password;
 
     ngx_uint_t                nconns;       /* in each worker, at least 1 */
     ngx_msec_t                connect_timeout;  /* ms, until it is ready */
@@ -143,7 +149,7 @@ struct ngx_recs_redis_s {
     ngx_recs_redis_breaker_shared_t  *breaker;  /* of the one server; NULL:
                                                failures is 0, or it is none */
 
-    /* of a cluster, for all workers */
+    /* of a cluster or a master, for all workers */
     ngx_recs_redis_shared_t  *shared;       /* of its servers */
     ngx_shmtx_t              *mutex;        /* a slab pool's */
 

@@ -37,7 +37,7 @@ static const ngx_recs_redis_kind_t  ngx_recs_redis_cluster = {
         ngx_recs_redis_cluster_value,
         ngx_recs_redis_cluster_end
     },
-    1,                          /* all servers know all slots */
+    1, 0,                       /* all servers know all slots */
     {
         10000,                  /* interval, ms */
         200,                    /* least */

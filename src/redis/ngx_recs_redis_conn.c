@@ -106,8 +106,9 @@ ngx_recs_redis_conn_init(ngx_recs_redis_conn_t *conn,
 
     if (server->redis->redirect) {
         conn->reader.redirect = ngx_recs_redis_conn_redirect;
-        conn->pipeline.keep = 1;
     }
+
+    conn->pipeline.keep = (server->redis->topology == NGX_RECS_REDIS_CLUSTER);
 }
 
 
@@ -146,8 +147,9 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     ngx_recs_redis_pipeline_reset(&conn->pipeline);
 
     if (ngx_recs_redis_reader_open(&conn->reader) != NGX_OK
-        || ngx_recs_redis_handshake(&conn->pipeline, conn->server->redis,
-                                    &conn->push.channel, conn->tie.writes)
+        || ngx_recs_redis_handshake(&conn->pipeline, conn->server,
+                                    &conn->push.channel,
+                                    conn->tie.writes || conn->server->master)
            != NGX_OK)
     {
         (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_NO_RESOURCE, 0,
@@ -368,25 +370,15 @@ ngx_recs_redis_conn_failed(void *data)
 {
     ngx_recs_redis_conn_t *conn = data;
 
-    if (!conn->reader.pushes
-        && (conn->pipeline.head->kind == NGX_RECS_REDIS_ASKING
-            || conn->pipeline.head->kind == NGX_RECS_REDIS_ROLE))
-    {
-        /* so will be what is behind it, if it has to */
-        return NGX_OK;
-    }
-
-    if (conn->pipeline.ready) {
+    if (conn->reader.pushes) {
         ngx_recs_redis_push_failed(&conn->push, &conn->reader.error);
-
-    } else {
-        ngx_recs_redis_handshake_failed(conn->pipeline.head->kind,
-                                        conn->server->redis,
-                                        &conn->push.channel,
-                                        &conn->reader.error, &conn->fault);
+        return NGX_ERROR;
     }
 
-    return NGX_ERROR;
+    return ngx_recs_redis_handshake_failed(conn->pipeline.head->kind,
+                                           conn->server->redis,
+                                           &conn->push.channel,
+                                           &conn->reader.error, &conn->fault);
 }
 
 

@@ -61,6 +61,8 @@ ngx_recs_redis_fleet_init_worker(ngx_recs_redis_t *redis,
 
     ngx_recs_redis_refresh_init(&fleet->refresh);
 
+    fleet->refresh.server.sentinel = kind->sentinel;
+
     fleet->look.handler = ngx_recs_redis_fleet_look;
     fleet->look.data = fleet;
     fleet->look.log = cycle->log;
@@ -201,6 +203,7 @@ ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
     }
 
     server->pool = pool;
+    server->master = fleet->kind->sentinel;
     server->redis = fleet->redis;
 
     server->breaker.shared = ngx_recs_redis_fleet_breaker(fleet, i, number);

@@ -25,8 +25,9 @@ typedef struct {
                                           const ngx_str_t *error);
 
     ngx_recs_redis_ask_t        ask;        /* how it is asked */
-    ngx_uint_t                  members;    /* those that are known are asked,
+    unsigned                    members:1;  /* those that are known are asked,
                                                not the configured ones alone */
+    unsigned                    sentinel:1; /* sentinels are asked */
     recs_redis_pace_t           pace;       /* how often */
 } ngx_recs_redis_kind_t;
 

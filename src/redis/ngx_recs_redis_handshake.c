@@ -5,39 +5,36 @@
 #include "ngx_recs_redis_handshake.h"
 
 
+static ngx_int_t ngx_recs_redis_handshake_auth(ngx_recs_redis_pipeline_t *pl,
+    const ngx_str_t *user, const ngx_str_t *password);
 static ngx_int_t ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
     ngx_recs_redis_fault_t *fault);
 
 
 ngx_int_t
 ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
-    const ngx_recs_redis_t *redis, const ngx_str_t *channel, ngx_uint_t writes)
+    const ngx_recs_redis_server_t *server, const ngx_str_t *channel,
+    ngx_uint_t writes)
 {
-    u_char      number[NGX_INT_T_LEN];
-    ngx_str_t   args[3], *arg;
+    u_char                   number[NGX_INT_T_LEN];
+    ngx_int_t                rc;
+    ngx_str_t                args[2];
+    const ngx_recs_redis_t  *redis;
 
     static const ngx_str_t  role = ngx_string("ROLE");
 
-    if (redis->password.len) {
-        arg = args;
-        ngx_str_set(arg, "AUTH");
-        arg++;
+    redis = server->redis;
 
-        if (redis->user.len) {
-            *arg++ = redis->user;
-        }
+    rc = server->sentinel
+         ? ngx_recs_redis_handshake_auth(pl, &redis->sentinel_user,
+                                         &redis->sentinel_password)
+         : ngx_recs_redis_handshake_auth(pl, &redis->user, &redis->password);
 
-        *arg++ = redis->password;
-
-        if (ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_AUTH, NULL,
-                                           arg - args, args)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    if (redis->database) {
+    if (redis->database && !server->sentinel) {
         ngx_str_set(&args[0], "SELECT");
         args[1].data = number;
         args[1].len = ngx_sprintf(number, "%ui", redis->database) - number;
@@ -77,6 +74,31 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
     pl->handshake = pl->appended;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_recs_redis_handshake_auth(ngx_recs_redis_pipeline_t *pl,
+    const ngx_str_t *user, const ngx_str_t *password)
+{
+    ngx_str_t  args[3], *arg;
+
+    if (password->len == 0) {
+        return NGX_OK;
+    }
+
+    arg = args;
+    ngx_str_set(arg, "AUTH");
+    arg++;
+
+    if (user->len) {
+        *arg++ = *user;
+    }
+
+    *arg++ = *password;
+
+    return ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_AUTH, NULL,
+                                          arg - args, args);
 }
 
 
@@ -141,16 +163,24 @@ ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
 }
 
 
-void
+ngx_int_t
 ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
     const ngx_recs_redis_t *redis, const ngx_str_t *channel,
     const ngx_str_t *error, ngx_recs_redis_fault_t *fault)
 {
     if (ngx_recs_redis_fault_known(fault, error)) {
-        return;
+        return NGX_ERROR;
     }
 
     switch (kind) {
+
+    case NGX_RECS_REDIS_ROLE:
+        /* a user may not be allowed to ask */
+        return NGX_OK;
+
+    case NGX_RECS_REDIS_ASKING:
+        /* the command behind it will be refused, too */
+        return NGX_OK;
 
     case NGX_RECS_REDIS_AUTH:
         ngx_recs_redis_fault(fault, NGX_RECS_REDIS_AUTH_FAILED, 0,
@@ -184,4 +214,6 @@ ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
         ngx_recs_redis_fault(fault, NGX_RECS_REDIS_DENIED, 0,
                              "Redis refused PING: %V", error);
     }
+
+    return NGX_ERROR;
 }

@@ -14,14 +14,15 @@
 
 
 /*
- * Appends the handshake with a Redis; channel is the one to subscribe to (len
+ * Appends the handshake with a server; channel is the one to subscribe to (len
  * 0: none), and one that writes asks whether it may.  Its last command is
  * SUBSCRIBE, or PING.
  * NGX_OK or NGX_ERROR (out of memory).
  */
 
 ngx_int_t ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
-    const ngx_recs_redis_t *redis, const ngx_str_t *channel, ngx_uint_t writes);
+    const ngx_recs_redis_server_t *server, const ngx_str_t *channel,
+    ngx_uint_t writes);
 
 /* Appends a PING: NGX_OK or else. */
 
@@ -36,11 +37,11 @@ ngx_int_t ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
     const ngx_recs_redis_value_t *v, ngx_recs_redis_fault_t *fault);
 
 /*
- * The fault that an error reply to a command of that kind is, but for ROLE: who
- * may not ask will be told when he writes.
+ * The fault that an error reply to a command of that kind is: NGX_ERROR; or
+ * NGX_OK, it is none.
  */
 
-void ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
+ngx_int_t ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
     const ngx_recs_redis_t *redis, const ngx_str_t *channel,
     const ngx_str_t *error, ngx_recs_redis_fault_t *fault);
 

@@ -35,9 +35,11 @@ struct ngx_recs_redis_server_s {
     ngx_uint_t                down;         /* a bit for each reason that was
                                                logged; 0: it answers */
     ngx_msec_t                recovered;    /* when it last came back */
-    ngx_uint_t                unlogged;     /* nobody wants to know */
     ngx_uint_t                demoted;      /* it said READONLY: until whoever
                                                looks for its successor does */
+    unsigned                  sentinel:1;   /* it has no data */
+    unsigned                  master:1;     /* it has to be one */
+    unsigned                  unlogged:1;   /* nobody wants to know */
 
     ngx_recs_redis_breaker_t  breaker;
 };

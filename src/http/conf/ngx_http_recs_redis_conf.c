@@ -23,8 +23,12 @@ static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_sentinel_auth(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_str_t *user,
+    ngx_str_t *password);
 static char *ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_recs_redis_t *redis);
+    ngx_str_t *password);
 static char *ngx_http_recs_redis_connections(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_connect_timeout(ngx_conf_t *cf,
@@ -46,6 +50,7 @@ static const ngx_http_recs_redis_line_t  ngx_http_recs_redis_lines[] = {
     { ngx_string("server"), ngx_http_recs_redis_server },
     { ngx_string("topology"), ngx_http_recs_redis_topology },
     { ngx_string("auth"), ngx_http_recs_redis_auth },
+    { ngx_string("sentinel_auth"), ngx_http_recs_redis_sentinel_auth },
     { ngx_string("connections"), ngx_http_recs_redis_connections },
     { ngx_string("connect_timeout"), ngx_http_recs_redis_connect_timeout },
     { ngx_string("timeout"), ngx_http_recs_redis_timeout },
@@ -110,8 +115,8 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (redis->topology == NGX_RECS_REDIS_SINGLE && rr->nservers > 1) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "recs_redis \"%V\" has %ui servers, which only "
-                           "\"topology cluster\" has",
+                           "recs_redis \"%V\" has %ui servers, "
+                           "\"topology single\" has one",
                            &redis->name, rr->nservers);
         return NGX_CONF_ERROR;
     }
@@ -131,6 +136,16 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_msec_value(redis->timeout, 1000);
     ngx_conf_init_uint_value(redis->failures, 5);
     ngx_conf_init_msec_value(redis->cooldown, 1000);
+
+    rr->servers.data = ngx_pnalloc(cf->pool, redis->server.len + 1
+                                             + redis->master.len);
+    if (rr->servers.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rr->servers.len = ngx_sprintf(rr->servers.data, "%V %V", &redis->server,
+                                  &redis->master)
+                      - rr->servers.data;
 
     return ngx_http_recs_redis_tls(cf, rr);
 }
@@ -380,29 +395,53 @@ ngx_http_recs_redis_topology(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
         return NGX_CONF_OK;
     }
 
-    return "is invalid, it must be \"single\" or \"cluster\"";
+    if (cf->args->nelts == 3 && ngx_strcmp(value[1].data, "sentinel") == 0
+        && value[2].len)
+    {
+        rr->redis.topology = NGX_RECS_REDIS_SENTINEL;
+        rr->redis.master = value[2];
+        return NGX_CONF_OK;
+    }
+
+    return "is invalid, it must be \"single\", \"cluster\" or "
+           "\"sentinel NAME\"";
 }
 
 
 static char *
 ngx_http_recs_redis_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 {
+    return ngx_http_recs_redis_login(cf, &rr->redis.user, &rr->redis.password);
+}
+
+
+static char *
+ngx_http_recs_redis_sentinel_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    return ngx_http_recs_redis_login(cf, &rr->redis.sentinel_user,
+                                     &rr->redis.sentinel_password);
+}
+
+
+static char *
+ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_str_t *user,
+    ngx_str_t *password)
+{
     char        *rv;
     ngx_str_t   *value, path;
     ngx_uint_t   i;
 
-    if (rr->auth) {
+    if (password->len) {
         return "is duplicate";
     }
 
-    rr->auth = 1;
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_strncmp(value[i].data, "user=", 5) == 0) {
-            rr->redis.user.data = value[i].data + 5;
-            rr->redis.user.len = value[i].len - 5;
+            user->data = value[i].data + 5;
+            user->len = value[i].len - 5;
             continue;
         }
 
@@ -410,7 +449,7 @@ ngx_http_recs_redis_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
             path.data = value[i].data + 14;
             path.len = value[i].len - 14;
 
-            rv = ngx_http_recs_redis_password(cf, &path, &rr->redis);
+            rv = ngx_http_recs_redis_password(cf, &path, password);
             if (rv != NGX_CONF_OK) {
                 return rv;
             }
@@ -422,8 +461,7 @@ ngx_http_recs_redis_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
                "\"password_file=\"";
     }
 
-    return rr->redis.password.len ? NGX_CONF_OK
-                                  : "must have \"password_file=\"";
+    return password->len ? NGX_CONF_OK : "must have \"password_file=\"";
 }
 
 
@@ -431,7 +469,7 @@ ngx_http_recs_redis_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 
 static char *
 ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_recs_redis_t *redis)
+    ngx_str_t *password)
 {
     ngx_str_t    content;
     const char  *error;
@@ -448,8 +486,7 @@ ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_CONF_ERROR;
     }
 
-    if (!ngx_recs_file_line(&content, &redis->password)
-        || redis->password.len == 0)
+    if (!ngx_recs_file_line(&content, password) || password->len == 0)
     {
         return "has an empty password_file, "
                "the password must be on its first line";

@@ -140,9 +140,10 @@ typedef struct {
     ngx_http_recs_named_t       named;
     ngx_recs_redis_t            redis;
     ngx_uint_t                  nservers;   /* that its block has */
-    ngx_uint_t                  auth;       /* its block has auth */
-    ngx_uint_t                  breaker;    /* and breaker */
+    ngx_uint_t                  breaker;    /* its block has breaker */
     ngx_uint_t                  tls;        /* its server is "rediss://" */
+    ngx_str_t                   servers;    /* what finds them, as it is named
+                                               in the zone */
     ngx_recs_recorder_t         recorder;   /* its redis is NULL: what is shown
                                                isn't recorded there */
 } ngx_http_recs_redis_t;

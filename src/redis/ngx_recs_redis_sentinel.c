@@ -1,0 +1,243 @@
+
+/* The master that sentinels name: see the header. */
+
+
+#include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_fleet.h"
+#include "ngx_recs_redis_sentinel.h"
+
+
+/* Reads an answer: the master's host and port, or nil. */
+
+typedef struct {
+    const char                 *why;        /* it is refused; NULL: it isn't */
+    ngx_uint_t                  nvalues;
+    recs_redis_table_t          table;
+} ngx_recs_redis_sentinel_reader_t;
+
+
+/* Of a worker: the sentinel that tells of changes. */
+
+typedef struct {
+    ngx_recs_redis_fleet_t     *fleet;
+    ngx_recs_redis_server_t     server;     /* any of the sentinels */
+    ngx_recs_redis_private_t    events;
+} ngx_recs_redis_sentinel_t;
+
+
+static unsigned ngx_recs_redis_sentinel_slot(const ngx_str_t *key);
+static ngx_uint_t ngx_recs_redis_sentinel_begin(void *data,
+    const ngx_recs_redis_t *redis, ngx_uint_t form, const ngx_str_t *asked,
+    ngx_str_t *args);
+static ngx_int_t ngx_recs_redis_sentinel_value(void *data,
+    const ngx_recs_redis_value_t *v);
+static const char *ngx_recs_redis_sentinel_host(recs_redis_node_t *node,
+    const ngx_str_t *host);
+static const char *ngx_recs_redis_sentinel_port(recs_redis_node_t *node,
+    const ngx_str_t *port);
+static const recs_redis_table_t *ngx_recs_redis_sentinel_end(void *data,
+    const char **why);
+static void ngx_recs_redis_sentinel_ready(ngx_recs_redis_private_t *events);
+static void ngx_recs_redis_sentinel_message(ngx_recs_redis_private_t *events,
+    ngx_str_t *payload);
+
+
+static const ngx_recs_redis_kind_t  ngx_recs_redis_sentinel = {
+    ngx_recs_redis_sentinel_slot,
+    NULL,
+    {
+        sizeof(ngx_recs_redis_sentinel_reader_t),
+        ngx_recs_redis_sentinel_begin,
+        ngx_recs_redis_sentinel_value,
+        ngx_recs_redis_sentinel_end
+    },
+    0, 1,                       /* sentinels alone are asked */
+    {
+        1000,                   /* interval, ms */
+        100,                    /* least */
+        1000,                   /* limit */
+        5000                    /* timeout */
+    }
+};
+
+
+ngx_int_t
+ngx_recs_redis_sentinel_init_worker(ngx_recs_redis_t *redis,
+    ngx_cycle_t *cycle)
+{
+    ngx_recs_redis_server_t    *server;
+    ngx_recs_redis_sentinel_t  *sentinel;
+
+    static const ngx_str_t  channel = ngx_string("+switch-master");
+
+    if (ngx_recs_redis_fleet_init_worker(redis, &ngx_recs_redis_sentinel, cycle)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    sentinel = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_redis_sentinel_t));
+    if (sentinel == NULL) {
+        return NGX_ERROR;
+    }
+
+    server = &sentinel->server;
+
+    server->redis = redis;
+    server->name = redis->server;
+    server->addrs = redis->addrs;
+    server->naddrs = redis->naddrs;
+    server->sentinel = 1;
+
+    sentinel->fleet = redis->fleet;
+
+    sentinel->events.redis = redis;
+    sentinel->events.server = server;
+    sentinel->events.ready = ngx_recs_redis_sentinel_ready;
+    sentinel->events.message = ngx_recs_redis_sentinel_message;
+    sentinel->events.channel = channel;
+    sentinel->events.data = sentinel;
+
+    return ngx_recs_redis_open_private(&sentinel->events, cycle);
+}
+
+
+/* One master has all. */
+
+static unsigned
+ngx_recs_redis_sentinel_slot(const ngx_str_t *key)
+{
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_recs_redis_sentinel_begin(void *data, const ngx_recs_redis_t *redis,
+    ngx_uint_t form, const ngx_str_t *asked, ngx_str_t *args)
+{
+    ngx_recs_redis_sentinel_reader_t *reader = data;
+
+    if (form) {
+        return 0;
+    }
+
+    reader->why = NULL;
+    reader->nvalues = 0;
+
+    ngx_memzero(&reader->table, sizeof(recs_redis_table_t));
+
+    reader->table.nnodes = 1;
+    reader->table.nodes[0].master = RECS_REDIS_NONE;
+
+    ngx_str_set(&args[0], "SENTINEL");
+    ngx_str_set(&args[1], "get-master-addr-by-name");
+    args[2] = redis->master;
+
+    return 3;
+}
+
+
+static ngx_int_t
+ngx_recs_redis_sentinel_value(void *data, const ngx_recs_redis_value_t *v)
+{
+    ngx_recs_redis_sentinel_reader_t *reader = data;
+
+    recs_redis_node_t  *node;
+
+    node = &reader->table.nodes[0];
+
+    if (v->depth == 0) {
+
+        if (v->type == NGX_RECS_REDIS_NIL) {
+            reader->why = "it knows no such master";
+
+        } else if (v->type != NGX_RECS_REDIS_ARRAY || v->integer != 2) {
+            reader->why = "it is no sentinel";
+        }
+
+    } else if (v->type != NGX_RECS_REDIS_STRING) {
+        reader->why = "it is no sentinel";
+
+    } else {
+        reader->why = v->index == 0
+                      ? ngx_recs_redis_sentinel_host(node, &v->str)
+                      : ngx_recs_redis_sentinel_port(node, &v->str);
+    }
+
+    return reader->why ? NGX_ERROR : NGX_OK;
+}
+
+
+/* NULL: it is one. */
+
+static const char *
+ngx_recs_redis_sentinel_host(recs_redis_node_t *node, const ngx_str_t *host)
+{
+    if (host->len > RECS_REDIS_HOST
+        || !recs_redis_is_host((char *) host->data, host->len))
+    {
+        return "it names a master that has no such host";
+    }
+
+    node->len = (uint8_t) host->len;
+    ngx_memcpy(node->host, host->data, host->len);
+
+    return NULL;
+}
+
+
+static const char *
+ngx_recs_redis_sentinel_port(recs_redis_node_t *node, const ngx_str_t *port)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(port->data, port->len);
+
+    if (n < 1 || n > 65535) {
+        return "it names a master that has no such port";
+    }
+
+    node->port = (uint16_t) n;
+
+    return NULL;
+}
+
+
+static const recs_redis_table_t *
+ngx_recs_redis_sentinel_end(void *data, const char **why)
+{
+    ngx_recs_redis_sentinel_reader_t *reader = data;
+
+    if (reader->why) {
+        *why = reader->why;
+        return NULL;
+    }
+
+    return &reader->table;
+}
+
+
+/* There may have been another one while nobody listened. */
+
+static void
+ngx_recs_redis_sentinel_ready(ngx_recs_redis_private_t *events)
+{
+    ngx_recs_redis_sentinel_t *sentinel = events->data;
+
+    ngx_recs_redis_fleet_soon(sentinel->fleet);
+}
+
+
+/*
+ * Its name, where it was, where it is: of all masters that the sentinel knows.
+ * A majority of sentinels has agreed on it; still, it is asked.
+ */
+
+static void
+ngx_recs_redis_sentinel_message(ngx_recs_redis_private_t *events,
+    ngx_str_t *payload)
+{
+    ngx_recs_redis_sentinel_t *sentinel = events->data;
+
+    ngx_recs_redis_fleet_soon(sentinel->fleet);
+}
