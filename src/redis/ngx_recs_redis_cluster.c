@@ -41,7 +41,7 @@ static const ngx_recs_redis_kind_t  ngx_recs_redis_cluster = {
     {
         10000,                  /* interval, ms */
         200,                    /* least */
-        5000,                   /* limit */
+        1000,                   /* limit */
         5000                    /* timeout */
     }
 };

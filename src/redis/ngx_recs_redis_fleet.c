@@ -27,6 +27,7 @@ static void ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet,
     ngx_uint_t i);
 static void ngx_recs_redis_fleet_close_left(
     ngx_recs_redis_fleet_t *fleet);
+static ngx_uint_t ngx_recs_redis_fleet_down(ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_look(ngx_event_t *ev);
 static ngx_int_t ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n,
     ngx_addr_t *addr, ngx_str_t *host);
@@ -391,11 +392,32 @@ ngx_recs_redis_fleet_soon(ngx_recs_redis_fleet_t *fleet)
 }
 
 
+/* Is one of the servers down, or was it found to be a replica since? */
+
+static ngx_uint_t
+ngx_recs_redis_fleet_down(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_uint_t                down;
+    ngx_recs_redis_server_t  *server;
+
+    down = 0;
+
+    for (server = fleet->redis->servers; server; server = server->next) {
+
+        if (server->down || server->demoted) {
+            server->demoted = 0;
+            down = 1;
+        }
+    }
+
+    return down;
+}
+
+
 static void
 ngx_recs_redis_fleet_look(ngx_event_t *ev)
 {
     ngx_msec_t                 wait;
-    ngx_recs_redis_server_t   *server;
     ngx_recs_redis_fleet_t  *fleet;
 
     fleet = ev->data;
@@ -403,17 +425,14 @@ ngx_recs_redis_fleet_look(ngx_event_t *ev)
     ngx_recs_redis_fleet_sync(fleet);
     ngx_recs_redis_fleet_close_left(fleet);
 
-    for (server = fleet->redis->servers; server; server = server->next) {
-
-        if (server->down || server->demoted) {
-            server->demoted = 0;
-            ngx_recs_redis_fleet_soon(fleet);
-        }
+    if (ngx_recs_redis_fleet_down(fleet)) {
+        ngx_recs_redis_fleet_soon(fleet);
     }
 
     if (recs_redis_map_claim(fleet->map, &fleet->kind->pace,
                              ngx_current_msec))
     {
+        fleet->before = recs_redis_map_generation(fleet->map);
         ngx_recs_redis_refresh_start(&fleet->refresh);
     }
 
@@ -462,12 +481,20 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
 }
 
 
+/*
+ * As long as a server is down and nothing else takes its place, it is asked
+ * less often, as if it had failed.
+ */
+
 static void
 ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc)
 {
     ngx_recs_redis_fleet_t *fleet = data;
 
-    if (rc != NGX_OK) {
+    if (rc != NGX_OK
+        || (ngx_recs_redis_fleet_down(fleet)
+            && recs_redis_map_generation(fleet->map) == fleet->before))
+    {
         recs_redis_map_failed(fleet->map, &fleet->kind->pace,
                               ngx_current_msec);
         return;
