@@ -338,11 +338,12 @@ subtest 'all are gone, and come back' => sub {
     $cluster->kill;
     like $t->get('/soon/page.json?user=u1')->header('Recs-Sets'),
          qr/stock;unknown;why=\w+, seen;unknown;why=\w+/, 'unknown';
+    ok wait_until(sub {
+        $nginx->logged(qr/"main" .* no server says which one has the keys;/)
+    }), 'a line says so';
     $cluster->start;
     load();
     all_filtered('all pages', 'soon');
-    cmp_ok $nginx->logged(qr/"main" .* no server says which one has the keys;/),
-           '>=', 1, 'a line says so';
     ok wait_until(sub {
         $nginx->logged(qr/"main" .* it is said again which server has the keys/)
     }), 'and another one';
@@ -353,8 +354,7 @@ subtest 'one that is no cluster' => sub {
     like $t->get('/plain/page.json?user=u1')->header('Recs-Sets'),
          qr/plain;unknown;why=down/, 'is not asked';
     my $lines = $nginx->logged(qr/"plain".*cluster support disabled/);
-    cmp_ok $lines, '>=', 1, 'a line says so';
-    cmp_ok $lines, '<=', 2, 'once in each worker';
+    is $lines, 1, 'one line says so';
 };
 
 

@@ -28,6 +28,9 @@ typedef struct {
 struct ngx_recs_redis_shared_s {
     ngx_recs_redis_node_breaker_t  breakers[RECS_REDIS_NODES];
 
+    ngx_atomic_t              failing;  /* nobody says what there is, and that
+                                           was logged */
+
     recs_redis_map_t          map;      /* goes on with its nodes */
 };
 

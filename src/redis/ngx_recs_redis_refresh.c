@@ -261,19 +261,19 @@ ngx_recs_redis_refresh_end(ngx_recs_redis_refresh_t *refresh, ngx_int_t rc)
     redis = refresh->redis;
     log = refresh->cycle->log;
 
-    if (rc != NGX_OK && !refresh->failing) {
+    if (rc != NGX_OK && ngx_atomic_cmp_set(&redis->shared->failing, 0, 1)) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "recs_redis \"%V\" %V: no server says which one has "
                       "the keys; the last one: %V",
                       &redis->name, &redis->server, &refresh->why);
 
-    } else if (rc == NGX_OK && refresh->failing) {
+    } else if (rc == NGX_OK
+               && ngx_atomic_cmp_set(&redis->shared->failing, 1, 0))
+    {
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "recs_redis \"%V\" %V: it is said again which server "
                       "has the keys", &redis->name, &redis->server);
     }
-
-    refresh->failing = (rc != NGX_OK);
 
     refresh->done(refresh->data, rc);
 }

@@ -76,7 +76,6 @@ typedef struct {
     ngx_uint_t                  refused;    /* by the reader */
     ngx_event_t                 next;       /* asks it */
 
-    ngx_uint_t                  failing;    /* and that was logged */
     ngx_str_t                   why;        /* the last one didn't say it */
     u_char                      why_data[NGX_RECS_REDIS_WHY];
 } ngx_recs_redis_refresh_t;
