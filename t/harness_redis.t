@@ -97,6 +97,30 @@ subtest 'a replica' => sub {
 };
 
 
+subtest 'another kind in the place of a plain one' => sub {
+    my %kinds = (
+        tls => qr{\Arediss://127\.0\.0\.1:\d+; ssl_trusted_certificate \S+\z},
+        cluster => qr{\Aredis://\S+;(?: server \S+;){2} topology cluster\z},
+        sentinel => qr{\Aredis://\S+; topology sentinel shop\z},
+    );
+
+    for my $kind (sort keys %kinds) {
+        local $ENV{REDIS} = $kind;
+        my $redis = $t->redis(name => "in_$kind");
+
+        is $redis->cmd('SADD', 'a', 1, 2), 2, "$kind: a command";
+        like $t->fill('%%IN_' . uc($kind) . '%%'), $kinds{$kind}, 'its lines';
+        $redis->restart;
+        is $redis->cmd('SCARD', 'a'), 2, 'restarted';
+    }
+
+    local $ENV{REDIS} = 'tls';
+    my $plain = $t->redis(name => 'plain', kind => 'plain');
+    is $t->fill('%%PLAIN%%'), $plain->url, 'but where the test says so';
+    is $t->redis(name => 'tcp', tcp => 1)->tls_port, 0, 'or needs it';
+};
+
+
 $t->done;
 
 

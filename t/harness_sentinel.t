@@ -116,7 +116,8 @@ subtest 'all servers' => sub {
 
     like $alone->settings, qr{ ^server[ ]rediss://127\.0\.0\.1:\d+;
         [ ]topology[ ]sentinel[ ]till; [ ]ssl_trusted_certificate[ ]\S+;
-        .* [ ]password[ ]secret;\z }x, 'settings, with TLS and a password';
+        .* [ ]auth[ ]password_file=/\S+;\z }x,
+        'settings, with TLS and a password';
 
     $alone->cmd('SET', 'a', 1);
     $alone->restart;

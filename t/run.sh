@@ -12,6 +12,7 @@
 #     VALGRIND=1      under valgrind (not together with ASAN)
 #     EVENT=poll      another event method: poll or select
 #     HUP=1           nginx reloaded before each case
+#     REDIS=tls       Redis by TLS
 
 set -eu
 
@@ -69,8 +70,11 @@ done
 
 cd "$repo"
 
-# In a mode, what does not run nginx would only be run once more.
-if [ $# -eq 0 ] && [ -n "$kind${HUP:-}" ]; then
+# In a mode, what it does not change would only be run once more.
+if [ $# -eq 0 ] && [ -n "${REDIS:-}" ]; then
+    # shellcheck disable=SC2046
+    set -- $(grep -l '%%REDIS%%' t/*.t)
+elif [ $# -eq 0 ] && [ -n "$kind${HUP:-}" ]; then
     # shellcheck disable=SC2046
     set -- $(grep -l 'Recs::Test->new' t/*.t)
 fi

@@ -16,6 +16,7 @@ use Test::More;
 my $t = Recs::Test->new;
 
 my $redis = $t->redis;
+my $numbered = $t->redis(name => 'numbered', kind => 'plain');
 my $tcp = $t->redis(name => 'other', tcp => 1, unix => 0);
 my $closed = $t->redis(name => 'closed', requirepass => 'first-secret',
                        config => 'user edge on >second ~* &* +@all');
@@ -88,7 +89,7 @@ my $http = '';
 $http .= "recs_set $_ $sets{$_};\n" for sort keys %sets;
 $http .= <<'HTTP';
 recs_redis main { server %%REDIS%%; }
-recs_redis db3 { server %%REDIS%%?db=3; }
+recs_redis db3 { server %%NUMBERED%%?db=3; }
 recs_redis over_tcp { server %%OTHER_TCP%%; }
 recs_redis tcp5 { server %%OTHER_TCP%%/5; }
 recs_redis password {
@@ -180,7 +181,7 @@ sub fill_redis {
                 b4 => '', b5 => '9e-1', b7 => '0.95 ', b8 => ' 1', b9 => 'inf',
                 b10 => 'nan', b11 => '-1', b12 => '1' x 70);
 
-    my $db = $redis->connect;
+    my $db = $numbered->connect;
     $db->cmd('SELECT', 3);
     $db->cmd('SADD', 'plain', 'b2');
     $db->close;

@@ -12,13 +12,14 @@ Recs::Mode - the modes in which the tests can be run
     my $seconds = Recs::Mode::patience(10);     # as long as it may take
     my $text = Recs::Mode::patient($text, $whole);      # of a configuration
     if (Recs::Mode::reloads()) { ... }
+    my $kind = Recs::Mode::redis(%options);     # what $t->redis becomes
 
 =head1 DESCRIPTION
 
 All that the test modes (F<docs/development.md>) change in the tests is said
 here, and what a busy machine does: everything may take as many times as long
 as there are processes that want a CPU for each one that there is.
-Environment: C<ASAN>, C<VALGRIND>, C<HUP>, of F<t/run.sh>;
+Environment: C<ASAN>, C<VALGRIND>, C<HUP>, C<REDIS>, of F<t/run.sh>;
 C<RECS_PATIENCE>, how many times as long as usual everything may take.
 
 =cut
@@ -44,6 +45,19 @@ my $MOST = 24;
 sub asan     { return $ENV{ASAN} }
 sub valgrind { return $ENV{VALGRIND} }
 sub reloads  { return $ENV{HUP} }
+
+
+# What a Redis of these options (Recs::Redis) is in this mode: "plain", "tls",
+# "cluster" or "sentinel".  One stays plain that is asked for by what only a
+# plain server has.
+
+sub redis {
+    my (%opt) = @_;
+
+    return 'plain' if grep { $opt{$_} } qw(tcp tcp6 tls databases);
+    return 'plain' if ($opt{config} // '') =~ /cluster-enabled/;
+    return $ENV{REDIS} || 'plain';
+}
 
 
 sub factor {

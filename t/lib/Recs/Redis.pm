@@ -207,11 +207,28 @@ sub tls_url {
 sub settings {
     my ($self) = @_;
 
-    my @lines = 'server ' . ($self->{tls_port} ? $self->tls_url : $self->url);
-    push @lines, $self->tls_settings if $self->{tls_port};
-    push @lines, "password $self->{password}" if defined $self->{password};
+    return join ' ', map { "$_;" } $self->address_settings,
+                                   $self->auth_settings;
+}
 
-    return join ' ', map { "$_;" } @lines;
+
+sub address_settings {
+    my ($self) = @_;
+
+    my $url = $self->{tls_port} ? $self->tls_url
+            : $self->{socket} ? $self->url : $self->tcp_url;
+
+    return ("server $url", $self->{tls_port} ? $self->tls_settings : ());
+}
+
+
+sub auth_settings {
+    my ($self) = @_;
+
+    return () if !defined $self->{password};
+
+    my $file = spew("$self->{dir}/password", "$self->{password}\n");
+    return "auth password_file=$file";
 }
 
 

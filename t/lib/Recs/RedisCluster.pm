@@ -263,16 +263,7 @@ sub url {
 }
 
 
-sub settings {
-    my ($self) = @_;
-
-    my ($node) = $self->nodes;
-    my @lines = ((map { "server $_" } $self->url), 'topology cluster');
-    push @lines, $node->tls_settings if $node->{tls_port};
-    push @lines, "password $node->{password}" if defined $node->{password};
-
-    return join ' ', map { "$_;" } @lines;
-}
+sub topology { return 'cluster' }
 
 
 # ---- Slots that move

@@ -13,7 +13,8 @@ is counted or watched is what clients send: a write is seen once, at the master
 that took it.
 
 Derived classes have C<cmd>, C<refuse>, C<pipeline>; C<nodes>, all that have
-data; C<masters>; C<settle>, which waits until all is well.
+data; C<masters>; C<url>, all that nginx is told; C<topology>, as it is told;
+C<settle>, which waits until all is well.
 
 =cut
 
@@ -35,6 +36,26 @@ sub thaw     { $_->thaw     for grep { $_->running } $_[0]->nodes }
 sub hang_up  { $_->hang_up  for $_[0]->nodes }
 sub evict_all   { $_->evict_all   for $_[0]->masters }
 sub reset_calls { $_->reset_calls for $_[0]->answering }
+
+
+# The lines of a recs_redis block.
+
+sub settings {
+    my ($self) = @_;
+
+    my ($node) = $self->nodes;
+    return join ' ', map { "$_;" } $self->address_settings,
+                                   $node->auth_settings;
+}
+
+
+sub address_settings {
+    my ($self) = @_;
+
+    my ($node) = $self->nodes;
+    return ((map { "server $_" } $self->url), 'topology ' . $self->topology,
+            $node->tls_port ? $node->tls_settings : ());
+}
 
 
 # All at once: none takes the place of another.

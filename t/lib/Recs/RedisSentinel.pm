@@ -245,17 +245,7 @@ sub url {
 }
 
 
-sub settings {
-    my ($self) = @_;
-
-    my ($node) = $self->nodes;
-    my @lines = ((map { "server $_" } $self->url),
-                 "topology sentinel $self->{master_name}");
-    push @lines, $node->tls_settings if $node->tls_port;
-    push @lines, "password $self->{password}" if defined $self->{password};
-
-    return join ' ', map { "$_;" } @lines;
-}
+sub topology { return "sentinel $_[0]{master_name}" }
 
 
 # Sentinels ask and tell the servers all the time.

@@ -62,6 +62,7 @@ Each has a name (option C<name>), and by it stands in configurations.
     $t->redis(tcp => 1, tcp6 => 1, unix => 0, requirepass => 'x',
               databases => 4, config => "maxclients 10")
     $t->redis(tls => 1, auth_clients => 'yes', certificate => $cert)
+    $t->redis(kind => 'plain')  whatever REDIS= says
     $t->redis_cluster(masters => 3, replicas => 1, tls => 1)
     $t->redis_sentinel(replicas => 1, sentinels => 3, tls => 1)
     $t->authority('other')      of certificates; without a name, "ca": the one
@@ -343,6 +344,9 @@ sub add {
 sub redis {
     my ($self, %opt) = @_;
 
+    my $kind = delete $opt{kind} // Recs::Mode::redis(%opt);
+    return $self->redis_of_kind($kind, %opt) if $kind ne 'plain';
+
     my $name = delete $opt{name} // 'redis';
     my $class = delete $opt{class} // 'Recs::Redis';
     my %tls = $opt{tls} ? $self->certificates : ();
@@ -361,6 +365,26 @@ sub redis {
 }
 
 
+# What REDIS= makes of a plain Redis: C<%%REDIS%%> is all that its block needs,
+# to follow "server ".
+
+sub redis_of_kind {
+    my ($self, $kind, %opt) = @_;
+
+    my $name = $opt{name} //= 'redis';
+    my $start = delete $opt{start} // 1;
+    my $redis
+        = $kind eq 'cluster' ? $self->redis_cluster(masters => 3, %opt)
+        : $kind eq 'sentinel' ? $self->redis_sentinel(sentinels => 1, %opt)
+        : $self->redis(%opt, tls => 1, kind => 'plain');
+
+    $redis->stop if !$start;
+    $self->set(uc $name => join('; ', $redis->address_settings)
+                           =~ s/\Aserver //r);
+    return $redis;
+}
+
+
 # All its nodes are known to the test as servers of their own.
 
 sub redis_cluster {
@@ -369,7 +393,7 @@ sub redis_cluster {
     my $name = delete $opt{name} // 'cluster';
     require Recs::RedisCluster;
     my $cluster = Recs::RedisCluster->new(
-        %opt, name => $name, make => sub { $self->redis(@_) });
+        %opt, name => $name, make => sub { $self->redis(@_, kind => 'plain') });
 
     $self->set(uc $name . '_SETTINGS' => $cluster->settings);
     return $cluster;
@@ -382,7 +406,7 @@ sub redis_sentinel {
     my $name = delete $opt{name} // 'sentinel';
     require Recs::RedisSentinel;
     my $redis = Recs::RedisSentinel->new(
-        %opt, name => $name, make => sub { $self->redis(@_) });
+        %opt, name => $name, make => sub { $self->redis(@_, kind => 'plain') });
 
     $self->set(uc $name . '_SETTINGS' => $redis->settings);
     return $redis;
