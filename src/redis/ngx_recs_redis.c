@@ -102,6 +102,10 @@ ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
         server = redis->servers;
         redis->servers = server->next;
         ngx_recs_redis_server_close(server);
+
+        if (server->pool) {
+            ngx_destroy_pool(server->pool);
+        }
     }
 
     redis->server_of = NULL;

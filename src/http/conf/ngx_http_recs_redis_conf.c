@@ -349,11 +349,13 @@ ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
         return NGX_CONF_ERROR;
     }
 
-    ngx_memcpy(addrs, redis->addrs, redis->naddrs * sizeof(ngx_addr_t));
-    ngx_memcpy(addrs + redis->naddrs, u->addrs, u->naddrs * sizeof(ngx_addr_t));
-    ngx_memcpy(hosts, redis->hosts, redis->naddrs * sizeof(ngx_str_t));
+    for (i = 0; i < redis->naddrs; i++) {
+        addrs[i] = redis->addrs[i];
+        hosts[i] = redis->hosts[i];
+    }
 
-    for (i = redis->naddrs; i < n; i++) {
+    for ( /* void */ ; i < n; i++) {
+        addrs[i] = u->addrs[i - redis->naddrs];
         hosts[i] = u->host;
     }
 
