@@ -1,9 +1,8 @@
 use strict;
 use warnings;
 
-# What a reader copies or pastes works: conf/edge.conf, conf/canary.conf, the
-# configuration in README.md, and tools/quickstart.sh with every command that it
-# suggests.
+# What a reader copies or pastes works: the configurations in conf/, that in
+# README.md, and tools/quickstart.sh with every command that it suggests.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -224,6 +223,76 @@ subtest 'conf/canary.conf' => sub {
         }
     }
     is "@wrong", '', 'as the arm of each user says';
+};
+
+
+subtest 'conf/cluster.conf' => sub {
+    my $cluster = $t->redis_cluster(name => 'ring', masters => 3, tls => 1);
+    my $conf = slurp($t->root . '/conf/cluster.conf');
+
+    my ($user) = $conf =~ /^#   ACL (SETUSER edge .*?)\n#\n/ms;
+    my @acl = split ' ', $user =~ s/\n#/ /gr =~ s/PASSWORD/secret/r;
+    $_->cmd('ACL', @acl) for $cluster->nodes;
+
+    $cluster->cmd('SADD', '{stock}', @stock);
+    $cluster->cmd('SADD', "seen:$_", @{ $seen{$_} }) for keys %seen;
+    $cluster->cmd('HSET', '{home}:v1:meta', model => 'als', schema => 3,
+                  features => 'f', state => 'complete', generated_at => time,
+                  expected => 300, written => 300);
+    $cluster->cmd('SET', "home:v1:u:$_", $fresh{$_}) for keys %fresh;
+    $cluster->cmd('SET', '{home}:channel:active', 'v1');
+
+    my ($one, $two) = $cluster->url;
+    my $nginx = example('cluster', 'rediss://10.0.0.11:6379' => $one,
+                                   'rediss://10.0.0.12:6379' => $two);
+    $t->write('cluster/redis-ca.pem', slurp($t->authority->file));
+    $t->write('cluster/redis.password', 'secret');
+    $nginx->start;
+
+    ok wait_until(sub {
+        $t->get('/recs_ready', { port => 'CLUSTER' })->status == 200
+    }), 'ready';
+
+    my @wrong = grep {
+        difference(page('CLUSTER', $_, '', '/home')->body, wanted($_, \%fresh))
+    } map { "u$_" } 1 .. 40;
+    is "@wrong", '', 'pages of users on all servers are filtered';
+
+    ok wait_until(sub {
+        40 == grep { $cluster->cmd('ZCARD', "shown:u$_") > 0 } 1 .. 40
+    }), 'what they showed is recorded';
+    unlike page('CLUSTER', 'u1', '', '/home')->header('Recs-Sets'),
+        qr/shown;removed=0/, 'and not shown again';
+    is $nginx->logged(qr/\[error\]/), 0, 'no right is missing';
+};
+
+
+subtest 'conf/sentinel.conf' => sub {
+    my $shop = $t->redis_sentinel(name => 'shop', replicas => 1,
+                                  sentinels => 3);
+    $shop->pipeline(['SADD', 'in_stock', @stock],
+                    map { ['SADD', "seen:$_", @{ $seen{$_} }] } keys %seen);
+
+    $t->upstream(sub { $pages{ $_[0]{args}{user} } }, name => 'shop_api',
+                 keepalive => 1);
+
+    my %urls;
+    @urls{ map { "redis://10.0.0.2$_:26379" } 1 .. 3 } = $shop->url;
+    my $nginx = example('sentinel', '127.0.0.1:9000' => '%%SHOP_API%%', %urls);
+    $nginx->start;
+
+    my $filtered = sub {
+        my ($name) = @_;
+
+        my @wrong = grep {
+            difference(page('SENTINEL', $_)->body, wanted($_))
+        } map { "u$_" } 1 .. 20;
+        is "@wrong", '', $name;
+    };
+
+    $filtered->('pages are filtered');
+    $shop->fail_over;
+    $filtered->('also by the next master');
 };
 
 
