@@ -321,6 +321,8 @@ static void
 ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
     ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone)
 {
+    u_char            buf[NGX_RECS_ZONE_BLOCK_NAME];
+    ngx_str_t         name;
     ngx_slab_pool_t  *shpool;
 
     rr->redis.counters = (ngx_recs_redis_counters_t *)
@@ -329,9 +331,16 @@ ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
     if (rr->redis.topology != NGX_RECS_REDIS_SINGLE) {
         shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
+        /* what servers say depends on who asks, and on which ones */
+
+        name.data = buf;
+        name.len = ngx_snprintf(buf, sizeof(buf), "%V %V", &rr->redis.name,
+                                &rr->servers)
+                   - buf;
+
         rr->redis.mutex = &shpool->mutex;
         rr->redis.shared = ngx_recs_zone_block(zone, NGX_RECS_ZONE_SERVERS,
-                                               &rr->servers,
+                                               &name,
                                                ngx_recs_redis_shared_size());
 
         if (rr->redis.shared) {

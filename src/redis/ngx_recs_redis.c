@@ -8,6 +8,7 @@
 #include "ngx_recs_redis_cluster.h"
 #include "ngx_recs_redis_fleet.h"
 #include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_reads.h"
 #include "ngx_recs_redis_sentinel.h"
 
 
@@ -73,6 +74,7 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
 
     redis->servers = server;
     redis->server_of = ngx_recs_redis_single;
+    redis->reader_of = ngx_recs_redis_single;
 
     return ngx_recs_redis_server_open(server, cycle->log);
 }
@@ -119,6 +121,17 @@ ngx_recs_redis_pick(ngx_recs_redis_t *redis, const ngx_str_t *key)
         return NULL;
     }
 
+    return ngx_recs_redis_server_pick(redis->reader_of(redis, key));
+}
+
+
+ngx_recs_redis_conn_t *
+ngx_recs_redis_pick_master(ngx_recs_redis_t *redis, const ngx_str_t *key)
+{
+    if (redis->server_of == NULL) {
+        return NULL;
+    }
+
     return ngx_recs_redis_server_pick(redis->server_of(redis, key));
 }
 
@@ -138,7 +151,11 @@ ngx_uint_t
 ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    return conn->server == redis->server_of(redis, key);
+    ngx_recs_redis_server_t  *server;
+
+    server = redis->server_of(redis, key);
+
+    return conn->server == server || conn->server->source == server;
 }
 
 
@@ -200,4 +217,43 @@ ngx_recs_redis_ready(ngx_recs_redis_t *redis)
     }
 
     return n;
+}
+
+
+ngx_uint_t
+ngx_recs_redis_server_stat(ngx_recs_redis_t *redis, ngx_uint_t n,
+    ngx_recs_redis_server_stat_t *stat)
+{
+    u_char                   *p;
+    ngx_recs_redis_server_t  *server;
+
+    server = redis->servers;
+
+    while (server && n--) {
+        server = server->next;
+    }
+
+    if (server == NULL) {
+        return 0;
+    }
+
+    ngx_memzero(stat, sizeof(ngx_recs_redis_server_stat_t));
+
+    stat->name = server->name;
+    p = ngx_strnstr(stat->name.data, "://", stat->name.len);
+
+    if (p) {
+        p += 3;
+        stat->name.len -= p - stat->name.data;
+        stat->name.data = p;
+    }
+
+    stat->ready = ngx_recs_redis_server_ready(server);
+    stat->replica = server->replica;
+
+    if (server->reads) {
+        ngx_recs_redis_reads_stat(server, stat);
+    }
+
+    return 1;
 }

@@ -29,6 +29,7 @@ typedef struct ngx_recs_redis_slot_s     ngx_recs_redis_slot_t;
 typedef struct ngx_recs_redis_private_s  ngx_recs_redis_private_t;
 typedef struct ngx_recs_redis_shared_s   ngx_recs_redis_shared_t;
 typedef struct ngx_recs_redis_breaker_s  ngx_recs_redis_breaker_t;
+typedef struct ngx_recs_redis_reads_s    ngx_recs_redis_reads_t;
 
 
 /* of a name that a server's certificate is for, bytes (RFC 1035, 2.3.4) */
@@ -102,6 +103,15 @@ typedef struct {
 } ngx_recs_redis_breaker_shared_t;
 
 
+/* Where pages read what is on several servers. */
+
+typedef enum {
+    NGX_RECS_REDIS_READS_MASTER = 0,
+    NGX_RECS_REDIS_READS_REPLICA,           /* each in turn */
+    NGX_RECS_REDIS_READS_NEAREST            /* a replica or the master */
+} ngx_recs_redis_reads_e;
+
+
 /* Who uses connections in the background: told when one stands. */
 
 typedef struct {
@@ -145,6 +155,10 @@ struct ngx_recs_redis_s {
                                                asked; 0: it always is */
     ngx_msec_t                cooldown;     /* ms, until it is tried again */
 
+    ngx_recs_redis_reads_e    reads;
+    ngx_msec_t                max_lag;      /* ms; a replica that is further
+                                               behind is not read from */
+
     ngx_recs_redis_counters_t  *counters;   /* never NULL in a worker */
     ngx_recs_redis_breaker_shared_t  *breaker;  /* of the one server; NULL:
                                                failures is 0, or it is none */
@@ -160,6 +174,9 @@ struct ngx_recs_redis_s {
 
     /* The server that has a key, never NULL, though it may have no address */
     ngx_recs_redis_server_t  *(*server_of)(ngx_recs_redis_t *redis,
+                                           const ngx_str_t *key);
+    /* Where a page reads it: the same, or a replica of that server */
+    ngx_recs_redis_server_t  *(*reader_of)(ngx_recs_redis_t *redis,
                                            const ngx_str_t *key);
     /*
      * An error to the connection's oldest command, as redirect() in
@@ -286,9 +303,10 @@ ngx_int_t ngx_recs_redis_init_worker(ngx_recs_redis_t *redis,
 void ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis);
 
 /*
- * The connection to send commands about a key on, at once: it may be lost
- * later.  The key says which server is meant, the one that has the key's slot;
- * NULL: any will do.  (There is one server yet, which has all of them.)
+ * The connection to send a page's questions about a key on, at once: it may be
+ * lost later.  The key says which server is meant, the one that has the key's
+ * slot, or a replica of that, if redis->reads says so: for what is only read.
+ * NULL: any will do.
  * A connection that is only being opened may be given, if none is ready: its
  * commands leave when it is.
  * NULL: there is none that could answer soon (Redis is away, or every pipeline
@@ -296,6 +314,11 @@ void ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis);
  */
 
 ngx_recs_redis_conn_t *ngx_recs_redis_pick(ngx_recs_redis_t *redis,
+    const ngx_str_t *key);
+
+/* The same, but never a replica's: for what may not be as old as one is. */
+
+ngx_recs_redis_conn_t *ngx_recs_redis_pick_master(ngx_recs_redis_t *redis,
     const ngx_str_t *key);
 
 /*
@@ -307,7 +330,7 @@ ngx_recs_redis_conn_t *ngx_recs_redis_pick_patient(ngx_recs_redis_t *redis,
     const ngx_str_t *key);
 
 /*
- * May a connection that was picked in this turn of the event loop be used for
+ * May a connection that pick() gave in this turn of the event loop be used for
  * this key, too?  The commands of one response share one where they can, so
  * that they leave in one write.
  */
@@ -361,6 +384,30 @@ ngx_uint_t ngx_recs_redis_open(ngx_recs_redis_t *redis, time_t *since);
 /* How many of this worker's connections are ready. */
 
 ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);
+
+
+/* A server as this worker has it, and what all know of it. */
+
+typedef struct {
+    ngx_str_t                 name;         /* host:port; that of the URL */
+    ngx_uint_t                ready;        /* connections */
+    ngx_uint_t                replica;      /* it is one, to be read from */
+
+    /* if redis->reads */
+    ngx_uint_t                fit;          /* it is read from */
+    const char               *link;         /* of a replica: "up", "down",
+                                               "unknown" or, it has not been
+                                               asked, "new" */
+    int64_t                   lag;          /* ms: so old it may be; -1: that
+                                               isn't known */
+    uint64_t                  trip;         /* us, how long an answer takes; 0:
+                                               unknown */
+} ngx_recs_redis_server_stat_t;
+
+/* The n-th server, from 0 on.  0: there are not so many. */
+
+ngx_uint_t ngx_recs_redis_server_stat(ngx_recs_redis_t *redis, ngx_uint_t n,
+    ngx_recs_redis_server_stat_t *stat);
 
 
 /*

@@ -5,6 +5,7 @@
 #include "ngx_recs_redis_cluster.h"
 #include "ngx_recs_redis_conn.h"
 #include "ngx_recs_redis_fleet.h"
+#include "ngx_recs_redis_reads.h"
 
 
 /* A command is sent on so often: a cluster that is well needs one or two. */
@@ -17,6 +18,7 @@ static ngx_int_t ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
     const ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_server_t *server, ngx_uint_t asking);
+static ngx_uint_t ngx_recs_redis_cluster_lost(const ngx_str_t *error);
 static ngx_uint_t ngx_recs_redis_cluster_later(const ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_cluster_abort(ngx_recs_redis_conn_t *conn);
 static ngx_uint_t ngx_recs_redis_cluster_begin(void *reader,
@@ -82,6 +84,11 @@ ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
         return ngx_recs_redis_cluster_abort(conn);
     }
 
+    if (conn->server->source && ngx_recs_redis_cluster_lost(error)) {
+        ngx_recs_redis_reads_lost(conn->server);
+        return ngx_recs_redis_cluster_move(conn, conn->server->source, 0);
+    }
+
     addr = &conn->server->addrs[conn->retry.addr];
     len = ngx_sock_ntop(addr->sockaddr, addr->socklen, host,
                         NGX_SOCKADDR_STRLEN, 0);
@@ -145,6 +152,17 @@ ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_conn_appended(to, q->block);
 
     return NGX_OK;
+}
+
+
+/* A replica says that it can't answer for its master. */
+
+static ngx_uint_t
+ngx_recs_redis_cluster_lost(const ngx_str_t *error)
+{
+    return (error->len > 8 && ngx_memcmp(error->data, "LOADING ", 8) == 0)
+           || (error->len > 11
+               && ngx_memcmp(error->data, "MASTERDOWN ", 11) == 0);
 }
 
 

@@ -6,6 +6,7 @@
  *   ngx_recs_redis.c            the servers of a worker; pick, send
  *   ngx_recs_redis_fleet.c    which server has a key
  *   ngx_recs_redis_refresh.c    asks a cluster who has what
+ *   ngx_recs_redis_reads.c      which server pages read from
  *   ngx_recs_redis_private.c    connections that have an owner
  *   ngx_recs_redis_server.c     the others, to one server
  *   ngx_recs_redis_send.c       sending on one

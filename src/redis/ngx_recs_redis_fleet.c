@@ -4,6 +4,7 @@
 
 #include "ngx_recs_redis_fleet.h"
 #include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_reads.h"
 
 
 /* How often a worker looks what is new, ms: until something is known, then. */
@@ -17,6 +18,9 @@ static ngx_recs_redis_server_t *ngx_recs_redis_fleet_server_of(
 static ngx_recs_redis_server_t *ngx_recs_redis_fleet_any(
     ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_sync(ngx_recs_redis_fleet_t *fleet);
+static void ngx_recs_redis_fleet_place(ngx_recs_redis_fleet_t *fleet,
+    ngx_uint_t i, const recs_redis_node_t *node, uint64_t number);
+static void ngx_recs_redis_fleet_link(ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet,
     ngx_uint_t i, const recs_redis_node_t *node, uint64_t number);
 static ngx_recs_redis_breaker_shared_t *ngx_recs_redis_fleet_breaker(
@@ -71,6 +75,8 @@ ngx_recs_redis_fleet_init_worker(ngx_recs_redis_t *redis,
 
     redis->fleet = fleet;
     redis->server_of = ngx_recs_redis_fleet_server_of;
+    redis->reader_of = redis->reads ? ngx_recs_redis_reads_of
+                                    : ngx_recs_redis_fleet_server_of;
     redis->redirect = kind->redirect;
 
     ngx_recs_redis_fleet_look(&fleet->look);
@@ -127,7 +133,7 @@ ngx_recs_redis_fleet_any(ngx_recs_redis_fleet_t *fleet)
         k = (fleet->any + i) % RECS_REDIS_NODES;
         server = fleet->servers[k];
 
-        if (server == NULL) {
+        if (server == NULL || server->replica) {
             continue;
         }
 
@@ -150,7 +156,7 @@ ngx_recs_redis_fleet_sync(ngx_recs_redis_fleet_t *fleet)
 {
     int                rc;
     uint64_t           generation, number;
-    ngx_uint_t         i, wanted;
+    ngx_uint_t         i;
     recs_redis_node_t  node;
 
     generation = recs_redis_map_generation(fleet->map);
@@ -164,25 +170,87 @@ ngx_recs_redis_fleet_sync(ngx_recs_redis_fleet_t *fleet)
                                  &number);
 
         if (rc == -1) {
-            return;
+            generation = fleet->generation;
+            break;
         }
 
-        wanted = (rc == 1 && node.master == RECS_REDIS_NONE);
-
-        if (fleet->servers[i] && wanted && fleet->numbers[i] == number) {
-            continue;
-        }
-
-        if (fleet->servers[i]) {
-            ngx_recs_redis_fleet_leave(fleet, i);
-        }
-
-        if (wanted) {
-            ngx_recs_redis_fleet_join(fleet, i, &node, number);
-        }
+        ngx_recs_redis_fleet_place(fleet, i, rc ? &node : NULL, number);
     }
 
     fleet->generation = generation;
+
+    if (fleet->redis->reads) {
+        ngx_recs_redis_fleet_link(fleet);
+    }
+}
+
+
+/* The server of an index is that of node, or (NULL) none. */
+
+static void
+ngx_recs_redis_fleet_place(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
+    const recs_redis_node_t *node, uint64_t number)
+{
+    ngx_uint_t                replica;
+    ngx_recs_redis_server_t  *server;
+
+    server = fleet->servers[i];
+    replica = (node && node->master != RECS_REDIS_NONE);
+
+    if (replica && !fleet->redis->reads) {
+        node = NULL;
+    }
+
+    /* one that becomes a replica is left: its master's connections, too */
+
+    if (server && (node == NULL || fleet->numbers[i] != number
+                   || (replica && !server->replica)))
+    {
+        ngx_recs_redis_fleet_leave(fleet, i);
+        server = NULL;
+    }
+
+    if (node == NULL) {
+        return;
+    }
+
+    fleet->masters[i] = node->master;
+
+    if (server == NULL) {
+        ngx_recs_redis_fleet_join(fleet, i, node, number);
+
+    } else if (server->replica && !replica) {
+        ngx_recs_redis_server_promoted(server);
+    }
+
+    if (fleet->redis->reads && fleet->servers[i]) {
+        fleet->servers[i]->reads->failing = node->flags;
+    }
+}
+
+
+/* Each replica knows its master, and that one its replicas. */
+
+static void
+ngx_recs_redis_fleet_link(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_uint_t                i, master;
+    ngx_recs_redis_server_t  *server;
+
+    for (server = fleet->redis->servers; server; server = server->next) {
+        ngx_recs_redis_reads_cut(server);
+    }
+
+    for (i = 0; i < RECS_REDIS_NODES; i++) {
+        server = fleet->servers[i];
+        master = fleet->masters[i];
+
+        if (server && server->replica && master < RECS_REDIS_NODES
+            && fleet->servers[master])
+        {
+            ngx_recs_redis_reads_link(server, fleet->servers[master]);
+        }
+    }
 }
 
 
@@ -204,12 +272,16 @@ ngx_recs_redis_fleet_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
     }
 
     server->pool = pool;
-    server->master = fleet->kind->sentinel;
     server->redis = fleet->redis;
 
     server->breaker.shared = ngx_recs_redis_fleet_breaker(fleet, i, number);
 
+    server->replica = (node->master != RECS_REDIS_NONE);
+    server->master = (fleet->kind->sentinel && !server->replica);
+
     if (ngx_recs_redis_fleet_name(server, node) != NGX_OK
+        || (fleet->redis->reads
+            && ngx_recs_redis_reads_join(server, i, number) != NGX_OK)
         || ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK)
     {
         goto failed;
@@ -318,6 +390,7 @@ ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i)
 
     server = fleet->servers[i];
     fleet->servers[i] = NULL;
+    server->source = NULL;
 
     for (p = &fleet->redis->servers; *p != server; p = &(*p)->next) {
         /* void */
@@ -404,7 +477,7 @@ ngx_recs_redis_fleet_down(ngx_recs_redis_fleet_t *fleet)
 
     for (server = fleet->redis->servers; server; server = server->next) {
 
-        if (server->down || server->demoted) {
+        if ((server->down && !server->replica) || server->demoted) {
             server->demoted = 0;
             down = 1;
         }
@@ -436,6 +509,10 @@ ngx_recs_redis_fleet_look(ngx_event_t *ev)
         ngx_recs_redis_refresh_start(&fleet->refresh);
     }
 
+    if (fleet->redis->reads) {
+        ngx_recs_redis_reads_look(fleet->redis);
+    }
+
     wait = fleet->redis->servers ? NGX_RECS_REDIS_LOOK
                                    : NGX_RECS_REDIS_LOOK_FIRST;
 
@@ -463,7 +540,7 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
     for (i = 0; fleet->kind->members && i < RECS_REDIS_NODES; i++) {
         server = fleet->servers[(fleet->candidates + i) % RECS_REDIS_NODES];
 
-        if (server && server->naddrs && seen++ == n) {
+        if (server && !server->replica && server->naddrs && seen++ == n) {
             *addr = server->addrs[0];
             *host = server->hosts[0];
             return NGX_OK;

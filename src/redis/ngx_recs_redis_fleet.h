@@ -40,9 +40,10 @@ struct ngx_recs_redis_fleet_s {
 
     /* private */
 
-    /* by index of nodes in the map; NULL: no master is there */
+    /* by index of nodes in the map; NULL: none that is asked */
     ngx_recs_redis_server_t    *servers[RECS_REDIS_NODES];
     uint64_t                    numbers[RECS_REDIS_NODES];
+    uint16_t                    masters[RECS_REDIS_NODES];  /* their index */
     uint64_t                    generation; /* of the map, as they are */
     ngx_uint_t                  any;        /* where the last one was found */
 

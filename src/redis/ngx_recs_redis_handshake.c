@@ -9,6 +9,8 @@ static ngx_int_t ngx_recs_redis_handshake_auth(ngx_recs_redis_pipeline_t *pl,
     const ngx_str_t *user, const ngx_str_t *password);
 static ngx_int_t ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
     ngx_recs_redis_fault_t *fault);
+static ngx_int_t ngx_recs_redis_handshake_mode(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis, const ngx_str_t *mode);
 
 
 ngx_int_t
@@ -22,6 +24,7 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
     const ngx_recs_redis_t  *redis;
 
     static const ngx_str_t  role = ngx_string("ROLE");
+    static const ngx_str_t  readonly = ngx_string("READONLY");
 
     redis = server->redis;
 
@@ -51,6 +54,12 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
         && ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_ROLE, NULL, 1,
                                           &role)
            != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (server->replica
+        && ngx_recs_redis_handshake_mode(pl, redis, &readonly) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -99,6 +108,31 @@ ngx_recs_redis_handshake_auth(ngx_recs_redis_pipeline_t *pl,
 
     return ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_AUTH, NULL,
                                           arg - args, args);
+}
+
+
+ngx_int_t
+ngx_recs_redis_readwrite(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis)
+{
+    static const ngx_str_t  readwrite = ngx_string("READWRITE");
+
+    return ngx_recs_redis_handshake_mode(pl, redis, &readwrite);
+}
+
+
+/* Only a replica of a cluster answers MOVED unless it is told not to. */
+
+static ngx_int_t
+ngx_recs_redis_handshake_mode(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis, const ngx_str_t *mode)
+{
+    if (redis->topology != NGX_RECS_REDIS_CLUSTER) {
+        return NGX_OK;
+    }
+
+    return ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_MODE, NULL, 1,
+                                          mode);
 }
 
 
@@ -208,6 +242,11 @@ ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
         ngx_recs_redis_fault(fault, NGX_RECS_REDIS_NO_CHANNEL, 0,
                              "Redis refused to subscribe to \"%V\": %V",
                              channel, error);
+        break;
+
+    case NGX_RECS_REDIS_MODE:
+        ngx_recs_redis_fault(fault, NGX_RECS_REDIS_DENIED, 0,
+                             "Redis refused READONLY");
         break;
 
     default: /* NGX_RECS_REDIS_PING */

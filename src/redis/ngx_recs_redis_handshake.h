@@ -1,7 +1,8 @@
 
 /*
  * What a connection says before all else, and by itself: AUTH, SELECT, ROLE,
- * PING and SUBSCRIBE; and whether the replies are those of a Redis that lets it in.
+ * READONLY, PING and SUBSCRIBE; and whether the replies are those of a Redis that lets it
+ * in.
  */
 
 
@@ -11,6 +12,7 @@
 
 #include "ngx_recs_redis_fault.h"
 #include "ngx_recs_redis_pipeline.h"
+#include "ngx_recs_redis_server.h"
 
 
 /*
@@ -27,6 +29,14 @@ ngx_int_t ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
 /* Appends a PING: NGX_OK or else. */
 
 ngx_int_t ngx_recs_redis_ping(ngx_recs_redis_pipeline_t *pl);
+
+/*
+ * Appends, in a cluster, that a replica may not answer for its master any more:
+ * NGX_OK or else.
+ */
+
+ngx_int_t ngx_recs_redis_readwrite(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis);
 
 /*
  * A value of the reply to a command of that kind, but for SUBSCRIBE, which is

@@ -10,6 +10,7 @@
 
 
 #include "ngx_recs_redis.h"
+#include "recs_redis_fresh.h"
 #include "recs_redis_map.h"
 #include "recs_redis_redirect.h"
 #include "recs_redis_shards.h"
@@ -30,6 +31,9 @@ struct ngx_recs_redis_shared_s {
 
     ngx_atomic_t              failing;  /* nobody says what there is, and that
                                            was logged */
+
+    recs_redis_state_t        states[RECS_REDIS_NODES];     /* by index */
+    uint64_t                  states_due;   /* when they are asked, ms */
 
     recs_redis_map_t          map;      /* goes on with its nodes */
 };

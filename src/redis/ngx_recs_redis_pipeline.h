@@ -25,6 +25,7 @@ typedef enum {
     NGX_RECS_REDIS_AUTH,                    /* these are the connection's own */
     NGX_RECS_REDIS_SELECT,
     NGX_RECS_REDIS_ROLE,
+    NGX_RECS_REDIS_MODE,                    /* READONLY or READWRITE */
     NGX_RECS_REDIS_PING,
     NGX_RECS_REDIS_ASKING,
     NGX_RECS_REDIS_SUBSCRIBE

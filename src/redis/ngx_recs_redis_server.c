@@ -3,6 +3,7 @@
 
 
 #include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_handshake.h"
 
 
 static void ngx_recs_redis_server_background_ready(ngx_recs_redis_conn_t *conn);
@@ -74,11 +75,39 @@ ngx_recs_redis_server_open_background(ngx_recs_redis_server_t *server)
 
     conn = &server->conns[server->redis->nconns];
 
-    if (server->redis->background.ready && conn->tie.ready == NULL) {
+    if (server->redis->background.ready && conn->tie.ready == NULL
+        && !server->replica)
+    {
         conn->tie.ready = ngx_recs_redis_server_background_ready;
         conn->tie.writes = 1;
         ngx_recs_redis_conn_open_soon(conn);
     }
+}
+
+
+void
+ngx_recs_redis_server_promoted(ngx_recs_redis_server_t *server)
+{
+    ngx_uint_t              i;
+    ngx_recs_redis_conn_t  *conn;
+
+    server->replica = 0;
+    server->source = NULL;
+
+    for (i = 0; i < server->redis->nconns; i++) {
+        conn = &server->conns[i];
+
+        /* if it is a replica again one day, it must say so (MOVED) */
+
+        if (conn->state != NGX_RECS_REDIS_CLOSED
+            && ngx_recs_redis_readwrite(&conn->pipeline, server->redis)
+               == NGX_OK)
+        {
+            ngx_recs_redis_conn_appended(conn, 0);
+        }
+    }
+
+    ngx_recs_redis_server_open_background(server);
 }
 
 

@@ -41,6 +41,10 @@ struct ngx_recs_redis_server_s {
     unsigned                  master:1;     /* it has to be one */
     unsigned                  unlogged:1;   /* nobody wants to know */
 
+    ngx_uint_t                replica;      /* it is one, to be read from */
+    ngx_recs_redis_server_t  *source;       /* its master; NULL: unknown */
+    ngx_recs_redis_reads_t   *reads;        /* NULL: replicas aren't asked */
+
     ngx_recs_redis_breaker_t  breaker;
 };
 
@@ -63,6 +67,10 @@ void ngx_recs_redis_server_close(ngx_recs_redis_server_t *server);
  */
 
 void ngx_recs_redis_server_leave(ngx_recs_redis_server_t *server);
+
+/* A replica has been made a master: that is what it is from now on. */
+
+void ngx_recs_redis_server_promoted(ngx_recs_redis_server_t *server);
 
 /* As ngx_recs_redis_pick() and ngx_recs_redis_pick_patient(), of this one's. */
 

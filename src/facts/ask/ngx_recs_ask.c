@@ -21,6 +21,7 @@ static ngx_int_t ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count);
 static void ngx_recs_ask_judge(ngx_recs_question_t *q);
 static void ngx_recs_ask_settled(ngx_recs_ask_t *ask);
 static void ngx_recs_ask_doubt(ngx_recs_ask_t *ask, ngx_recs_why_e late);
+static ngx_recs_redis_conn_t *ngx_recs_ask_pick(ngx_recs_question_t *q);
 static ngx_recs_redis_conn_t *ngx_recs_ask_conn(ngx_recs_question_t *q,
     ngx_recs_redis_conn_t **conns, ngx_uint_t *n);
 static ngx_int_t ngx_recs_ask_redis(ngx_recs_ask_t *ask, ngx_uint_t n);
@@ -240,7 +241,7 @@ ngx_recs_ask_again(ngx_recs_question_t *q, ngx_uint_t count)
     ngx_str_t              *args;
     ngx_recs_redis_conn_t  *conn;
 
-    conn = ngx_recs_redis_pick(q->set->redis, &q->key);
+    conn = ngx_recs_ask_pick(q);
 
     if (conn == NULL) {
         ngx_recs_count(q->set->redis->counters->refused, 1);
@@ -285,19 +286,32 @@ ngx_recs_ask_conn(ngx_recs_question_t *q, ngx_recs_redis_conn_t **conns,
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < *n; i++) {
+    for (i = 0; i < *n && !q->set->replica; i++) {
         if (ngx_recs_redis_serves(conns[i], q->set->redis, &q->key)) {
             return conns[i];
         }
     }
 
-    conns[i] = ngx_recs_redis_pick(q->set->redis, &q->key);
+    conns[i] = ngx_recs_ask_pick(q);
 
     if (conns[i]) {
         (*n)++;
     }
 
     return conns[i];
+}
+
+
+/*
+ * Who has a replica in shared memory said how old an answer may be; what stands
+ * in for one that is not fresh is asked of the master.
+ */
+
+static ngx_recs_redis_conn_t *
+ngx_recs_ask_pick(ngx_recs_question_t *q)
+{
+    return q->set->replica ? ngx_recs_redis_pick_master(q->set->redis, &q->key)
+                           : ngx_recs_redis_pick(q->set->redis, &q->key);
 }
 
 

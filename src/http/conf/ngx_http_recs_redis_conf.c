@@ -21,6 +21,8 @@ static char *ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
 static size_t ngx_http_recs_redis_scheme(const ngx_str_t *url);
 static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_reads(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_sentinel_auth(ngx_conf_t *cf,
@@ -49,6 +51,7 @@ typedef struct {
 static const ngx_http_recs_redis_line_t  ngx_http_recs_redis_lines[] = {
     { ngx_string("server"), ngx_http_recs_redis_server },
     { ngx_string("topology"), ngx_http_recs_redis_topology },
+    { ngx_string("reads"), ngx_http_recs_redis_reads },
     { ngx_string("auth"), ngx_http_recs_redis_auth },
     { ngx_string("sentinel_auth"), ngx_http_recs_redis_sentinel_auth },
     { ngx_string("connections"), ngx_http_recs_redis_connections },
@@ -93,6 +96,7 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->failures = NGX_CONF_UNSET_UINT;
     redis->cooldown = NGX_CONF_UNSET_MSEC;
     redis->tls.verify = NGX_CONF_UNSET;
+    redis->max_lag = NGX_CONF_UNSET_MSEC;
 
     save = *cf;
     cf->handler = ngx_http_recs_redis_line;
@@ -128,6 +132,14 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (redis->topology != NGX_RECS_REDIS_CLUSTER && redis->reads) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has \"reads\" from other servers "
+                           "than the master, which only \"topology cluster\" "
+                           "has", &redis->name);
+        return NGX_CONF_ERROR;
+    }
+
     if (redis->nconns == 0) {
         redis->nconns = 1;
     }
@@ -136,6 +148,7 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_msec_value(redis->timeout, 1000);
     ngx_conf_init_uint_value(redis->failures, 5);
     ngx_conf_init_msec_value(redis->cooldown, 1000);
+    ngx_conf_init_msec_value(redis->max_lag, 10000);
 
     rr->servers.data = ngx_pnalloc(cf->pool, redis->server.len + 1
                                              + redis->master.len);
@@ -407,6 +420,59 @@ ngx_http_recs_redis_topology(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 
     return "is invalid, it must be \"single\", \"cluster\" or "
            "\"sentinel NAME\"";
+}
+
+
+static char *
+ngx_http_recs_redis_reads(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    ngx_int_t          n;
+    ngx_str_t         *value, time;
+    ngx_recs_redis_t  *redis;
+
+    value = cf->args->elts;
+    redis = &rr->redis;
+
+    if (rr->reads) {
+        return "is duplicate";
+    }
+
+    rr->reads = 1;
+
+    if (ngx_strcmp(value[1].data, "replica") == 0) {
+        redis->reads = NGX_RECS_REDIS_READS_REPLICA;
+
+    } else if (ngx_strcmp(value[1].data, "nearest") == 0) {
+        redis->reads = NGX_RECS_REDIS_READS_NEAREST;
+
+    } else if (ngx_strcmp(value[1].data, "master") != 0) {
+        return "is invalid, it must be \"master\", \"replica\" or \"nearest\"";
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts != 3 || redis->reads == NGX_RECS_REDIS_READS_MASTER
+        || ngx_strncmp(value[2].data, "max_lag=", 8) != 0)
+    {
+        return "has an invalid parameter, \"replica\" and \"nearest\" can "
+               "have \"max_lag=\"";
+    }
+
+    time.data = value[2].data + 8;
+    time.len = value[2].len - 8;
+
+    n = ngx_parse_time(&time, 0);
+
+    if (n == NGX_ERROR || n < 1000) {
+        return "has an invalid \"max_lag=\", it must be a time such as "
+               "\"5s\", of 1s at least";
+    }
+
+    redis->max_lag = n;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -142,6 +142,7 @@ typedef struct {
     ngx_uint_t                  nservers;   /* that its block has */
     ngx_uint_t                  breaker;    /* its block has breaker */
     ngx_uint_t                  tls;        /* its server is "rediss://" */
+    ngx_uint_t                  reads;      /* it has reads */
     ngx_str_t                   servers;    /* what finds them, as it is named
                                                in the zone */
     ngx_recs_recorder_t         recorder;   /* its redis is NULL: what is shown

@@ -35,6 +35,9 @@ static void ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
 static void ngx_http_recs_status_redis(void *thing, recs_writer_t *w);
 static void ngx_http_recs_status_breaker(ngx_recs_redis_t *redis,
     recs_writer_t *w);
+static void ngx_http_recs_status_server(
+    const ngx_recs_redis_server_stat_t *stat, ngx_uint_t reads,
+    recs_writer_t *w);
 static void ngx_http_recs_status_recorder(ngx_recs_recorder_t *recorder,
     recs_writer_t *w);
 
@@ -110,6 +113,21 @@ ngx_http_recs_write_named(recs_writer_t *w, const ngx_str_t *name)
 
     recs_write_key_str(w, &span);
     recs_write_object(w);
+}
+
+
+static void
+ngx_http_recs_write_key_flag(recs_writer_t *w, const char *name,
+    ngx_uint_t flag)
+{
+    recs_write_key(w, name);
+
+    if (flag) {
+        recs_write_true(w);
+
+    } else {
+        recs_write_false(w);
+    }
 }
 
 
@@ -562,12 +580,24 @@ ngx_http_recs_status_redis(void *thing, recs_writer_t *w)
 {
     ngx_http_recs_redis_t  *rr = thing;
 
+    ngx_uint_t                    n;
+    ngx_recs_redis_server_stat_t  stat;
+
     recs_write_key_uint(w, "ready", ngx_recs_redis_ready(&rr->redis));
     recs_write_key_uint(w, "connections", rr->redis.nconns);
     ngx_http_recs_status_counters(ngx_recs_redis_counters, rr->redis.counters,
                                   w);
 
     ngx_http_recs_status_breaker(&rr->redis, w);
+
+    recs_write_key(w, "servers");
+    recs_write_object(w);
+
+    for (n = 0; ngx_recs_redis_server_stat(&rr->redis, n, &stat); n++) {
+        ngx_http_recs_status_server(&stat, rr->redis.reads, w);
+    }
+
+    recs_write_object_end(w);
 
     if (rr->recorder.redis) {
         ngx_http_recs_status_recorder(&rr->recorder, w);
@@ -596,6 +626,43 @@ ngx_http_recs_status_breaker(ngx_recs_redis_t *redis, recs_writer_t *w)
     recs_write_key(w, "state");
     recs_write_cstr(w, state);
     recs_write_key_uint(w, "since", since);
+    recs_write_object_end(w);
+}
+
+
+/*
+ * "10.0.0.4:6379":{"replica":true,"ready":1}, and of a Redis that pages read
+ * from replicas of "fit":true,"link":"up","lag":900,"trip":210.
+ */
+
+static void
+ngx_http_recs_status_server(const ngx_recs_redis_server_stat_t *stat,
+    ngx_uint_t reads, recs_writer_t *w)
+{
+    ngx_http_recs_write_named(w, &stat->name);
+
+    ngx_http_recs_write_key_flag(w, "replica", stat->replica);
+    recs_write_key_uint(w, "ready", stat->ready);
+
+    if (reads) {
+        ngx_http_recs_write_key_flag(w, "fit", stat->fit);
+
+        if (stat->replica) {
+            recs_write_key(w, "link");
+            recs_write_cstr(w, stat->link);
+            recs_write_key(w, "lag");
+
+            if (stat->lag == -1) {
+                recs_write_null(w);
+
+            } else {
+                recs_write_uint(w, stat->lag);
+            }
+        }
+
+        recs_write_key_uint(w, "trip", stat->trip);
+    }
+
     recs_write_object_end(w);
 }
 
