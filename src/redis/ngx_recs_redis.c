@@ -72,6 +72,12 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     server->breaker.shared = redis->breaker;
     server->hosts = redis->hosts;
 
+    if (redis->nnames) {
+        ngx_recs_redis_server_resolve(server, &redis->names[0].host,
+                                      redis->names[0].port, redis->looked_up,
+                                      cycle->log);
+    }
+
     redis->servers = server;
     redis->server_of = ngx_recs_redis_single;
     redis->reader_of = ngx_recs_redis_single;

@@ -112,6 +112,14 @@ typedef enum {
 } ngx_recs_redis_reads_e;
 
 
+/* A server's host that is no address. */
+
+typedef struct {
+    ngx_str_t                 host;         /* may be written to */
+    in_port_t                 port;
+} ngx_recs_redis_name_t;
+
+
 /* Who uses connections in the background: told when one stands. */
 
 typedef struct {
@@ -137,9 +145,17 @@ struct ngx_recs_redis_s {
 
     /* of the server, of some servers of a cluster, or of sentinels */
     ngx_addr_t               *addrs;        /* tried in turn; TCP or unix */
-    ngx_uint_t                naddrs;       /* at least 1 */
+    ngx_uint_t                naddrs;       /* 0 only if resolver can tell */
     ngx_str_t                *hosts;        /* of each address, that of its
                                                URL; of IPv6 in brackets */
+
+    /* that which names say while it runs, of those of which it has some */
+    ngx_resolver_t           *resolver;     /* NULL: it stays as it is */
+    ngx_msec_t                resolver_timeout;     /* ms */
+    ngx_recs_redis_name_t    *names;
+    ngx_uint_t                nnames;
+    time_t                    looked_up;    /* when naddrs were, unix seconds */
+
     ngx_recs_redis_tls_t      tls;
     ngx_uint_t                database;
     ngx_str_t                 user;         /* empty: "default" */

@@ -27,6 +27,7 @@
 
 
 static ngx_int_t ngx_recs_redis_conn_redirect(void *data);
+static ngx_int_t ngx_recs_redis_conn_locate(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn,
     ngx_connection_t **c);
 static ngx_int_t ngx_recs_redis_conn_refused(ngx_recs_redis_conn_t *conn,
@@ -135,12 +136,14 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
         conn->server = conn->tie.where(conn);
     }
 
-    if (conn->server->naddrs == 0) {
+    if (ngx_recs_redis_conn_locate(conn) != NGX_OK) {
+        conn->unlocated = 1;
         ngx_add_timer(&conn->timer, NGX_RECS_REDIS_NOWHERE
                                     + ngx_random() % NGX_RECS_REDIS_NOWHERE);
         return;
     }
 
+    conn->unlocated = 0;
     conn->retry.addr %= conn->server->naddrs;
     conn->state = NGX_RECS_REDIS_CONNECTING;
 
@@ -186,6 +189,23 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     if (rc == NGX_OK) {
         ngx_recs_redis_conn_write_handler(c->write);
     }
+}
+
+
+/* Is it known where it leads to?  NGX_OK, or NGX_AGAIN: not yet. */
+
+static ngx_int_t
+ngx_recs_redis_conn_locate(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_server_t  *server;
+
+    server = conn->server;
+
+    if (server->resolve.resolver) {
+        return ngx_recs_redis_resolve(&server->resolve);
+    }
+
+    return server->naddrs ? NGX_OK : NGX_AGAIN;
 }
 
 

@@ -17,6 +17,7 @@
  *   ngx_recs_redis_push.c       what comes to one that is subscribed instead
  *   ngx_recs_redis_pipeline.c   its waiting commands and its output
  *   ngx_recs_redis_fault.c      why it was lost, in the log
+ *   ngx_recs_redis_resolve.c    the addresses of a name
  *   ngx_recs_redis_retry.c      when it is opened again
  *   ngx_recs_redis_breaker.c    when its server is no longer asked
  *   ngx_recs_redis_socket.c     when the kernel gives it up
@@ -88,6 +89,8 @@ struct ngx_recs_redis_conn_s {
     ngx_log_t                   quiet;      /* for nginx's own lines */
 
     ngx_recs_redis_state_e      state;
+    ngx_uint_t                  unlocated;  /* closed, until its server has an
+                                               address */
     ngx_msec_t                  ready;      /* since when it is */
     ngx_msec_t                  greeted;    /* when the handshake could leave */
 

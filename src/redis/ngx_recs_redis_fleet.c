@@ -13,6 +13,7 @@
 #define NGX_RECS_REDIS_LOOK        200
 
 
+static ngx_int_t ngx_recs_redis_fleet_names(ngx_recs_redis_fleet_t *fleet);
 static ngx_recs_redis_server_t *ngx_recs_redis_fleet_server_of(
     ngx_recs_redis_t *redis, const ngx_str_t *key);
 static ngx_recs_redis_server_t *ngx_recs_redis_fleet_any(
@@ -64,6 +65,10 @@ ngx_recs_redis_fleet_init_worker(ngx_recs_redis_t *redis,
     fleet->refresh.done = ngx_recs_redis_fleet_refreshed;
     fleet->refresh.data = fleet;
 
+    if (ngx_recs_redis_fleet_names(fleet) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_recs_redis_refresh_init(&fleet->refresh);
 
     fleet->refresh.server.sentinel = kind->sentinel;
@@ -85,11 +90,48 @@ ngx_recs_redis_fleet_init_worker(ngx_recs_redis_t *redis,
 }
 
 
+/* Those that the configuration has, if a resolver tells what they are. */
+
+static ngx_int_t
+ngx_recs_redis_fleet_names(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_uint_t         i;
+    ngx_recs_redis_t  *redis;
+
+    redis = fleet->redis;
+
+    if (redis->resolver == NULL || redis->nnames == 0) {
+        return NGX_OK;
+    }
+
+    fleet->names = ngx_pcalloc(fleet->cycle->pool, redis->nnames
+                                          * sizeof(ngx_recs_redis_resolve_t));
+    if (fleet->names == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < redis->nnames; i++) {
+        ngx_recs_redis_resolve_set(&fleet->names[i], redis,
+                                   &redis->names[i].host, redis->names[i].port);
+        fleet->names[i].log = fleet->cycle->log;
+        fleet->names[i].next = ngx_current_msec;
+    }
+
+    return NGX_OK;
+}
+
+
 void
 ngx_recs_redis_fleet_exit_worker(ngx_recs_redis_fleet_t *fleet)
 {
+    ngx_uint_t  i;
+
     if (fleet->look.timer_set) {
         ngx_del_timer(&fleet->look);
+    }
+
+    for (i = 0; fleet->names && i < fleet->redis->nnames; i++) {
+        ngx_recs_redis_resolve_stop(&fleet->names[i]);
     }
 
     ngx_recs_redis_refresh_stop(&fleet->refresh);
@@ -375,6 +417,10 @@ ngx_recs_redis_fleet_name(ngx_recs_redis_server_t *server,
 
         server->addrs = addr;
         server->naddrs = 1;
+
+    } else {
+        ngx_recs_redis_server_resolve(server, server->hosts, node->port, 0,
+                                      ngx_cycle->log);
     }
 
     return NGX_OK;
@@ -520,7 +566,10 @@ ngx_recs_redis_fleet_look(ngx_event_t *ev)
 }
 
 
-/* Those that are known, beginning with another one each time, then the rest. */
+/*
+ * Those that are known, beginning with another one each time, then what the
+ * configured names are by now, then what was configured.
+ */
 
 static ngx_int_t
 ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
@@ -528,8 +577,9 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
 {
     ngx_recs_redis_fleet_t *fleet = data;
 
-    ngx_uint_t                i, seen;
-    ngx_recs_redis_server_t  *server;
+    ngx_uint_t                 i, seen;
+    ngx_recs_redis_server_t   *server;
+    ngx_recs_redis_resolve_t  *name;
 
     if (n == 0) {
         fleet->candidates++;
@@ -547,12 +597,28 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
         }
     }
 
-    if (n - seen >= fleet->redis->naddrs) {
+    n -= seen;
+
+    for (i = 0; fleet->names && i < fleet->redis->nnames; i++) {
+        name = &fleet->names[i];
+
+        (void) ngx_recs_redis_resolve(name);
+
+        if (n < name->naddrs) {
+            *addr = name->addrs[n];
+            *host = name->hosts[n];
+            return NGX_OK;
+        }
+
+        n -= name->naddrs;
+    }
+
+    if (n >= fleet->redis->naddrs) {
         return NGX_DECLINED;
     }
 
-    *addr = fleet->redis->addrs[n - seen];
-    *host = fleet->redis->hosts[n - seen];
+    *addr = fleet->redis->addrs[n];
+    *host = fleet->redis->hosts[n];
 
     return NGX_OK;
 }

@@ -50,6 +50,9 @@ struct ngx_recs_redis_fleet_s {
     ngx_recs_redis_server_t    *left;       /* those that are to be closed */
     ngx_recs_redis_server_t     nowhere;    /* nobody has it: no address */
 
+    ngx_recs_redis_resolve_t   *names;      /* redis->nnames, of the configured
+                                               ones */
+
     ngx_recs_redis_refresh_t    refresh;
     ngx_uint_t                  candidates; /* the first to be asked */
     uint64_t                    before;     /* generation, when it was asked */

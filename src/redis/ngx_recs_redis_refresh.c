@@ -63,6 +63,9 @@ ngx_recs_redis_refresh_start(ngx_recs_redis_refresh_t *refresh)
 
     refresh->n = 0;
 
+    ngx_recs_redis_refresh_why(refresh, (u_char *) "no address is known",
+                               sizeof("no address is known") - 1);
+
     ngx_recs_redis_refresh_next(&refresh->next);
 }
 

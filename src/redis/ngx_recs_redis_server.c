@@ -6,6 +6,9 @@
 #include "ngx_recs_redis_handshake.h"
 
 
+static void ngx_recs_redis_server_resolved(void *data);
+static void ngx_recs_redis_server_located(ngx_recs_redis_server_t *server,
+    ngx_recs_redis_conn_t *conn);
 static void ngx_recs_redis_server_background_ready(ngx_recs_redis_conn_t *conn);
 static ngx_uint_t ngx_recs_redis_server_better(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_conn_t *best);
@@ -14,6 +17,91 @@ static ngx_int_t ngx_recs_redis_server_probe_value(ngx_recs_redis_query_t *q,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_redis_server_probe_done(ngx_recs_redis_query_t *q,
     ngx_int_t rc, ngx_str_t *error);
+
+
+/* What was found when the configuration was read is true for so long, s. */
+
+#define NGX_RECS_REDIS_CONFIGURED  10
+
+
+void
+ngx_recs_redis_server_resolve(ngx_recs_redis_server_t *server,
+    const ngx_str_t *host, in_port_t port, time_t then, ngx_log_t *log)
+{
+    ngx_recs_redis_t          *redis;
+    ngx_recs_redis_resolve_t  *rs;
+
+    redis = server->redis;
+    rs = &server->resolve;
+
+    if (redis->resolver == NULL) {
+        return;
+    }
+
+    ngx_recs_redis_resolve_set(rs, redis, host, port);
+
+    rs->server = &server->name;
+    rs->log = log;
+    rs->done = ngx_recs_redis_server_resolved;
+    rs->data = server;
+
+    rs->addrs = server->addrs;
+    rs->hosts = server->hosts;
+    rs->naddrs = server->naddrs;
+    rs->next = ngx_current_msec;
+
+    if (rs->naddrs && ngx_time() - then < NGX_RECS_REDIS_CONFIGURED) {
+
+        /* the first connection need not wait */
+        rs->next++;
+    }
+}
+
+
+static void
+ngx_recs_redis_server_resolved(void *data)
+{
+    ngx_recs_redis_server_t *server = data;
+
+    ngx_uint_t              i;
+    ngx_recs_redis_conn_t  *conn, *next;
+
+    if (server->resolve.naddrs == 0) {
+        return;
+    }
+
+    server->addrs = server->resolve.addrs;
+    server->hosts = server->resolve.hosts;
+    server->naddrs = server->resolve.naddrs;
+
+    for (i = 0; server->conns && i <= server->redis->nconns; i++) {
+        ngx_recs_redis_server_located(server, &server->conns[i]);
+    }
+
+    for (conn = server->redis->privates; conn; conn = next) {
+        next = conn->tie.next;
+        ngx_recs_redis_server_located(server, conn);
+    }
+}
+
+
+/* A connection that waits for an address is opened. */
+
+static void
+ngx_recs_redis_server_located(ngx_recs_redis_server_t *server,
+    ngx_recs_redis_conn_t *conn)
+{
+    if (conn->server != server) {
+        return;
+    }
+
+    conn->retry.addr %= server->naddrs;
+
+    if (conn->unlocated && !server->resolve.starting) {
+        ngx_del_timer(&conn->timer);
+        ngx_recs_redis_conn_open(conn);
+    }
+}
 
 
 ngx_int_t
@@ -141,6 +229,8 @@ void
 ngx_recs_redis_server_close(ngx_recs_redis_server_t *server)
 {
     ngx_uint_t  i;
+
+    ngx_recs_redis_resolve_stop(&server->resolve);
 
     if (server->conns == NULL) {
         return;

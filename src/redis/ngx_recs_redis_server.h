@@ -10,6 +10,7 @@
 
 
 #include "ngx_recs_redis_breaker.h"
+#include "ngx_recs_redis_resolve.h"
 
 
 struct ngx_recs_redis_server_s {
@@ -23,6 +24,8 @@ struct ngx_recs_redis_server_s {
     ngx_uint_t                naddrs;       /* 0: not known yet */
     ngx_str_t                *hosts;        /* of each address, what it was
                                                found by: a name, or itself */
+    ngx_recs_redis_resolve_t  resolve;      /* tells them; no resolver: they
+                                               stay as they are */
     void                     *session;      /* of TLS, of the last connection;
                                                NULL: none */
     ngx_uint_t                session_of;   /* which address */
@@ -48,6 +51,15 @@ struct ngx_recs_redis_server_s {
     ngx_recs_redis_breaker_t  breaker;
 };
 
+
+/*
+ * Lets the resolver tell the server's addresses, of that name and port, in
+ * addition to those that are set, which were true at that time (unix seconds).
+ * Does nothing if its Redis has no resolver.  The name stays as long as it does.
+ */
+
+void ngx_recs_redis_server_resolve(ngx_recs_redis_server_t *server,
+    const ngx_str_t *host, in_port_t port, time_t then, ngx_log_t *log);
 
 /*
  * Begins to open the connections to a server of which redis, name, addresses

@@ -64,5 +64,13 @@ void ngx_http_recs_pass_merge(ngx_conf_t *cf, ngx_http_recs_loc_conf_t *prev,
 
 ngx_int_t ngx_http_recs_check_explore(ngx_conf_t *cf);
 
+/*
+ * After the configuration was read: gives each recs_redis the http block's
+ * resolver.  NGX_ERROR: a host's name is unknown, and there is none; it was
+ * logged.
+ */
+
+ngx_int_t ngx_http_recs_check_redis(ngx_conf_t *cf);
+
 
 #endif /* NGX_HTTP_RECS_DIRECTIVES_H */

@@ -12,13 +12,6 @@
 
 static char *ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
-static char *ngx_http_recs_redis_server(ngx_conf_t *cf,
-    ngx_http_recs_redis_t *rr);
-static char *ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
-    ngx_http_recs_redis_t *rr);
-static char *ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
-    ngx_recs_redis_t *redis);
-static size_t ngx_http_recs_redis_scheme(const ngx_str_t *url);
 static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_reads(ngx_conf_t *cf,
@@ -110,7 +103,7 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    if (redis->naddrs == 0) {
+    if (rr->nservers == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "recs_redis \"%V\" has no \"server\"",
                            &redis->name);
@@ -205,191 +198,6 @@ ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     return rv;
-}
-
-
-static char *
-ngx_http_recs_redis_database(ngx_str_t *number, ngx_recs_redis_t *redis)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(number->data, number->len);
-
-    if (n == NGX_ERROR) {
-        return "has an invalid database, it must be a number";
-    }
-
-    redis->database = n;
-
-    return NGX_CONF_OK;
-}
-
-
-/* Splits what follows mark off *rest and returns it; NULL: there is no mark. */
-
-static ngx_str_t *
-ngx_http_recs_redis_split(ngx_str_t *rest, u_char mark, ngx_str_t *tail)
-{
-    u_char  *p;
-
-    p = ngx_strlchr(rest->data, rest->data + rest->len, mark);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    tail->data = p + 1;
-    tail->len = rest->data + rest->len - tail->data;
-    rest->len = p - rest->data;
-
-    return tail;
-}
-
-
-/*
- * A server is redis://HOST[:PORT][/DATABASE], the same with rediss, or
- * unix:PATH[?db=DATABASE].
- */
-
-static char *
-ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
-{
-    char        *rv;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        rv = ngx_http_recs_redis_url(cf, &value[i], rr);
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-
-        if (rr->nservers++ == 0) {
-            rr->redis.server = value[i];
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
-    ngx_http_recs_redis_t *rr)
-{
-    char       *rv;
-    size_t      scheme;
-    ngx_str_t   rest, tail;
-    ngx_url_t   u;
-
-    rest = *url;
-    rv = NGX_CONF_OK;
-    scheme = ngx_http_recs_redis_scheme(&rest);
-
-    if (rr->nservers == 0) {
-        rr->tls = (scheme == sizeof("rediss://") - 1);
-
-    } else if (rr->tls != (scheme == sizeof("rediss://") - 1)) {
-        return "must be \"rediss://\" for all servers or for none";
-    }
-
-    if (scheme) {
-        rest.data += scheme;
-        rest.len -= scheme;
-
-        if (ngx_strlchr(rest.data, rest.data + rest.len, '@')) {
-            return "must not hold a user or a password, "
-                   "\"auth user=... password_file=...\" does";
-        }
-
-        if (ngx_http_recs_redis_split(&rest, '/', &tail) && tail.len) {
-            rv = ngx_http_recs_redis_database(&tail, &rr->redis);
-        }
-
-    } else if (ngx_strncmp(rest.data, "unix:", 5) == 0) {
-
-        if (ngx_http_recs_redis_split(&rest, '?', &tail)) {
-
-            if (tail.len < 3 || ngx_strncmp(tail.data, "db=", 3) != 0) {
-                return "has an invalid parameter, it must be \"?db=N\"";
-            }
-
-            tail.data += 3;
-            tail.len -= 3;
-            rv = ngx_http_recs_redis_database(&tail, &rr->redis);
-        }
-
-    } else {
-        return "has an invalid URL, it must be \"redis://host:port/database\", "
-               "\"rediss://host:port/database\" or \"unix:/path?db=database\"";
-    }
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = rest;
-    u.default_port = 6379;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in \"server %V\" of recs_redis",
-                           u.err ? u.err : "invalid URL", url);
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_recs_redis_addrs(cf, &u, &rr->redis);
-}
-
-
-static char *
-ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
-    ngx_recs_redis_t *redis)
-{
-    ngx_str_t   *hosts;
-    ngx_uint_t   i, n;
-    ngx_addr_t  *addrs;
-
-    n = redis->naddrs + u->naddrs;
-
-    addrs = ngx_palloc(cf->pool, n * sizeof(ngx_addr_t));
-    hosts = ngx_palloc(cf->pool, n * sizeof(ngx_str_t));
-
-    if (addrs == NULL || hosts == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 0; i < redis->naddrs; i++) {
-        addrs[i] = redis->addrs[i];
-        hosts[i] = redis->hosts[i];
-    }
-
-    for ( /* void */ ; i < n; i++) {
-        addrs[i] = u->addrs[i - redis->naddrs];
-        hosts[i] = u->host;
-    }
-
-    redis->addrs = addrs;
-    redis->hosts = hosts;
-    redis->naddrs = n;
-
-    return NGX_CONF_OK;
-}
-
-
-/* The length of redis:// or rediss://; 0: it is neither. */
-
-static size_t
-ngx_http_recs_redis_scheme(const ngx_str_t *url)
-{
-    if (ngx_strncmp(url->data, "redis://", 8) == 0) {
-        return 8;
-    }
-
-    return ngx_strncmp(url->data, "rediss://", 9) == 0 ? 9 : 0;
 }
 
 

@@ -13,6 +13,10 @@
 #include "ngx_http_recs_conf.h"
 
 
+/* ngx_http_recs_redis_server_conf.c */
+
+char *ngx_http_recs_redis_server(ngx_conf_t *cf, ngx_http_recs_redis_t *rr);
+
 /* ngx_http_recs_redis_tls_conf.c */
 
 char *ngx_http_recs_redis_ssl_trusted_certificate(ngx_conf_t *cf,

@@ -140,6 +140,11 @@ typedef struct {
     ngx_http_recs_named_t       named;
     ngx_recs_redis_t            redis;
     ngx_uint_t                  nservers;   /* that its block has */
+    ngx_str_t                   unknown;    /* the first one whose name is not
+                                               known; len 0: none */
+    char                       *unknown_why;
+    ngx_str_t                   unknown_file;
+    ngx_uint_t                  unknown_line;
     ngx_uint_t                  breaker;    /* its block has breaker */
     ngx_uint_t                  tls;        /* its server is "rediss://" */
     ngx_uint_t                  reads;      /* it has reads */

@@ -70,6 +70,7 @@ Each has a name (option C<name>), and by it stands in configurations.
     $t->upstream($handler, unix => 1, keepalive => 1,
         forget => 1)            # records no requests: for millions of them
     $t->fake_redis($handler, tcp => 1)
+    $t->dns                     # what names mean, for the resolver
     $t->relay($port)            # an address that stands for another server
 
 See L<Recs::Nginx>, L<Recs::Redis>, L<Recs::RedisCluster>,
@@ -456,6 +457,23 @@ sub upstream {
     $api->start;
     $self->set(uc $name => $api->address);
     return $api;
+}
+
+
+# A DNS server: a Recs::DNS.
+
+sub dns {
+    my ($self, %opt) = @_;
+
+    my $name = $opt{name} // 'dns';
+    require Recs::DNS;
+    my $dns = $self->add($name, Recs::DNS->new(
+        zone => "$self->{dir}/$name.zone", log => "$self->{dir}/$name.log"));
+
+    $dns->tell;
+    $dns->start;
+    $self->set(uc $name => '127.0.0.1:' . $dns->port);
+    return $dns;
 }
 
 
