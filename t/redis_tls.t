@@ -344,6 +344,28 @@ HTTP
 };
 
 
+subtest 'a master that sentinels name' => sub {
+    my $redis = $t->redis_sentinel(tls => 1);
+
+    $redis->cmd('SADD', 'ids', 'b1');
+
+    my $nginx = $t->nginx(name => 'sentinel', http => one_set(
+        $redis->settings =~ s/^server |;\s*\z//gr));
+    shows('/', 'b1');
+
+    # They tell of it by TLS as well.
+    ok wait_until(sub {
+        grep { $_->cmd('CLIENT', 'LIST') =~ / sub=1 / } $redis->sentinels;
+    }), 'a sentinel is listened to';
+    $redis->switch_over;
+    shows('/', 'b1');
+    ok wait_until(sub { $redis->master->clients }), 'of the new master';
+
+    $nginx->quit;
+    $_->stop for $redis->sentinels, $redis->nodes;
+};
+
+
 subtest 'those that the system trusts' => sub {
     my $redis = $t->redis(name => 'known', tls => 1);
     my $nginx;

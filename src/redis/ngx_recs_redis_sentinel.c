@@ -25,6 +25,7 @@ typedef struct {
 } ngx_recs_redis_sentinel_t;
 
 
+static void ngx_recs_redis_sentinel_cleanup(void *data);
 static unsigned ngx_recs_redis_sentinel_slot(const ngx_str_t *key);
 static ngx_uint_t ngx_recs_redis_sentinel_begin(void *data,
     const ngx_recs_redis_t *redis, ngx_uint_t form, const ngx_str_t *asked,
@@ -65,6 +66,7 @@ ngx_int_t
 ngx_recs_redis_sentinel_init_worker(ngx_recs_redis_t *redis,
     ngx_cycle_t *cycle)
 {
+    ngx_pool_cleanup_t         *cln;
     ngx_recs_redis_server_t    *server;
     ngx_recs_redis_sentinel_t  *sentinel;
 
@@ -77,16 +79,22 @@ ngx_recs_redis_sentinel_init_worker(ngx_recs_redis_t *redis,
     }
 
     sentinel = ngx_pcalloc(cycle->pool, sizeof(ngx_recs_redis_sentinel_t));
-    if (sentinel == NULL) {
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+
+    if (sentinel == NULL || cln == NULL) {
         return NGX_ERROR;
     }
 
     server = &sentinel->server;
 
+    cln->handler = ngx_recs_redis_sentinel_cleanup;
+    cln->data = server;
+
     server->redis = redis;
     server->name = redis->server;
     server->addrs = redis->addrs;
     server->naddrs = redis->naddrs;
+    server->hosts = redis->hosts;
     server->sentinel = 1;
 
     sentinel->fleet = redis->fleet;
@@ -99,6 +107,13 @@ ngx_recs_redis_sentinel_init_worker(ngx_recs_redis_t *redis,
     sentinel->events.data = sentinel;
 
     return ngx_recs_redis_open_private(&sentinel->events, cycle);
+}
+
+
+static void
+ngx_recs_redis_sentinel_cleanup(void *data)
+{
+    ngx_recs_redis_tls_forget(data);
 }
 
 
