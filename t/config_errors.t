@@ -69,6 +69,7 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_redis r { server unix:/a; topology single; connections 64; }',
         'recs_redis r { server unix:/a; topology single; reads master; }',
         'recs_redis r { server unix:/a; topology cluster; reads nearest; }',
+        'recs_redis r { server unix:/a; topology sentinel s; reads replica; }',
         'recs_redis r { server unix:/a; topology cluster;
                         reads replica max_lag=1s; }',
         'recs_redis r { server unix:/a?db=15; connections 1; }',
@@ -617,7 +618,7 @@ subtest 'recs_redis refuses what is no Redis' => sub {
         ['topology ring;',
          qr/"topology" .*it must be "single", "cluster" or "sentinel/],
         ['server unix:/a; reads replica;',
-         qr/"reads" from other servers .* only "topology cluster" has/],
+         qr/"reads" from other servers .* "topology single" has not/],
         ['reads slave;', qr/it must be "master", "replica" or "nearest"/],
         ['reads replica; reads replica;', qr/"reads" .*is duplicate/],
         ['reads master max_lag=1s;', qr/"reads" .*can have "max_lag="/],

@@ -37,7 +37,8 @@ static const ngx_recs_redis_kind_t  ngx_recs_redis_cluster = {
         sizeof(recs_redis_shards_t),
         ngx_recs_redis_cluster_begin,
         ngx_recs_redis_cluster_value,
-        ngx_recs_redis_cluster_end
+        ngx_recs_redis_cluster_end,
+        NULL
     },
     1, 0,                       /* all servers know all slots */
     {

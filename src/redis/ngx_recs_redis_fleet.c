@@ -262,6 +262,7 @@ ngx_recs_redis_fleet_place(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
         ngx_recs_redis_fleet_join(fleet, i, node, number);
 
     } else if (server->replica && !replica) {
+        server->master = fleet->kind->sentinel;
         ngx_recs_redis_server_promoted(server);
     }
 

@@ -13,6 +13,8 @@ static ngx_int_t ngx_recs_redis_refresh_value(ngx_recs_redis_query_t *query,
     ngx_recs_redis_value_t *v);
 static void ngx_recs_redis_refresh_answered(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
+static ngx_int_t ngx_recs_redis_refresh_more(
+    ngx_recs_redis_refresh_t *refresh);
 static ngx_int_t ngx_recs_redis_refresh_take(
     ngx_recs_redis_refresh_t *refresh);
 static void ngx_recs_redis_refresh_why(ngx_recs_redis_refresh_t *refresh,
@@ -140,6 +142,7 @@ ngx_recs_redis_refresh_ask(ngx_recs_redis_refresh_t *refresh)
     nargs = refresh->ask->begin(refresh->reader, refresh->redis,
                                 refresh->form, &asked, args);
     refresh->refused = 0;
+    refresh->more = 0;
 
     if (nargs == 0
         || ngx_recs_redis_send(refresh->conn.conn, &refresh->query, nargs, args)
@@ -190,6 +193,14 @@ ngx_recs_redis_refresh_answered(ngx_recs_redis_query_t *query, ngx_int_t rc,
 
     refresh = query->data;
 
+    if (refresh->more && rc == NGX_ERROR) {
+        rc = NGX_OK;
+    }
+
+    if (rc == NGX_OK && ngx_recs_redis_refresh_more(refresh) == NGX_OK) {
+        return;
+    }
+
     if (rc == NGX_OK && ngx_recs_redis_refresh_take(refresh) == NGX_OK) {
         ngx_recs_redis_refresh_end(refresh, NGX_OK);
         return;
@@ -204,6 +215,33 @@ ngx_recs_redis_refresh_answered(ngx_recs_redis_query_t *query, ngx_int_t rc,
     }
 
     ngx_post_event(&refresh->next, &ngx_posted_events);
+}
+
+
+/* NGX_OK: it was asked; NGX_DECLINED: there is no more to ask. */
+
+static ngx_int_t
+ngx_recs_redis_refresh_more(ngx_recs_redis_refresh_t *refresh)
+{
+    ngx_str_t   args[NGX_RECS_REDIS_ASK_ARGS];
+    ngx_uint_t  nargs;
+
+    if (refresh->more || refresh->refused || refresh->ask->more == NULL) {
+        return NGX_DECLINED;
+    }
+
+    refresh->more = 1;
+
+    nargs = refresh->ask->more(refresh->reader, refresh->redis, args);
+
+    if (nargs == 0
+        || ngx_recs_redis_send(refresh->conn.conn, &refresh->query, nargs, args)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -40,6 +40,14 @@ typedef struct {
 
     /* what the reply said; NULL: it is refused, *why says it */
     const recs_redis_table_t *(*end)(void *reader, const char **why);
+
+    /*
+     * What the same server is asked once it has answered that, as begin(); NULL
+     * or 0: nothing.  Refused or not, what was answered first counts.
+     */
+    ngx_uint_t                (*more)(void *reader,
+                                      const ngx_recs_redis_t *redis,
+                                      ngx_str_t *args);
 } ngx_recs_redis_ask_t;
 
 
@@ -71,6 +79,7 @@ typedef struct {
     u_char                      host[NGX_SOCKADDR_STRLEN];
     ngx_uint_t                  n;          /* of the next candidate */
     ngx_uint_t                  form;       /* of the question */
+    ngx_uint_t                  more;       /* it is the second one */
     ngx_recs_redis_query_t      query;
     void                       *reader;     /* NULL: nothing is asked */
     ngx_uint_t                  refused;    /* by the reader */

@@ -7,11 +7,17 @@
 #include "ngx_recs_redis_sentinel.h"
 
 
-/* Reads an answer: the master's host and port, or nil. */
+/*
+ * Reads two answers: the master's host and port, or nil; then its replicas, the
+ * nodes behind it in the table.
+ */
 
 typedef struct {
     const char                 *why;        /* it is refused; NULL: it isn't */
     ngx_uint_t                  nvalues;
+    ngx_uint_t                  replicas;   /* it is the second one */
+    recs_redis_node_t           node;       /* that is being read */
+    u_char                      field;      /* its value comes next */
     recs_redis_table_t          table;
 } ngx_recs_redis_sentinel_reader_t;
 
@@ -32,6 +38,13 @@ static ngx_uint_t ngx_recs_redis_sentinel_begin(void *data,
     ngx_str_t *args);
 static ngx_int_t ngx_recs_redis_sentinel_value(void *data,
     const ngx_recs_redis_value_t *v);
+static ngx_uint_t ngx_recs_redis_sentinel_more(void *data,
+    const ngx_recs_redis_t *redis, ngx_str_t *args);
+static ngx_int_t ngx_recs_redis_sentinel_replica(
+    ngx_recs_redis_sentinel_reader_t *reader, const ngx_recs_redis_value_t *v);
+static void ngx_recs_redis_sentinel_add(
+    ngx_recs_redis_sentinel_reader_t *reader);
+static ngx_uint_t ngx_recs_redis_sentinel_failing(const ngx_str_t *flags);
 static const char *ngx_recs_redis_sentinel_host(recs_redis_node_t *node,
     const ngx_str_t *host);
 static const char *ngx_recs_redis_sentinel_port(recs_redis_node_t *node,
@@ -50,7 +63,8 @@ static const ngx_recs_redis_kind_t  ngx_recs_redis_sentinel = {
         sizeof(ngx_recs_redis_sentinel_reader_t),
         ngx_recs_redis_sentinel_begin,
         ngx_recs_redis_sentinel_value,
-        ngx_recs_redis_sentinel_end
+        ngx_recs_redis_sentinel_end,
+        ngx_recs_redis_sentinel_more
     },
     0, 1,                       /* sentinels alone are asked */
     {
@@ -138,6 +152,7 @@ ngx_recs_redis_sentinel_begin(void *data, const ngx_recs_redis_t *redis,
 
     reader->why = NULL;
     reader->nvalues = 0;
+    reader->replicas = 0;
 
     ngx_memzero(&reader->table, sizeof(recs_redis_table_t));
 
@@ -158,6 +173,10 @@ ngx_recs_redis_sentinel_value(void *data, const ngx_recs_redis_value_t *v)
     ngx_recs_redis_sentinel_reader_t *reader = data;
 
     recs_redis_node_t  *node;
+
+    if (reader->replicas) {
+        return ngx_recs_redis_sentinel_replica(reader, v);
+    }
 
     node = &reader->table.nodes[0];
 
@@ -180,6 +199,122 @@ ngx_recs_redis_sentinel_value(void *data, const ngx_recs_redis_value_t *v)
     }
 
     return reader->why ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_recs_redis_sentinel_more(void *data, const ngx_recs_redis_t *redis,
+    ngx_str_t *args)
+{
+    ngx_recs_redis_sentinel_reader_t *reader = data;
+
+    if (redis->reads == NGX_RECS_REDIS_READS_MASTER || reader->why) {
+        return 0;
+    }
+
+    reader->replicas = 1;
+    ngx_memzero(&reader->node, sizeof(recs_redis_node_t));
+
+    ngx_str_set(&args[0], "SENTINEL");
+    ngx_str_set(&args[1], "replicas");
+    args[2] = redis->master;
+
+    return 3;
+}
+
+
+/* Each replica is an array of fields' names and their values in turn. */
+
+static ngx_int_t
+ngx_recs_redis_sentinel_replica(ngx_recs_redis_sentinel_reader_t *reader,
+    const ngx_recs_redis_value_t *v)
+{
+    if (v->depth < 2) {
+        ngx_recs_redis_sentinel_add(reader);
+        return v->type == NGX_RECS_REDIS_ARRAY ? NGX_OK : NGX_ERROR;
+    }
+
+    if (v->depth != 2 || v->type != NGX_RECS_REDIS_STRING) {
+        return NGX_ERROR;
+    }
+
+    if (v->index % 2 == 0) {
+        reader->field = 0;
+
+        if (v->str.len == 2 && ngx_memcmp(v->str.data, "ip", 2) == 0) {
+            reader->field = 'i';
+
+        } else if (v->str.len == 4 && ngx_memcmp(v->str.data, "port", 4) == 0) {
+            reader->field = 'p';
+
+        } else if (v->str.len == 5 && ngx_memcmp(v->str.data, "flags", 5) == 0) {
+            reader->field = 'f';
+        }
+
+        return NGX_OK;
+    }
+
+    switch (reader->field) {
+
+    case 'i':
+        return ngx_recs_redis_sentinel_host(&reader->node, &v->str)
+               ? NGX_ERROR : NGX_OK;
+
+    case 'p':
+        return ngx_recs_redis_sentinel_port(&reader->node, &v->str)
+               ? NGX_ERROR : NGX_OK;
+
+    case 'f':
+        reader->node.flags = ngx_recs_redis_sentinel_failing(&v->str)
+                             ? RECS_REDIS_FAILING : 0;
+        return NGX_OK;
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/* The replica that was read is one of the table's, unless it is known. */
+
+static void
+ngx_recs_redis_sentinel_add(ngx_recs_redis_sentinel_reader_t *reader)
+{
+    ngx_uint_t          i;
+    recs_redis_node_t  *node, *known;
+
+    node = &reader->node;
+
+    for (i = 0; i < reader->table.nnodes; i++) {
+        known = &reader->table.nodes[i];
+
+        if (known->port == node->port && known->len == node->len
+            && ngx_memcmp(known->host, node->host, node->len) == 0)
+        {
+            node->len = 0;
+        }
+    }
+
+    if (node->len && node->port && i < RECS_REDIS_NODES) {
+        reader->table.nodes[i] = *node;
+        reader->table.nnodes++;
+    }
+
+    /* of the master, which is the first */
+
+    ngx_memzero(node, sizeof(recs_redis_node_t));
+}
+
+
+/* Words with commas between: "slave,s_down,disconnected". */
+
+static ngx_uint_t
+ngx_recs_redis_sentinel_failing(const ngx_str_t *flags)
+{
+    return ngx_strlcasestrn(flags->data, flags->data + flags->len,
+                            (u_char *) "_down", 5 - 1)
+           || ngx_strlcasestrn(flags->data, flags->data + flags->len,
+                               (u_char *) "disconnected", 12 - 1);
 }
 
 
@@ -226,6 +361,10 @@ ngx_recs_redis_sentinel_end(void *data, const char **why)
     if (reader->why) {
         *why = reader->why;
         return NULL;
+    }
+
+    if (reader->replicas) {
+        ngx_recs_redis_sentinel_add(reader);
     }
 
     return &reader->table;

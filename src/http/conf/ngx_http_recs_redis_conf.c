@@ -125,11 +125,11 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (redis->topology != NGX_RECS_REDIS_CLUSTER && redis->reads) {
+    if (redis->topology == NGX_RECS_REDIS_SINGLE && redis->reads) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "recs_redis \"%V\" has \"reads\" from other servers "
-                           "than the master, which only \"topology cluster\" "
-                           "has", &redis->name);
+                           "than the master, which \"topology single\" has not",
+                           &redis->name);
         return NGX_CONF_ERROR;
     }
 
