@@ -3,13 +3,14 @@
 # Measures what the module costs beside an nginx that only proxies, in CPU time
 # or in instructions; or how soon a snapshot that is published is what users
 # get; or how soon an id that is removed is gone; or what users see of a Redis
-# that stands still.
+# that stands still, or whose master dies.
 #
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
 #     sh t/bench/run.sh instructions [OPTION...]
 #     sh t/bench/run.sh cutover [OPTION...]
 #     sh t/bench/run.sh removal [OPTION...]
 #     sh t/bench/run.sh frozen [OPTION...]
+#     sh t/bench/run.sh failover [OPTION...]
 #     sh t/bench/run.sh load [OPTION...]
 #
 # Installs what is missing (as root) and builds the module first.
@@ -29,7 +30,7 @@ instructions)
     shift
     set -- --instructions "$@"
     ;;
-cutover|removal|frozen|load)
+cutover|removal|frozen|failover|load)
     script=$1.pl
     shift
     ;;

@@ -13,6 +13,8 @@ end
     $bench->port;                               # %%PORT%%
     my $status = $bench->status;                # of location /recs
 
+    my $group = $bench->group('Recs::RedisCluster', replicas => 1);
+
     Recs::Bench::run(\&main);                   # dies and signals end well
 
 =cut
@@ -84,14 +86,14 @@ sub port  { return $_[0]{port} }
 sub redis { return $_[0]{redis} }
 
 
-# Starts it.  Options: http, where %%REDIS%%, %%PORT%% and %%DIR%% are known;
-# workers.
+# Starts it.  Options: http, where %%REDIS%%, %%SETTINGS%%, %%PORT%% and %%DIR%%
+# are known; workers.
 
 sub nginx {
     my ($self, %opt) = @_;
 
     my %known = (REDIS => $self->redis->url, PORT => $self->port,
-                 DIR => $self->dir);
+                 DIR => $self->dir, SETTINGS => $self->{settings});
 
     return $self->{nginx} = Recs::Nginx->new(
         name => 'nginx', dir => "$self->{dir}/nginx", access_log => 'off',
@@ -103,6 +105,27 @@ sub nginx {
             $text =~ s/%%([A-Z_]+)%%/$all{$1}/g;
             return $text;
         })->start;
+}
+
+
+# Several servers that are one Redis; %%SETTINGS%% are lines that find them.
+
+sub group {
+    my ($self, $class, %opt) = @_;
+
+    my $make = sub {
+        my (%node) = @_;
+        my $of = delete $node{class} // 'Recs::Redis';
+        my $name = delete $node{name};
+
+        push @{ $self->{nodes} },
+             $of->new(dir => "$self->{dir}/$name", %node)->start;
+        return $self->{nodes}[-1];
+    };
+
+    my $group = $class->new(name => 'group', make => $make, %opt);
+    $self->{settings} = $group->settings;
+    return $group;
 }
 
 
@@ -124,7 +147,7 @@ sub status { return JSON::PP::decode_json($_[0]->get('/recs')->body) }
 sub stop {
     my ($self) = @_;
 
-    $_->stop for grep { $_ } @$self{qw(nginx redis)};
+    $_->stop for grep { $_ } @$self{qw(nginx redis)}, @{ $self->{nodes} };
     File::Path::remove_tree($self->{dir});
 }
 
