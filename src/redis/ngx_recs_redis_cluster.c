@@ -44,7 +44,7 @@ static const ngx_recs_redis_kind_t  ngx_recs_redis_cluster = {
     {
         10000,                  /* interval, ms */
         200,                    /* least */
-        1000,                   /* limit */
+        500,                    /* limit */
         5000                    /* timeout */
     }
 };

@@ -512,6 +512,13 @@ ngx_recs_redis_fleet_soon(ngx_recs_redis_fleet_t *fleet)
 }
 
 
+void
+ngx_recs_redis_fleet_changed(ngx_recs_redis_fleet_t *fleet)
+{
+    recs_redis_map_changed(fleet->map, ngx_current_msec);
+}
+
+
 /* Is one of the servers down, or was it found to be a replica since? */
 
 static ngx_uint_t

@@ -81,9 +81,10 @@ ngx_recs_redis_server_t *ngx_recs_redis_fleet_told(
     ngx_recs_redis_fleet_t *fleet, const recs_redis_redirect_t *redirect,
     ngx_uint_t moved);
 
-/* Something has changed: it is asked for soon. */
+/* Something may have changed, or has: it is asked for soon. */
 
 void ngx_recs_redis_fleet_soon(ngx_recs_redis_fleet_t *fleet);
+void ngx_recs_redis_fleet_changed(ngx_recs_redis_fleet_t *fleet);
 
 
 #endif /* NGX_RECS_REDIS_FLEET_H */

@@ -70,7 +70,7 @@ static const ngx_recs_redis_kind_t  ngx_recs_redis_sentinel = {
     {
         1000,                   /* interval, ms */
         100,                    /* least */
-        1000,                   /* limit */
+        300,                    /* limit */
         5000                    /* timeout */
     }
 };
@@ -393,5 +393,5 @@ ngx_recs_redis_sentinel_message(ngx_recs_redis_private_t *events,
 {
     ngx_recs_redis_sentinel_t *sentinel = events->data;
 
-    ngx_recs_redis_fleet_soon(sentinel->fleet);
+    ngx_recs_redis_fleet_changed(sentinel->fleet);
 }

@@ -319,6 +319,14 @@ recs_redis_map_soon(recs_redis_map_t *map, uint64_t now)
 }
 
 
+void
+recs_redis_map_changed(recs_redis_map_t *map, uint64_t now)
+{
+    set(map->failures, 0);
+    recs_redis_map_soon(map, now);
+}
+
+
 static uint64_t
 pack(const recs_redis_node_t *node, unsigned master)
 {

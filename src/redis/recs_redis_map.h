@@ -205,5 +205,9 @@ void recs_redis_map_failed(recs_redis_map_t *map,
 
 void recs_redis_map_soon(recs_redis_map_t *map, uint64_t now);
 
+/* It is certain that something has changed: the same, also if asking failed. */
+
+void recs_redis_map_changed(recs_redis_map_t *map, uint64_t now);
+
 
 #endif /* RECS_REDIS_MAP_H */

@@ -507,6 +507,14 @@ failures_double_the_time_up_to_a_limit(void **state)
     recs_redis_map_failed(map, &pace, now + 100);
     assert_int_equal(recs_redis_map_claim(map, &pace, now + 200), 1);
 
+    /* that there is another master is one */
+
+    recs_redis_map_failed(map, &pace, now + 200);
+    recs_redis_map_failed(map, &pace, now + 200);
+    assert_int_equal(recs_redis_map_claim(map, &pace, now + 300), 0);
+    recs_redis_map_changed(map, now + 300);
+    assert_int_equal(recs_redis_map_claim(map, &pace, now + 300), 1);
+
     free(map);
 }
 
