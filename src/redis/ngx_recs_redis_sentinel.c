@@ -42,6 +42,7 @@ static ngx_uint_t ngx_recs_redis_sentinel_more(void *data,
     const ngx_recs_redis_t *redis, ngx_str_t *args);
 static ngx_int_t ngx_recs_redis_sentinel_replica(
     ngx_recs_redis_sentinel_reader_t *reader, const ngx_recs_redis_value_t *v);
+static u_char ngx_recs_redis_sentinel_field(const ngx_str_t *name);
 static void ngx_recs_redis_sentinel_add(
     ngx_recs_redis_sentinel_reader_t *reader);
 static ngx_uint_t ngx_recs_redis_sentinel_failing(const ngx_str_t *flags);
@@ -239,18 +240,7 @@ ngx_recs_redis_sentinel_replica(ngx_recs_redis_sentinel_reader_t *reader,
     }
 
     if (v->index % 2 == 0) {
-        reader->field = 0;
-
-        if (v->str.len == 2 && ngx_memcmp(v->str.data, "ip", 2) == 0) {
-            reader->field = 'i';
-
-        } else if (v->str.len == 4 && ngx_memcmp(v->str.data, "port", 4) == 0) {
-            reader->field = 'p';
-
-        } else if (v->str.len == 5 && ngx_memcmp(v->str.data, "flags", 5) == 0) {
-            reader->field = 'f';
-        }
-
+        reader->field = ngx_recs_redis_sentinel_field(&v->str);
         return NGX_OK;
     }
 
@@ -272,6 +262,32 @@ ngx_recs_redis_sentinel_replica(ngx_recs_redis_sentinel_reader_t *reader,
     default:
         return NGX_OK;
     }
+}
+
+
+/* One that says something; 0: it does not. */
+
+static u_char
+ngx_recs_redis_sentinel_field(const ngx_str_t *name)
+{
+    static const ngx_str_t  fields[] = {
+        ngx_string("ip"),
+        ngx_string("port"),
+        ngx_string("flags")
+    };
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+
+        if (name->len == fields[i].len
+            && ngx_memcmp(name->data, fields[i].data, name->len) == 0)
+        {
+            return name->data[0];
+        }
+    }
+
+    return 0;
 }
 
 
