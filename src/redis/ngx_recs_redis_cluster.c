@@ -21,6 +21,7 @@ static ngx_int_t ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
 static ngx_uint_t ngx_recs_redis_cluster_lost(const ngx_str_t *error);
 static ngx_uint_t ngx_recs_redis_cluster_later(const ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_cluster_abort(ngx_recs_redis_conn_t *conn);
+static ngx_int_t ngx_recs_redis_cluster_leave(ngx_recs_redis_conn_t *conn);
 static ngx_uint_t ngx_recs_redis_cluster_begin(void *reader,
     const ngx_recs_redis_t *redis, ngx_uint_t form, const ngx_str_t *asked,
     ngx_str_t *args);
@@ -81,8 +82,10 @@ ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
     fleet = conn->server->redis->fleet;
 
     if (ngx_recs_redis_cluster_later(error)) {
-        ngx_recs_redis_fleet_soon(fleet);
-        return ngx_recs_redis_cluster_abort(conn);
+        ngx_recs_redis_fleet_refused(fleet, conn->server, error);
+
+        return conn->tie.owner ? ngx_recs_redis_cluster_leave(conn)
+                               : ngx_recs_redis_cluster_abort(conn);
     }
 
     if (conn->server->source && ngx_recs_redis_cluster_lost(error)) {
@@ -110,9 +113,7 @@ ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
             return NGX_DECLINED;
         }
 
-        ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_MOVED, 0,
-                             "another server has the key");
-        return NGX_ERROR;
+        return ngx_recs_redis_cluster_leave(conn);
     }
 
     return server ? ngx_recs_redis_cluster_move(conn, server, !moved)
@@ -191,6 +192,17 @@ ngx_recs_redis_cluster_abort(ngx_recs_redis_conn_t *conn)
     }
 
     return NGX_OK;
+}
+
+
+/* One that has an owner ends: what it sent before goes on once it stands. */
+
+static ngx_int_t
+ngx_recs_redis_cluster_leave(ngx_recs_redis_conn_t *conn)
+{
+    ngx_recs_redis_fault(&conn->fault, NGX_RECS_REDIS_MOVED, 0,
+                         "another server has the key, or none has it now");
+    return NGX_ERROR;
 }
 
 

@@ -922,12 +922,26 @@ ngx_recs_redis_conn_close(ngx_recs_redis_conn_t *conn)
 
 
 void
-ngx_recs_redis_conn_leave(ngx_recs_redis_conn_t *conn)
+ngx_recs_redis_conn_leave(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_server_t *nowhere)
 {
-    if (conn->state != NGX_RECS_REDIS_CLOSED) {
-        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_MOVED, 0,
-                                        "the server has left");
+    ngx_uint_t  closed;
+
+    closed = (conn->state == NGX_RECS_REDIS_CLOSED);
+
+    conn->server = nowhere;
+
+    if (closed) {
+        return;
     }
+
+    ngx_recs_redis_count(nowhere->redis->counters, losses);
+
+    ngx_recs_redis_conn_close(conn);
+
+    ngx_add_timer(&conn->timer, 0);
+
+    ngx_recs_redis_conn_abort(conn);
 }
 
 

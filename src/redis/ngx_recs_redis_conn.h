@@ -138,11 +138,12 @@ void ngx_recs_redis_conn_appended(ngx_recs_redis_conn_t *conn,
 
 /*
  * Its server is no longer one of its Redis: it is lost (NGX_ABORT), and
- * tie.where() says where it is opened again.  Not from within a function that
- * it calls.
+ * tie.where() says where it is opened again; until then it has a server without
+ * an address.  Not from within a function that it calls.
  */
 
-void ngx_recs_redis_conn_leave(ngx_recs_redis_conn_t *conn);
+void ngx_recs_redis_conn_leave(ngx_recs_redis_conn_t *conn,
+    ngx_recs_redis_server_t *nowhere);
 
 /* Closes it for good; NGX_ABORT for all that wait.  Likewise. */
 

@@ -12,6 +12,10 @@
 #define NGX_RECS_REDIS_LOOK_FIRST  20
 #define NGX_RECS_REDIS_LOOK        200
 
+/* Keys that were refused no more for so long are not refused, ms. */
+
+#define NGX_RECS_REDIS_SETTLED     5000
+
 
 static ngx_int_t ngx_recs_redis_fleet_names(ngx_recs_redis_fleet_t *fleet);
 static ngx_recs_redis_server_t *ngx_recs_redis_fleet_server_of(
@@ -33,6 +37,9 @@ static void ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet,
 static void ngx_recs_redis_fleet_close_left(
     ngx_recs_redis_fleet_t *fleet);
 static ngx_uint_t ngx_recs_redis_fleet_down(ngx_recs_redis_fleet_t *fleet);
+static ngx_recs_redis_conn_t *ngx_recs_redis_fleet_private(
+    const ngx_recs_redis_fleet_t *fleet, const ngx_recs_redis_server_t *server);
+static void ngx_recs_redis_fleet_settle(ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_look(ngx_event_t *ev);
 static ngx_int_t ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n,
     ngx_addr_t *addr, ngx_str_t *host);
@@ -124,7 +131,8 @@ ngx_recs_redis_fleet_names(ngx_recs_redis_fleet_t *fleet)
 void
 ngx_recs_redis_fleet_exit_worker(ngx_recs_redis_fleet_t *fleet)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                i;
+    ngx_recs_redis_server_t  *server;
 
     if (fleet->look.timer_set) {
         ngx_del_timer(&fleet->look);
@@ -135,7 +143,14 @@ ngx_recs_redis_fleet_exit_worker(ngx_recs_redis_fleet_t *fleet)
     }
 
     ngx_recs_redis_refresh_stop(&fleet->refresh);
-    ngx_recs_redis_fleet_close_left(fleet);
+
+    while (fleet->left) {
+        server = fleet->left;
+        fleet->left = server->next;
+
+        server->next = fleet->redis->servers;
+        fleet->redis->servers = server;
+    }
 }
 
 
@@ -453,24 +468,45 @@ ngx_recs_redis_fleet_leave(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i)
 static void
 ngx_recs_redis_fleet_close_left(ngx_recs_redis_fleet_t *fleet)
 {
-    ngx_recs_redis_conn_t    *conn, *next;
+    ngx_recs_redis_conn_t    *conn;
     ngx_recs_redis_server_t  *server;
 
     while (fleet->left) {
         server = fleet->left;
         fleet->left = server->next;
 
-        for (conn = fleet->redis->privates; conn; conn = next) {
-            next = conn->tie.next;
+        /* whoever is told that one was lost may close others */
 
-            if (conn->server == server) {
-                ngx_recs_redis_conn_leave(conn);
+        for ( ;; ) {
+            conn = ngx_recs_redis_fleet_private(fleet, server);
+            if (conn == NULL) {
+                break;
             }
+
+            ngx_recs_redis_conn_leave(conn, &fleet->nowhere);
         }
 
         ngx_recs_redis_server_leave(server);
         ngx_destroy_pool(server->pool);
     }
+}
+
+
+/* A connection to that server that has an owner.  NULL: there is none. */
+
+static ngx_recs_redis_conn_t *
+ngx_recs_redis_fleet_private(const ngx_recs_redis_fleet_t *fleet,
+    const ngx_recs_redis_server_t *server)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = fleet->redis->privates;
+
+    while (conn && conn->server != server) {
+        conn = conn->tie.next;
+    }
+
+    return conn;
 }
 
 
@@ -531,13 +567,51 @@ ngx_recs_redis_fleet_down(ngx_recs_redis_fleet_t *fleet)
 
     for (server = fleet->redis->servers; server; server = server->next) {
 
-        if ((server->down && !server->replica) || server->demoted) {
+        if (server->demoted
+            || (server->down && !server->replica
+                && !ngx_recs_redis_server_ready(server)))
+        {
             server->demoted = 0;
             down = 1;
         }
     }
 
     return down;
+}
+
+
+void
+ngx_recs_redis_fleet_refused(ngx_recs_redis_fleet_t *fleet,
+    const ngx_recs_redis_server_t *server, const ngx_str_t *error)
+{
+    ngx_recs_redis_fleet_soon(fleet);
+
+    fleet->refused = ngx_current_msec;
+
+    if (!fleet->refusing) {
+        fleet->refusing = 1;
+
+        ngx_log_error(NGX_LOG_ERR, fleet->cycle->log, 0,
+                      "recs_redis \"%V\" %V: keys can't be asked for now: %V",
+                      &fleet->redis->name, &server->name, error);
+    }
+}
+
+
+/* Nothing was refused for a while. */
+
+static void
+ngx_recs_redis_fleet_settle(ngx_recs_redis_fleet_t *fleet)
+{
+    if (fleet->refusing
+        && ngx_current_msec - fleet->refused >= NGX_RECS_REDIS_SETTLED)
+    {
+        fleet->refusing = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, fleet->cycle->log, 0,
+                      "recs_redis \"%V\" %V: no server refuses keys any more",
+                      &fleet->redis->name, &fleet->redis->server);
+    }
 }
 
 
@@ -551,13 +625,17 @@ ngx_recs_redis_fleet_look(ngx_event_t *ev)
 
     ngx_recs_redis_fleet_sync(fleet);
     ngx_recs_redis_fleet_close_left(fleet);
+    ngx_recs_redis_fleet_settle(fleet);
 
     if (ngx_recs_redis_fleet_down(fleet)) {
         ngx_recs_redis_fleet_soon(fleet);
     }
 
-    if (recs_redis_map_claim(fleet->map, &fleet->kind->pace,
-                             ngx_current_msec))
+    /* one that is exiting opens no connections for that: others ask */
+
+    if (!ngx_exiting
+        && recs_redis_map_claim(fleet->map, &fleet->kind->pace,
+                                ngx_current_msec))
     {
         fleet->before = recs_redis_map_generation(fleet->map);
         ngx_recs_redis_refresh_start(&fleet->refresh);
@@ -641,6 +719,11 @@ static void
 ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc)
 {
     ngx_recs_redis_fleet_t *fleet = data;
+
+    if (rc == NGX_ABORT) {
+        ngx_recs_redis_fleet_soon(fleet);
+        return;
+    }
 
     if (rc != NGX_OK
         || (ngx_recs_redis_fleet_down(fleet)

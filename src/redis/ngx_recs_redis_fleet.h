@@ -57,6 +57,9 @@ struct ngx_recs_redis_fleet_s {
     ngx_uint_t                  candidates; /* the first to be asked */
     uint64_t                    before;     /* generation, when it was asked */
     ngx_event_t                 look;
+
+    ngx_uint_t                  refusing;   /* keys, and that was logged */
+    ngx_msec_t                  refused;    /* when the last one was */
 };
 
 
@@ -85,6 +88,14 @@ ngx_recs_redis_server_t *ngx_recs_redis_fleet_told(
 
 void ngx_recs_redis_fleet_soon(ngx_recs_redis_fleet_t *fleet);
 void ngx_recs_redis_fleet_changed(ngx_recs_redis_fleet_t *fleet);
+
+/*
+ * The same: that server can't answer for a key as things are, and said so in
+ * error.  One line says that, and one that it is over.
+ */
+
+void ngx_recs_redis_fleet_refused(ngx_recs_redis_fleet_t *fleet,
+    const ngx_recs_redis_server_t *server, const ngx_str_t *error);
 
 
 #endif /* NGX_RECS_REDIS_FLEET_H */

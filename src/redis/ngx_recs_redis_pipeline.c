@@ -14,11 +14,16 @@
 /* what RESP adds to an argument, at most: "$", its length, two line ends */
 #define NGX_RECS_REDIS_ARG_SIZE     (1 + NGX_INT64_LEN + 4)
 
+/* ASKING, at most */
+#define NGX_RECS_REDIS_ASK_SIZE     (2 * NGX_RECS_REDIS_ARG_SIZE + 6)
+
 
 static ngx_recs_redis_slot_t *ngx_recs_redis_slot_get(
     ngx_recs_redis_pipeline_t *pl);
 static void ngx_recs_redis_slot_put(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_slot_t *slot);
+static ngx_uint_t ngx_recs_redis_pipeline_takes(
+    const ngx_recs_redis_pipeline_t *pl, ngx_uint_t n, size_t size);
 static ngx_int_t ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl,
     size_t size);
 static ngx_int_t ngx_recs_redis_pipeline_room(ngx_recs_redis_pipeline_t *pl,
@@ -76,14 +81,24 @@ ngx_recs_redis_late(ngx_recs_redis_query_t *q)
 ngx_uint_t
 ngx_recs_redis_pipeline_full(const ngx_recs_redis_pipeline_t *pl)
 {
+    return !ngx_recs_redis_pipeline_takes(pl, 1, 1);
+}
+
+
+/* Is there a place for n commands of so many bytes in all? */
+
+static ngx_uint_t
+ngx_recs_redis_pipeline_takes(const ngx_recs_redis_pipeline_t *pl,
+    ngx_uint_t n, size_t size)
+{
     ngx_uint_t  max;
 
     /* what waits for a connection that is never made would leave first */
 
     max = pl->ready ? NGX_RECS_REDIS_MAX_WAITING : NGX_RECS_REDIS_MAX_EARLY;
 
-    return pl->waiting >= max
-           || pl->appended - pl->released >= NGX_RECS_REDIS_MAX_OUTPUT;
+    return pl->waiting + n <= max
+           && pl->appended - pl->released + size <= NGX_RECS_REDIS_MAX_OUTPUT;
 }
 
 
@@ -141,6 +156,14 @@ ngx_recs_redis_pipeline_move(ngx_recs_redis_pipeline_t *from,
     q = from->head->query;
     size = (size_t) (from->head->end - from->released);
 
+    /* an ASKING without it would be for what comes next */
+
+    if (!ngx_recs_redis_pipeline_takes(to, 1 + asking,
+                                       size + asking * NGX_RECS_REDIS_ASK_SIZE))
+    {
+        return NGX_DECLINED;
+    }
+
     if (asking) {
         rc = ngx_recs_redis_pipeline_append(to, NGX_RECS_REDIS_ASKING, NULL, 1,
                                             &command);
@@ -178,13 +201,8 @@ ngx_recs_redis_pipeline_move(ngx_recs_redis_pipeline_t *from,
 static ngx_int_t
 ngx_recs_redis_pipeline_room(ngx_recs_redis_pipeline_t *pl, size_t size)
 {
-    if (pl->appended - pl->released + size > NGX_RECS_REDIS_MAX_OUTPUT
-        || ngx_recs_redis_pipeline_full(pl))
-    {
-        return NGX_DECLINED;
-    }
-
-    return ngx_recs_redis_pipeline_reserve(pl, size);
+    return ngx_recs_redis_pipeline_takes(pl, 1, size)
+           ? ngx_recs_redis_pipeline_reserve(pl, size) : NGX_DECLINED;
 }
 
 
@@ -428,7 +446,9 @@ ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
     used = out->last - out->pos + kept;
     all = out->end - out->start;
 
-    if (all - used >= size) {
+    /* what is moved is less than what has come since it was moved last */
+
+    if (all - used >= size && used <= all / 2) {
         ngx_memmove(out->start, out->pos - kept, used);
 
     } else {

@@ -2,11 +2,14 @@
 /* Which servers there are, asked of one after the other: see the header. */
 
 
+#include "ngx_recs_redis_conn.h"
 #include "ngx_recs_redis_refresh.h"
 #include "ngx_recs_redis_tls.h"
 
 
 static void ngx_recs_redis_refresh_next(ngx_event_t *ev);
+static void ngx_recs_redis_refresh_address(ngx_recs_redis_refresh_t *refresh,
+    const ngx_addr_t *addr, const ngx_str_t *host);
 static void ngx_recs_redis_refresh_ask(ngx_recs_redis_refresh_t *refresh);
 static size_t ngx_recs_redis_refresh_host(ngx_recs_redis_refresh_t *refresh);
 static ngx_int_t ngx_recs_redis_refresh_value(ngx_recs_redis_query_t *query,
@@ -17,6 +20,9 @@ static ngx_int_t ngx_recs_redis_refresh_more(
     ngx_recs_redis_refresh_t *refresh);
 static ngx_int_t ngx_recs_redis_refresh_take(
     ngx_recs_redis_refresh_t *refresh);
+static void ngx_recs_redis_refresh_lost(ngx_recs_redis_refresh_t *refresh);
+static void ngx_recs_redis_refresh_unserved(ngx_recs_redis_refresh_t *refresh,
+    unsigned before, unsigned after);
 static void ngx_recs_redis_refresh_why(ngx_recs_redis_refresh_t *refresh,
     const u_char *why, size_t len);
 static void ngx_recs_redis_refresh_end(ngx_recs_redis_refresh_t *refresh,
@@ -94,23 +100,27 @@ static void
 ngx_recs_redis_refresh_next(ngx_event_t *ev)
 {
     ngx_str_t                  host;
+    ngx_addr_t                 addr;
     ngx_recs_redis_refresh_t  *refresh;
 
     refresh = ev->data;
 
     ngx_recs_redis_close_private(&refresh->conn);
 
-    if (refresh->candidate(refresh->data, refresh->n++, &refresh->addr, &host)
+    if (ngx_exiting) {
+        ngx_recs_redis_refresh_stop(refresh);
+        refresh->done(refresh->data, NGX_ABORT);
+        return;
+    }
+
+    if (refresh->candidate(refresh->data, refresh->n++, &addr, &host)
         != NGX_OK)
     {
         ngx_recs_redis_refresh_end(refresh, NGX_ERROR);
         return;
     }
 
-    refresh->name.data = refresh->name_data;
-    refresh->name.len = ngx_min(host.len, NGX_RECS_REDIS_HOST);
-    ngx_memcpy(refresh->name_data, host.data, refresh->name.len);
-
+    ngx_recs_redis_refresh_address(refresh, &addr, &host);
     ngx_recs_redis_tls_forget(&refresh->server);
 
     refresh->form = 0;
@@ -125,6 +135,26 @@ ngx_recs_redis_refresh_next(ngx_event_t *ev)
     }
 
     ngx_recs_redis_refresh_ask(refresh);
+}
+
+
+/* The server may leave while it is asked: its address is copied. */
+
+static void
+ngx_recs_redis_refresh_address(ngx_recs_redis_refresh_t *refresh,
+    const ngx_addr_t *addr, const ngx_str_t *host)
+{
+    refresh->addr.socklen = ngx_min(addr->socklen, sizeof(ngx_sockaddr_t));
+    refresh->addr.sockaddr = &refresh->sockaddr.sockaddr;
+    ngx_memcpy(refresh->addr.sockaddr, addr->sockaddr, refresh->addr.socklen);
+
+    refresh->addr.name.len = ngx_min(addr->name.len, NGX_SOCKADDR_STRLEN);
+    refresh->addr.name.data = refresh->addr_text;
+    ngx_memcpy(refresh->addr_text, addr->name.data, refresh->addr.name.len);
+
+    refresh->name.data = refresh->name_data;
+    refresh->name.len = ngx_min(host->len, NGX_RECS_REDIS_HOST);
+    ngx_memcpy(refresh->name_data, host->data, refresh->name.len);
 }
 
 
@@ -148,6 +178,7 @@ ngx_recs_redis_refresh_ask(ngx_recs_redis_refresh_t *refresh)
         || ngx_recs_redis_send(refresh->conn.conn, &refresh->query, nargs, args)
            != NGX_OK)
     {
+        ngx_recs_redis_refresh_lost(refresh);
         ngx_post_event(&refresh->next, &ngx_posted_events);
     }
 }
@@ -214,6 +245,10 @@ ngx_recs_redis_refresh_answered(ngx_recs_redis_query_t *query, ngx_int_t rc,
         return;
     }
 
+    if (rc == NGX_ABORT) {
+        ngx_recs_redis_refresh_lost(refresh);
+    }
+
     ngx_post_event(&refresh->next, &ngx_posted_events);
 }
 
@@ -245,12 +280,28 @@ ngx_recs_redis_refresh_more(ngx_recs_redis_refresh_t *refresh)
 }
 
 
+/* Why the connection was lost, unless the server has said something. */
+
+static void
+ngx_recs_redis_refresh_lost(ngx_recs_redis_refresh_t *refresh)
+{
+    ngx_str_t  *text;
+
+    text = &refresh->conn.conn->fault.text;
+
+    if (refresh->form == 0 && text->len) {
+        ngx_recs_redis_refresh_why(refresh, text->data, text->len);
+    }
+}
+
+
 /* The answer was read to its end: NGX_OK, all workers know it. */
 
 static ngx_int_t
 ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
 {
     int                        rc;
+    unsigned                   before, after;
     const char                *why;
     ngx_shmtx_t               *mutex;
     const recs_redis_table_t  *table;
@@ -265,10 +316,13 @@ ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
             why = "the shared memory is locked";
 
         } else {
+            before = recs_redis_map_unserved(&refresh->redis->shared->map);
             rc = recs_redis_map_replace(&refresh->redis->shared->map, table);
+            after = recs_redis_map_unserved(&refresh->redis->shared->map);
             ngx_shmtx_unlock(mutex);
 
             if (rc >= 0) {
+                ngx_recs_redis_refresh_unserved(refresh, before, after);
                 return NGX_OK;
             }
 
@@ -279,6 +333,30 @@ ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
     ngx_recs_redis_refresh_why(refresh, (u_char *) why, ngx_strlen(why));
 
     return NGX_ERROR;
+}
+
+
+/* So many slots had no server, and have none. */
+
+static void
+ngx_recs_redis_refresh_unserved(ngx_recs_redis_refresh_t *refresh,
+    unsigned before, unsigned after)
+{
+    ngx_recs_redis_t  *redis;
+
+    redis = refresh->redis;
+
+    if (after && !before) {
+        ngx_log_error(NGX_LOG_ERR, refresh->cycle->log, 0,
+                      "recs_redis \"%V\" %V: no server has %ui of the slots, "
+                      "keys in them are unknown",
+                      &redis->name, &redis->server, (ngx_uint_t) after);
+
+    } else if (before && !after) {
+        ngx_log_error(NGX_LOG_NOTICE, refresh->cycle->log, 0,
+                      "recs_redis \"%V\" %V: all slots have a server again",
+                      &redis->name, &redis->server);
+    }
 }
 
 

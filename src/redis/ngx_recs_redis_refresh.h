@@ -57,14 +57,16 @@ typedef struct {
     const ngx_recs_redis_ask_t  *ask;
 
     /*
-     * The n-th server to ask, from 0 on: its address, in memory that stays
-     * until the next one is asked for, and what it was found by, which need
-     * not stay.  NGX_DECLINED: there is no such.
+     * The n-th server to ask, from 0 on: its address, and what it was found
+     * by, in memory that need not stay.  NGX_DECLINED: there is no such.
      */
     ngx_int_t                 (*candidate)(void *data, ngx_uint_t n,
                                            ngx_addr_t *addr, ngx_str_t *host);
 
-    /* It ended: NGX_OK; NGX_ERROR, none of them said it. */
+    /*
+     * It ended: NGX_OK; NGX_ERROR, none of them said it; NGX_ABORT, the worker
+     * is exiting.
+     */
     void                      (*done)(void *data, ngx_int_t rc);
 
     void                       *data;
@@ -73,7 +75,9 @@ typedef struct {
 
     ngx_recs_redis_private_t    conn;
     ngx_recs_redis_server_t     server;     /* that is being asked */
-    ngx_addr_t                  addr;
+    ngx_addr_t                  addr;       /* in these two */
+    ngx_sockaddr_t              sockaddr;
+    u_char                      addr_text[NGX_SOCKADDR_STRLEN];
     ngx_str_t                   name;       /* it was found by, in name_data */
     u_char                      name_data[NGX_RECS_REDIS_HOST];
     u_char                      host[NGX_SOCKADDR_STRLEN];

@@ -355,7 +355,7 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
         return r->end(r->data);
     }
 
-    if (r->error.len && r->redirect) {
+    if (r->error.len && r->error_depth == 0 && r->redirect) {
         rc = r->redirect(r->data);
 
         if (rc != NGX_DECLINED) {
@@ -620,6 +620,7 @@ ngx_recs_redis_error(const redisReadTask *task, char *str, size_t len)
         len = 3;
     }
 
+    r->error_depth = ngx_recs_redis_depth(task);
     r->error.len = ngx_min(len, NGX_RECS_REDIS_TEXT - 1);
 
     /* it may go into a log */

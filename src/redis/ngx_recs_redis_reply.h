@@ -38,7 +38,7 @@ typedef struct {
     ngx_int_t                 (*end)(void *data);
 
     /*
-     * The reply to the oldest query is an error, in r->error, that may say who
+     * The reply to the oldest query is an error, in r->error, which may say who
      * answers it: NGX_OK, it has moved there; NGX_DECLINED, it is an error as
      * others are; NGX_ERROR, the connection must be closed.  NULL: none says
      * that.
@@ -61,6 +61,7 @@ typedef struct {
     ngx_str_t                   error;      /* of the reply that is being read;
                                                len 0: none in it */
     u_char                      error_data[NGX_RECS_REDIS_TEXT];
+    ngx_uint_t                  error_depth;    /* 0: it is the reply */
     size_t                      skip;       /* bytes to read past before the
                                                next that hiredis gets */
 } ngx_recs_redis_reader_t;

@@ -164,6 +164,25 @@ recs_redis_map_read(const recs_redis_map_t *map, uint64_t generation,
 
 
 unsigned
+recs_redis_map_unserved(const recs_redis_map_t *map)
+{
+    unsigned  i, n;
+
+    if (get(map->generation) == 0) {
+        return 0;
+    }
+
+    n = 0;
+
+    for (i = 0; i < RECS_REDIS_SLOTS; i++) {
+        n += (get(map->slots[i]) == 0);
+    }
+
+    return n;
+}
+
+
+unsigned
 recs_redis_map_add(recs_redis_map_t *map, const char *host, size_t len,
     unsigned port)
 {

@@ -153,6 +153,11 @@ int recs_redis_map_read(const recs_redis_map_t *map, uint64_t generation,
     unsigned index, recs_redis_node_t *node, uint64_t *number);
 
 
+/* How many slots no node has; 0 as long as there are no nodes. */
+
+unsigned recs_redis_map_unserved(const recs_redis_map_t *map);
+
+
 /* Writing, with the lock held. */
 
 /*
