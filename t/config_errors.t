@@ -648,9 +648,12 @@ subtest 'recs_redis refuses what is no Redis' => sub {
             qr/"connect_timeout" .*is duplicate/],
         ['auth user=a;', qr/"auth" .*must have "password_file="/],
         ['auth password=secret;',
-            qr/"auth" .*it must be "user=" or "password_file="/],
+            qr/"auth" .*it must be "user=", "password_file=" or/],
         ['auth password_file=%%TESTDIR%%/none;',
             qr/password_file "\S+none" cannot be opened .*No such file/],
+        (map { ["auth refresh=$_ password_file=x;",
+                qr/"auth" .*"refresh=", it must be a time such as/] }
+             '99ms', '25d', 'soon', ''),
         ['auth password_file=%%TESTDIR%%;', qr/is not a regular file/],
         ['auth password_file=%%TESTDIR%%/no-password;',
             qr/"auth" .*empty password_file, .*on its first line/],

@@ -8,6 +8,7 @@
 #include "ngx_recs_redis_cluster.h"
 #include "ngx_recs_redis_fleet.h"
 #include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_renew.h"
 #include "ngx_recs_redis_reads.h"
 #include "ngx_recs_redis_sentinel.h"
 
@@ -51,6 +52,8 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     {
         return NGX_OK;
     }
+
+    ngx_recs_redis_renew_init_worker(redis, cycle);
 
     if (redis->topology == NGX_RECS_REDIS_CLUSTER) {
         return ngx_recs_redis_cluster_init_worker(redis, cycle);
@@ -97,6 +100,8 @@ void
 ngx_recs_redis_exit_worker(ngx_recs_redis_t *redis)
 {
     ngx_recs_redis_server_t  *server;
+
+    ngx_recs_redis_renew_exit_worker(redis);
 
     if (redis->fleet) {
         ngx_recs_redis_fleet_exit_worker(redis->fleet);

@@ -18,6 +18,7 @@
 #include <ngx_event.h>
 
 #include "ngx_recs_counter.h"
+#include "ngx_recs_redis_login.h"
 
 
 typedef struct ngx_recs_redis_s          ngx_recs_redis_t;
@@ -158,10 +159,8 @@ struct ngx_recs_redis_s {
 
     ngx_recs_redis_tls_t      tls;
     ngx_uint_t                database;
-    ngx_str_t                 user;         /* empty: "default" */
-    ngx_str_t                 password;     /* empty: no AUTH */
-    ngx_str_t                 sentinel_user;
-    ngx_str_t                 sentinel_password;
+    ngx_recs_redis_login_t    login;
+    ngx_recs_redis_login_t    sentinel_login;
 
     ngx_uint_t                nconns;       /* in each worker, at least 1 */
     ngx_msec_t                connect_timeout;  /* ms, until it is ready */
@@ -200,6 +199,8 @@ struct ngx_recs_redis_s {
      */
     ngx_int_t               (*redirect)(ngx_recs_redis_conn_t *conn,
                                         const ngx_str_t *error);
+
+    ngx_event_t               renew;        /* sends AUTH again */
 
     ngx_recs_redis_conn_t    *privates;     /* those that have an owner */
     ngx_recs_redis_background_t  background;

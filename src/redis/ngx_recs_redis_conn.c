@@ -19,6 +19,9 @@
 /* as long as it is not known where to connect to, ms, and up to twice that */
 #define NGX_RECS_REDIS_NOWHERE      50
 
+/* until AUTH is sent again when it was refused, ms, if not before */
+#define NGX_RECS_REDIS_AUTH_AGAIN   10000
+
 /* in which connections are opened that nobody waits for, ms */
 #define NGX_RECS_REDIS_SPREAD       300
 
@@ -27,6 +30,8 @@
 
 
 static ngx_int_t ngx_recs_redis_conn_redirect(void *data);
+static void ngx_recs_redis_conn_authed(ngx_recs_redis_conn_t *conn,
+    ngx_msec_t most);
 static ngx_int_t ngx_recs_redis_conn_locate(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn,
     ngx_connection_t **c);
@@ -144,6 +149,8 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
     }
 
     conn->unlocated = 0;
+    ngx_recs_redis_conn_authed(conn, NGX_MAX_INT32_VALUE);
+
     conn->retry.addr %= conn->server->naddrs;
     conn->state = NGX_RECS_REDIS_CONNECTING;
 
@@ -188,6 +195,47 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 
     if (rc == NGX_OK) {
         ngx_recs_redis_conn_write_handler(c->write);
+    }
+}
+
+
+/*
+ * AUTH is sent again when refresh= has passed, or so many ms if they are less:
+ * a bit earlier, so that not all of them do in one instant.
+ */
+
+static void
+ngx_recs_redis_conn_authed(ngx_recs_redis_conn_t *conn, ngx_msec_t most)
+{
+    ngx_msec_t  wait;
+
+    wait = ngx_min(ngx_recs_redis_login(conn->server)->refresh, most);
+
+    conn->renew = ngx_current_msec + wait - ngx_random() % (wait / 10 + 1);
+}
+
+
+void
+ngx_recs_redis_conn_renew(ngx_recs_redis_conn_t *conn)
+{
+    if (conn->state != NGX_RECS_REDIS_READY
+        || ngx_recs_redis_login(conn->server)->refresh == 0
+        || (ngx_msec_int_t) (ngx_current_msec - conn->renew) < 0)
+    {
+        return;
+    }
+
+    /* RESP2: one that is subscribed takes no AUTH */
+
+    if (ngx_recs_redis_subscribes(conn)) {
+        (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_MOVED, 0,
+                                        "the password may end");
+        return;
+    }
+
+    if (ngx_recs_redis_auth(&conn->pipeline, conn->server) == NGX_OK) {
+        ngx_recs_redis_conn_authed(conn, NGX_MAX_INT32_VALUE);
+        ngx_recs_redis_conn_appended(conn, 0);
     }
 }
 
@@ -395,6 +443,16 @@ ngx_recs_redis_conn_failed(void *data)
         return NGX_ERROR;
     }
 
+    if (conn->pipeline.ready
+        && conn->pipeline.head->kind == NGX_RECS_REDIS_AUTH)
+    {
+        /* whoever it was before, it still is */
+
+        ngx_recs_redis_log_auth(conn->server, 1, conn->log);
+        ngx_recs_redis_conn_authed(conn, NGX_RECS_REDIS_AUTH_AGAIN);
+        return NGX_OK;
+    }
+
     return ngx_recs_redis_handshake_failed(conn->pipeline.head->kind,
                                            conn->server->redis,
                                            &conn->push.channel,
@@ -420,6 +478,10 @@ ngx_recs_redis_conn_end(void *data)
     kind = conn->pipeline.head->kind;
 
     (void) ngx_recs_redis_pipeline_shift(&conn->pipeline);
+
+    if (kind == NGX_RECS_REDIS_AUTH && conn->reader.error.len == 0) {
+        ngx_recs_redis_log_auth(conn->server, 0, conn->log);
+    }
 
     /* PING is the last of the handshake, unless SUBSCRIBE is */
 

@@ -7,6 +7,7 @@
  *   ngx_recs_redis_fleet.c    which server has a key
  *   ngx_recs_redis_refresh.c    asks a cluster who has what
  *   ngx_recs_redis_reads.c      which server pages read from
+ *   ngx_recs_redis_renew.c      AUTH on all of them, once more
  *   ngx_recs_redis_private.c    connections that have an owner
  *   ngx_recs_redis_server.c     the others, to one server
  *   ngx_recs_redis_send.c       sending on one
@@ -17,6 +18,7 @@
  *   ngx_recs_redis_push.c       what comes to one that is subscribed instead
  *   ngx_recs_redis_pipeline.c   its waiting commands and its output
  *   ngx_recs_redis_fault.c      why it was lost, in the log
+ *   ngx_recs_redis_login.c      as whom, and with which password
  *   ngx_recs_redis_resolve.c    the addresses of a name
  *   ngx_recs_redis_retry.c      when it is opened again
  *   ngx_recs_redis_breaker.c    when its server is no longer asked
@@ -92,6 +94,7 @@ struct ngx_recs_redis_conn_s {
     ngx_uint_t                  unlocated;  /* closed, until its server has an
                                                address */
     ngx_msec_t                  ready;      /* since when it is */
+    ngx_msec_t                  renew;      /* when AUTH is sent again */
     ngx_msec_t                  greeted;    /* when the handshake could leave */
 
     /* to open it, to be ready in time, or to have a reply in time */
@@ -130,6 +133,13 @@ void ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn);
  */
 
 void ngx_recs_redis_conn_open_soon(ngx_recs_redis_conn_t *conn);
+
+/*
+ * Sends AUTH again, or opens it anew, if that is due.  Not from within a
+ * function that it calls.
+ */
+
+void ngx_recs_redis_conn_renew(ngx_recs_redis_conn_t *conn);
 
 /* A command was appended: it leaves at the end of this turn, if it is ready. */
 

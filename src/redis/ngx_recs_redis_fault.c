@@ -170,3 +170,27 @@ ngx_recs_redis_log_writes(ngx_recs_redis_server_t *server,
                   "recs_redis \"%V\" %V: Redis takes writes again",
                   &server->redis->name, &server->name);
 }
+
+
+void
+ngx_recs_redis_log_auth(ngx_recs_redis_server_t *server, ngx_uint_t refused,
+    ngx_log_t *log)
+{
+    ngx_recs_redis_login_t  *login;
+
+    login = ngx_recs_redis_login(server);
+
+    if (refused && !login->refused) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "recs_redis \"%V\" %V: AUTH was refused, connections "
+                      "that are open stay as long as Redis lets them",
+                      &server->redis->name, &server->name);
+
+    } else if (!refused && login->refused) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_redis \"%V\" %V: AUTH is accepted again",
+                      &server->redis->name, &server->name);
+    }
+
+    login->refused = refused;
+}

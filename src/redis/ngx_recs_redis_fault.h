@@ -80,6 +80,11 @@ void ngx_recs_redis_log_loss(ngx_recs_redis_server_t *server,
 void ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
     ngx_recs_redis_fault_t *fault, const ngx_str_t *channel, ngx_log_t *log);
 
+/* AUTH on a connection that was open was refused, or accepted. */
+
+void ngx_recs_redis_log_auth(ngx_recs_redis_server_t *server,
+    ngx_uint_t refused, ngx_log_t *log);
+
 /* A command was answered well, after READONLY was logged of this connection. */
 
 void ngx_recs_redis_log_writes(ngx_recs_redis_server_t *server,

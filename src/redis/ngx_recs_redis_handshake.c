@@ -5,8 +5,8 @@
 #include "ngx_recs_redis_handshake.h"
 
 
-static ngx_int_t ngx_recs_redis_handshake_auth(ngx_recs_redis_pipeline_t *pl,
-    const ngx_str_t *user, const ngx_str_t *password);
+static void ngx_recs_redis_handshake_password(
+    const ngx_recs_redis_server_t *server, ngx_log_t *log);
 static ngx_int_t ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
     ngx_recs_redis_fault_t *fault);
 static ngx_int_t ngx_recs_redis_handshake_mode(ngx_recs_redis_pipeline_t *pl,
@@ -19,7 +19,6 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
     ngx_uint_t writes)
 {
     u_char                   number[NGX_INT_T_LEN];
-    ngx_int_t                rc;
     ngx_str_t                args[2];
     const ngx_recs_redis_t  *redis;
 
@@ -28,12 +27,7 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
 
     redis = server->redis;
 
-    rc = server->sentinel
-         ? ngx_recs_redis_handshake_auth(pl, &redis->sentinel_user,
-                                         &redis->sentinel_password)
-         : ngx_recs_redis_handshake_auth(pl, &redis->user, &redis->password);
-
-    if (rc != NGX_OK) {
+    if (ngx_recs_redis_auth(pl, server) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -86,28 +80,62 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
 }
 
 
-static ngx_int_t
-ngx_recs_redis_handshake_auth(ngx_recs_redis_pipeline_t *pl,
-    const ngx_str_t *user, const ngx_str_t *password)
+ngx_int_t
+ngx_recs_redis_auth(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_server_t *server)
 {
-    ngx_str_t  args[3], *arg;
+    ngx_str_t                args[3], *arg;
+    ngx_recs_redis_login_t  *login;
 
-    if (password->len == 0) {
+    login = ngx_recs_redis_login(server);
+
+    if (login->password.len == 0) {
         return NGX_OK;
     }
+
+    ngx_recs_redis_handshake_password(server, pl->log);
 
     arg = args;
     ngx_str_set(arg, "AUTH");
     arg++;
 
-    if (user->len) {
-        *arg++ = *user;
+    if (login->user.len) {
+        *arg++ = login->user;
     }
 
-    *arg++ = *password;
+    *arg++ = login->password;
 
     return ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_AUTH, NULL,
                                           arg - args, args);
+}
+
+
+/* Whatever becomes of its file, there is one. */
+
+static void
+ngx_recs_redis_handshake_password(const ngx_recs_redis_server_t *server,
+    ngx_log_t *log)
+{
+    ngx_int_t                rc;
+    const char              *why;
+    ngx_recs_redis_login_t  *login;
+
+    login = ngx_recs_redis_login(server);
+    rc = ngx_recs_redis_login_renew(login, log, &why);
+
+    if (rc == NGX_ERROR && !login->failing) {
+        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
+                      "recs_redis \"%V\": password_file \"%V\" %s, the "
+                      "password before goes on being used",
+                      &server->redis->name, &login->path, why);
+
+    } else if (rc == NGX_OK && login->failing) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_redis \"%V\": password_file \"%V\" is well again",
+                      &server->redis->name, &login->path);
+    }
+
+    login->failing = (rc == NGX_ERROR);
 }
 
 

@@ -26,6 +26,14 @@ ngx_int_t ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
     const ngx_recs_redis_server_t *server, const ngx_str_t *channel,
     ngx_uint_t writes);
 
+/*
+ * Appends AUTH, if there is a password, with the one that its file has now:
+ * NGX_OK or else.
+ */
+
+ngx_int_t ngx_recs_redis_auth(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_server_t *server);
+
 /* Appends a PING: NGX_OK or else. */
 
 ngx_int_t ngx_recs_redis_ping(ngx_recs_redis_pipeline_t *pl);

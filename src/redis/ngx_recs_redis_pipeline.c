@@ -30,6 +30,9 @@ static ngx_int_t ngx_recs_redis_pipeline_room(ngx_recs_redis_pipeline_t *pl,
     size_t size);
 static ngx_int_t ngx_recs_redis_pipeline_add(ngx_recs_redis_pipeline_t *pl,
     ngx_recs_redis_kind_e kind, ngx_recs_redis_query_t *q, size_t size);
+static void ngx_recs_redis_pipeline_wipe(ngx_recs_redis_pipeline_t *pl,
+    size_t size);
+static void ngx_recs_redis_pipeline_wipe_all(ngx_recs_redis_pipeline_t *pl);
 static void ngx_recs_redis_pipeline_release(ngx_recs_redis_pipeline_t *pl,
     uint64_t end);
 static u_char *ngx_recs_redis_format(u_char *p, ngx_uint_t nargs,
@@ -138,6 +141,15 @@ ngx_recs_redis_pipeline_append(ngx_recs_redis_pipeline_t *pl,
     }
 
     size = ngx_recs_redis_format(pl->out.last, nargs, args) - pl->out.last;
+
+    if (kind == NGX_RECS_REDIS_AUTH) {
+
+        if (pl->secret_end <= pl->sent) {
+            pl->secret = pl->appended;
+        }
+
+        pl->secret_end = pl->appended + size;
+    }
 
     return ngx_recs_redis_pipeline_add(pl, kind, q, size);
 }
@@ -383,11 +395,43 @@ ngx_recs_redis_pipeline_output(const ngx_recs_redis_pipeline_t *pl)
 void
 ngx_recs_redis_pipeline_sent(ngx_recs_redis_pipeline_t *pl, size_t size)
 {
+    if (pl->sent < pl->secret_end) {
+        ngx_recs_redis_pipeline_wipe(pl, size);
+    }
+
     pl->out.pos += size;
     pl->sent += size;
 
     if (!pl->keep) {
         ngx_recs_redis_pipeline_release(pl, pl->sent);
+    }
+}
+
+
+/* A password is among the size bytes that have just left. */
+
+static void
+ngx_recs_redis_pipeline_wipe(ngx_recs_redis_pipeline_t *pl, size_t size)
+{
+    uint64_t  from, end;
+
+    from = ngx_max(pl->sent, pl->secret);
+    end = ngx_min(pl->sent + size, pl->secret_end);
+
+    if (from < end) {
+        ngx_explicit_memzero(pl->out.pos + (from - pl->sent),
+                             (size_t) (end - from));
+    }
+}
+
+
+/* The same if it has not left, and that memory is not used any more. */
+
+static void
+ngx_recs_redis_pipeline_wipe_all(ngx_recs_redis_pipeline_t *pl)
+{
+    if (pl->sent < pl->secret_end && pl->out.start) {
+        ngx_explicit_memzero(pl->out.start, pl->out.end - pl->out.start);
     }
 }
 
@@ -416,11 +460,15 @@ ngx_recs_redis_pipeline_release(ngx_recs_redis_pipeline_t *pl, uint64_t end)
 void
 ngx_recs_redis_pipeline_reset(ngx_recs_redis_pipeline_t *pl)
 {
+    ngx_recs_redis_pipeline_wipe_all(pl);
+
     pl->out.pos = pl->out.start;
     pl->out.last = pl->out.start;
 
     pl->appended = 0;
     pl->sent = 0;
+    pl->secret = 0;
+    pl->secret_end = 0;
     pl->released = 0;
     pl->handshake = 0;
     pl->ready = 0;
@@ -462,6 +510,7 @@ ngx_recs_redis_pipeline_reserve(ngx_recs_redis_pipeline_t *pl, size_t size)
 
         if (out->start) {
             ngx_memcpy(p, out->pos - kept, used);
+            ngx_recs_redis_pipeline_wipe_all(pl);
             ngx_free(out->start);
         }
 
@@ -490,6 +539,8 @@ ngx_recs_redis_pipeline_free(ngx_recs_redis_pipeline_t *pl)
         pl->free = slot->next;
         ngx_free(slot);
     }
+
+    ngx_recs_redis_pipeline_wipe_all(pl);
 
     if (pl->out.start) {
         ngx_free(pl->out.start);

@@ -60,6 +60,8 @@ typedef struct {
                                                it */
     uint64_t                  appended;
     uint64_t                  sent;
+    uint64_t                  secret;       /* from there to its end AUTH is */
+    uint64_t                  secret_end;
     uint64_t                  released;     /* these bytes are kept no more */
     uint64_t                  handshake;    /* these bytes leave first, the
                                                others when it is ready */
@@ -108,9 +110,9 @@ ngx_recs_redis_query_t *ngx_recs_redis_pipeline_shift(
     ngx_recs_redis_pipeline_t *pl);
 
 /*
- * NGX_ABORT for all that wait; the oldest may be the reason, if so is said.  The
- * connection must be closed by then, so that none of them sends another command
- * on it.
+ * NGX_ABORT for all that wait; the oldest may be the reason, if so is said.
+ * The connection must be closed by then, so that none of them sends another
+ * command on it.
  */
 
 void ngx_recs_redis_pipeline_abort(ngx_recs_redis_pipeline_t *pl,

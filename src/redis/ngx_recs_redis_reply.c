@@ -351,8 +351,10 @@ ngx_recs_redis_reply_end(ngx_recs_redis_reader_t *r)
     ngx_recs_redis_query_t  *q;
 
     if (!ngx_recs_redis_of_query(r)) {
+        rc = r->end(r->data);
         r->error.len = 0;
-        return r->end(r->data);
+
+        return rc;
     }
 
     if (r->error.len && r->error_depth == 0 && r->redirect) {

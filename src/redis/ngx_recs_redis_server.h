@@ -52,10 +52,18 @@ struct ngx_recs_redis_server_s {
 };
 
 
+/* As whom connections to it log in. */
+
+#define ngx_recs_redis_login(server)                                          \
+    ((server)->sentinel ? &(server)->redis->sentinel_login                    \
+                        : &(server)->redis->login)
+
+
 /*
  * Lets the resolver tell the server's addresses, of that name and port, in
  * addition to those that are set, which were true at that time (unix seconds).
- * Does nothing if its Redis has no resolver.  The name stays as long as it does.
+ * Does nothing if its Redis has no resolver.  The name stays as long as the
+ * server does.
  */
 
 void ngx_recs_redis_server_resolve(ngx_recs_redis_server_t *server,

@@ -14,9 +14,10 @@
 
 
 /*
- * What was sent and is not acknowledged within timeout, ms, ends the connection.
- * One on which nothing is said is probed, so that this holds for it, too.  A
- * system that knows none of this leaves it to the timeouts of commands.
+ * What was sent and is not acknowledged within timeout, ms, ends the
+ * connection.  One on which nothing is said is probed, so that this holds for
+ * it, too.  A system that knows none of this leaves it to the timeouts of
+ * commands.
  */
 
 void ngx_recs_redis_socket_watch(ngx_socket_t s, ngx_msec_t timeout);

@@ -20,10 +20,10 @@ static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_sentinel_auth(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
-static char *ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_str_t *user,
-    ngx_str_t *password);
-static char *ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *password);
+static char *ngx_http_recs_redis_login(ngx_conf_t *cf,
+    ngx_recs_redis_login_t *login);
+static char *ngx_http_recs_redis_password(ngx_conf_t *cf,
+    ngx_recs_redis_login_t *login);
 static char *ngx_http_recs_redis_connections(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_connect_timeout(ngx_conf_t *cf,
@@ -287,27 +287,26 @@ ngx_http_recs_redis_reads(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 static char *
 ngx_http_recs_redis_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 {
-    return ngx_http_recs_redis_login(cf, &rr->redis.user, &rr->redis.password);
+    return ngx_http_recs_redis_login(cf, &rr->redis.login);
 }
 
 
 static char *
 ngx_http_recs_redis_sentinel_auth(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 {
-    return ngx_http_recs_redis_login(cf, &rr->redis.sentinel_user,
-                                     &rr->redis.sentinel_password);
+    return ngx_http_recs_redis_login(cf, &rr->redis.sentinel_login);
 }
 
 
 static char *
-ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_str_t *user,
-    ngx_str_t *password)
+ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_recs_redis_login_t *login)
 {
     char        *rv;
-    ngx_str_t   *value, path;
+    ngx_int_t    n;
+    ngx_str_t   *value, time;
     ngx_uint_t   i;
 
-    if (password->len) {
+    if (login->password.len) {
         return "is duplicate";
     }
 
@@ -316,16 +315,16 @@ ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_str_t *user,
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_strncmp(value[i].data, "user=", 5) == 0) {
-            user->data = value[i].data + 5;
-            user->len = value[i].len - 5;
+            login->user.data = value[i].data + 5;
+            login->user.len = value[i].len - 5;
             continue;
         }
 
         if (ngx_strncmp(value[i].data, "password_file=", 14) == 0) {
-            path.data = value[i].data + 14;
-            path.len = value[i].len - 14;
+            login->path.data = value[i].data + 14;
+            login->path.len = value[i].len - 14;
 
-            rv = ngx_http_recs_redis_password(cf, &path, password);
+            rv = ngx_http_recs_redis_password(cf, login);
             if (rv != NGX_CONF_OK) {
                 return rv;
             }
@@ -333,36 +332,53 @@ ngx_http_recs_redis_login(ngx_conf_t *cf, ngx_str_t *user,
             continue;
         }
 
-        return "has an invalid parameter, it must be \"user=\" or "
-               "\"password_file=\"";
+        if (ngx_strncmp(value[i].data, "refresh=", 8) == 0) {
+            time.data = value[i].data + 8;
+            time.len = value[i].len - 8;
+
+            n = ngx_parse_time(&time, 0);
+
+            if (n == NGX_ERROR || n < 100 || n > NGX_MAX_INT32_VALUE) {
+                return "has an invalid \"refresh=\", it must be a time such as "
+                       "\"10m\", from 100ms to 24d";
+            }
+
+            login->refresh = n;
+            continue;
+        }
+
+        return "has an invalid parameter, it must be \"user=\", "
+               "\"password_file=\" or \"refresh=\"";
     }
 
-    return password->len ? NGX_CONF_OK : "must have \"password_file=\"";
+    return login->password.len ? NGX_CONF_OK : "must have \"password_file=\"";
 }
 
 
 /* The password is the file's first line. */
 
 static char *
-ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *password)
+ngx_http_recs_redis_password(ngx_conf_t *cf, ngx_recs_redis_login_t *login)
 {
     ngx_str_t    content;
     const char  *error;
 
-    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+    if (ngx_conf_full_name(cf->cycle, &login->path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_recs_file_read_lines(path, cf->pool, &content, NULL, &error)
+    ngx_recs_redis_login_note(login);
+
+    if (ngx_recs_file_read_lines(&login->path, cf->pool, &content, NULL, &error)
         != NGX_OK)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "password_file \"%V\" %s", path, error);
+                           "password_file \"%V\" %s", &login->path, error);
         return NGX_CONF_ERROR;
     }
 
-    if (!ngx_recs_file_line(&content, password) || password->len == 0)
+    if (!ngx_recs_file_line(&content, &login->password)
+        || login->password.len == 0)
     {
         return "has an empty password_file, "
                "the password must be on its first line";
