@@ -391,6 +391,45 @@ subtest 'a master that is lost' => sub {
 };
 
 
+subtest 'a replica that lost its master, which lives' => sub {
+    my $user = $users[0];
+    my ($one) = $cluster->replicas($cluster->node_of("seen:$user"));
+    my $said = sub {
+        $one->cmd('INFO', 'errorstats')
+            =~ /errorstat_MASTERDOWN:count=(\d+)/ ? $1 : 0
+    };
+
+    # Its answer before anybody knows: it is asked while the second lasts.
+
+    $one->cmd('CONFIG', 'SET', 'replica-serve-stale-data', 'no');
+
+    ok wait_until(sub {
+        my $before = $said->();
+        $one->cmd('CONFIG', 'SET', 'masterauth', 'wrong');
+        $one->cmd('CLIENT', 'KILL', 'TYPE', 'master');
+        asked('main', 'zmscore', 1);
+
+        my $after = $said->();
+        return 1 if $after > $before;
+
+        $one->cmd('CONFIG', 'SET', 'masterauth', '');
+        wait_fit('main', 6);
+        return 0;
+    }), 'it says MASTERDOWN, and the master is asked';
+
+    ok wait_until(sub { !of('main', $one)->{fit} }), 'it is not fit';
+    is of('main', $one)->{link}, 'down', 'and why';
+    asked('main', 'zmscore', 1);
+
+    $one->cmd('CONFIG', 'SET', 'replica-serve-stale-data', 'yes');
+    my ($calls) = asked('main', 'zmscore', 1, $one);
+    is $calls, 0, 'nor is it asked where it would answer';
+
+    $one->cmd('CONFIG', 'SET', 'masterauth', '');
+    ok wait_fit('main', 6), 'fit again';
+};
+
+
 subtest 'a replica that is killed' => sub {
     my $user = $users[0];
     my ($one, $other) = $cluster->replicas($cluster->node_of("seen:$user"));

@@ -23,11 +23,20 @@ $redis->cmd('WAIT', 2, 0);
 $t->write('www/page.json',
           '{"items":[' . join(',', map { qq({"id":"$_"}) } @ids) . ']}');
 
+$_->cmd('ACL', 'SETUSER', 'edge', 'on', '>secret', '+@all', '&*',
+        '-sentinel|replicas') for $redis->sentinels;
+$t->write('password', "secret\n");
+
 my $nginx = $t->nginx(workers => 2, reloads => 0, http => <<'HTTP');
 recs_redis main { %%SENTINEL_SETTINGS%% reads replica max_lag=30s; }
 recs_redis plain { %%SENTINEL_SETTINGS%% }
+recs_redis edge {
+    %%SENTINEL_SETTINGS%% reads replica;
+    sentinel_auth user=edge password_file=%%TESTDIR%%/password;
+}
 recs_set seen redis=main key=seen:$arg_user type=zset;
 recs_set plain redis=plain key=seen:$arg_user type=zset;
+recs_set edge redis=edge key=seen:$arg_user type=zset;
 recs_lookup_timeout 20s;
 
 server {
@@ -39,6 +48,7 @@ server {
 
     location / { recs_exclude seen; }
     location /plain/ { alias %%TESTDIR%%/www/; recs_exclude plain; }
+    location /edge/ { alias %%TESTDIR%%/www/; recs_exclude edge; }
     location /shown/ {
         alias %%TESTDIR%%/www/;
         recs_record_shown redis=main key=new:$recs_user within=1h;
@@ -103,6 +113,14 @@ subtest 'replicas are asked, each in turn' => sub {
     $t->get('/shown/page.json?user=u1');
     ok wait_until(sub { $master->cmd('ZCARD', 'new:u1') == 10 }),
         'what was shown is recorded by the master';
+};
+
+
+subtest 'a sentinel that may not be asked for replicas' => sub {
+    my ($calls) = asked('/edge', $redis->master);
+
+    is $calls, 20, 'the master is asked';
+    is keys %{ servers('edge') }, 1, 'as the status says';
 };
 
 
