@@ -68,6 +68,11 @@ server {
         recs_lookup_timeout 100ms;
         recs_exclude plain;
     }
+    location /slow/ {
+        alias %%TESTDIR%%/www/;
+        recs off;
+        limit_rate 1;
+    }
     location /followed/ { alias %%TESTDIR%%/www/; recs_require followed; }
     location /shown/ {
         alias %%TESTDIR%%/www/;
@@ -85,6 +90,7 @@ HTTP
 my $nginx = $t->nginx(workers => 2, reloads => 0, http => $http);
 
 sub status { return $t->get('/status')->json }
+sub sets_of { return $t->get($_[0])->header('Recs-Sets') }
 sub ids_of { return join ' ', map { $_->{id} } @{ $_[0]->json->{items} } }
 
 # What a user's page is.
@@ -288,6 +294,45 @@ subtest 'a replica in shared memory, its feed, a pool and a snapshot' => sub {
 };
 
 
+# Every server refuses all keys then, and a feed's connection stays open.
+
+subtest 'a slot that no server has' => sub {
+    my ($slot) = grep { $_ != $cluster->slot('{pool}') }
+                 map { $cluster->slot("nobody:$_") } 1 .. 2;
+    my $owner = $cluster->look->owner($slot);
+
+    $_->refuse('CLUSTER', 'DELSLOTS', $slot) for $cluster->answering;
+    ok wait_until(sub {
+        sets_of('/soon/page.json?user=u1') =~ /stock;unknown.*seen;unknown/;
+    }), 'all are unknown';
+    cmp_ok $nginx->logged(qr/"main" .* keys can't be asked for now: CLUSTERDOWN/),
+           '>=', 1, 'a line says so';
+    ok wait_until(sub {
+        $nginx->logged(qr/"main" .* no server has 1 of the slots/);
+    }), 'and which';
+
+    # The feed has been told so by now: it waits for half a second at most.
+    my $refused = sub { said('CLUSTERDOWN') };
+    my $before = $refused->();
+    ok wait_until(sub { $refused->() > $before + 3 }), 'it is asked again and again';
+
+    $owner->cmd('CLUSTER', 'ADDSLOTS', $slot);
+    $cluster->settle;
+    all_filtered('all pages', 'soon');
+    ok wait_until(sub {
+        $nginx->logged(qr/"main" .* all slots have a server again/);
+    }), 'another line';
+
+    $cluster->cmd('FCALL', 'recs_remove', 2, '{stock}', '{stock}:feed', 'i8');
+    ok wait_until(sub {
+        my $r = $t->get('/followed/page.json');
+        return ids_of($r) !~ /i8/
+               && $r->header('Recs-Sets') =~ /\A\w+;age=\d+;removed/;
+    }), 'the feed is followed again';
+    $cluster->cmd('FCALL', 'recs_add', 2, '{stock}', '{stock}:feed', 'i8');
+};
+
+
 subtest 'a master dies' => sub {
     my $user = $users[3];
     my $master = $cluster->node_of("seen:$user");
@@ -359,8 +404,19 @@ subtest 'one that is no cluster' => sub {
 
 
 subtest 'a reload knows at once who has what' => sub {
-    $nginx->reload;
+    my $nobody = sub { $nginx->logged(qr/"main" .* no server says which/) };
+    my $before = $nobody->();
+
+    my $slow = $t->http;
+    $slow->send("GET /slow/page.json HTTP/1.1\r\nHost: a\r\n\r\n");
+
+    $nginx->reload(wait => 0);
     all_filtered('all pages', 'soon');
+
+    $cluster->switch_over($cluster->node_of("seen:$users[3]"));
+    all_filtered('also those of others', 'soon');
+    is $nobody->(), $before, 'nor do workers ask that are exiting';
+    $slow->close;
 };
 
 
