@@ -2,7 +2,8 @@ use strict;
 use warnings;
 
 # A worker that has fewer worker_connections than it wants for Redis lives, and
-# says so in its log without flooding it.
+# says so in its log without flooding it.  Workers that start together do not
+# open all of their connections at once.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -62,6 +63,41 @@ END
     unlike($small->error_log, qr/exited on signal|fatal code|be respawned/,
            'and none was lost');
     cmp_ok($grown->(), '<', 400, 'the log is not flooded');
+    ok($small->stop, 'it ends');
+};
+
+
+subtest 'connections are opened one after the other' => sub {
+    $redis->reset_calls;
+
+    my $many;
+    my @seen = $redis->watch(sub {
+        $many = $t->nginx(name => 'many', workers => 2, reloads => 0,
+                          http => <<'HTTP');
+            recs_redis main { server %%REDIS_TCP%%; connections 32; }
+            recs_set seen redis=main key=seen;
+            server {
+                listen %%LISTEN%%;
+                location / {
+                    recs on;
+                    recs_exclude seen;
+                    proxy_pass http://%%API%%;
+                }
+                location /status { recs_status; }
+            }
+HTTP
+
+        like($t->get('/')->header('Recs-Filter'), qr/^filtered/,
+             'the first ones suffice');
+        ok(wait_until(sub { $redis->calls('ping') >= 64 }), 'all are opened');
+    });
+
+    my @times = sort { $a <=> $b }
+                map { /^(\S+) .*"PING"/ ? $1 : () } @seen;
+
+    cmp_ok(scalar @times, '>=', 64, 'all of them greet');
+    cmp_ok($times[-1] - $times[0], '>', 0.1, 'but not all at once');
+    $many->stop;
 };
 
 

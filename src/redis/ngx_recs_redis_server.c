@@ -97,7 +97,9 @@ ngx_recs_redis_server_located(ngx_recs_redis_server_t *server,
 
     conn->retry.addr %= server->naddrs;
 
-    if (conn->unlocated && !server->resolve.starting) {
+    /* without a timer, a worker that is exiting has given it up */
+
+    if (conn->unlocated && conn->timer.timer_set && !server->resolve.starting) {
         ngx_del_timer(&conn->timer);
         ngx_recs_redis_conn_open(conn);
     }
