@@ -18,7 +18,8 @@ static ngx_int_t ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
     const ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
     ngx_recs_redis_server_t *server, ngx_uint_t asking);
-static ngx_uint_t ngx_recs_redis_cluster_lost(const ngx_str_t *error);
+static ngx_uint_t ngx_recs_redis_cluster_lost(
+    const ngx_recs_redis_conn_t *conn, const ngx_str_t *error);
 static ngx_uint_t ngx_recs_redis_cluster_later(const ngx_str_t *error);
 static ngx_int_t ngx_recs_redis_cluster_abort(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_cluster_leave(ngx_recs_redis_conn_t *conn);
@@ -88,7 +89,7 @@ ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
                                : ngx_recs_redis_cluster_abort(conn);
     }
 
-    if (conn->server->source && ngx_recs_redis_cluster_lost(error)) {
+    if (ngx_recs_redis_cluster_lost(conn, error)) {
         ngx_recs_redis_reads_lost(conn->server);
         return ngx_recs_redis_cluster_move(conn, conn->server->source, 0);
     }
@@ -157,11 +158,27 @@ ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
 }
 
 
-/* A replica says that it can't answer for its master. */
+/*
+ * A replica says that it can't answer for its master, unless it was asked about
+ * itself: that is nobody else's to answer.
+ */
 
 static ngx_uint_t
-ngx_recs_redis_cluster_lost(const ngx_str_t *error)
+ngx_recs_redis_cluster_lost(const ngx_recs_redis_conn_t *conn,
+    const ngx_str_t *error)
 {
+    ngx_recs_redis_query_t   *q;
+    ngx_recs_redis_server_t  *server;
+
+    server = conn->server;
+    q = conn->pipeline.head->query;
+
+    if (server->source == NULL || q == &server->reads->query
+        || q == &server->breaker.probe)
+    {
+        return 0;
+    }
+
     return (error->len > 8 && ngx_memcmp(error->data, "LOADING ", 8) == 0)
            || (error->len > 11
                && ngx_memcmp(error->data, "MASTERDOWN ", 11) == 0);
