@@ -122,7 +122,7 @@ sub fill {
     my $now = time;
 
     $redis->cmd('ACL', 'SETUSER', 'asks', 'on', '>secret', '~*', '+ping',
-                '+smismember');
+                '+smismember', '+cluster', '+asking');
 
     for my $i (1 .. 3) {
         $redis->cmd('SADD', 'plain', "b$i");
@@ -303,9 +303,9 @@ subtest 'DEL, and a key that was renamed' => sub {
     fill();
     is(says('/in/plain'), 'filtered: b1 b2 b3: plain;removed=3', 'SADD');
 
-    $redis->cmd('RENAME', 'plain', 'mislaid');
+    $redis->cmd('RENAME', 'plain', '{plain}:mislaid');
     is(says('/in/plain'), "degraded: $all: plain;unknown;why=absent", 'RENAME');
-    $redis->cmd('RENAME', 'mislaid', 'plain');
+    $redis->cmd('RENAME', '{plain}:mislaid', 'plain');
     is(says('/in/plain'), 'filtered: b1 b2 b3: plain;removed=3', 'and back');
 };
 
@@ -335,8 +335,9 @@ subtest 'connections are lost, and all is gone' => sub {
         well_known();
 
         # At once: nobody could look in between.
-        $redis->pipeline(['MULTI'], ['FLUSHALL'],
-                         ['CLIENT', 'KILL', 'TYPE', 'normal'], ['EXEC']);
+        $_->pipeline(['MULTI'], ['FLUSHALL'],
+                      ['CLIENT', 'KILL', 'TYPE', 'normal'], ['EXEC'])
+            for $redis->masters;
         my %said = map { says('/not/recalled') =~ /^(\w+)/ => 1 } 1 .. 20;
         is_deeply([keys %said], ['degraded'],
                   'what was known before says nothing of what is there now');

@@ -74,7 +74,7 @@ recs_redis fake { server %%FAKE%%; timeout 2s; }
 recs_redis main { server %%REDIS%%; timeout 2s; }
 recs_set plain redis=fake key=plain replica=on resync=200ms;
 recs_pool large redis=fake key=large refresh=200ms;
-recs_set few redis=main key=few feed=few:feed replica=on absent=empty;
+recs_set few redis=main key=few 'feed={few}:feed' replica=on absent=empty;
 server {
     listen %%LISTEN%%;
     default_type application/json;

@@ -59,7 +59,7 @@ sub change {
 
     $redis->pipeline(['MULTI'], map({(
         [$op eq 'add' ? 'SADD' : 'SREM', 'stock', $_],
-        ['XADD', 'stock:feed', '*', op => $op, ids => encode_json([$_]),
+        ['XADD', '{stock}:feed', '*', op => $op, ids => encode_json([$_]),
          seq => ++$seq],
     )} @changed), ['EXEC']);
 }
@@ -67,7 +67,7 @@ sub change {
 # As a job makes it from nothing.
 
 sub fill {
-    $redis->cmd('DEL', 'stock', 'stock:feed', 'plain');
+    $redis->cmd('DEL', 'stock', '{stock}:feed', 'plain');
     $seq = 0;
     change('add', @ids);
     $redis->cmd('SADD', 'plain', @ids);
@@ -131,9 +131,9 @@ sub lines { return scalar(() = $_[0]->error_log =~ /$_[1]/g) }
 
 
 my @sets = (
-    "stock key=stock feed=stock:feed resync=1s image=$dir/stock",
+    "stock key=stock 'feed={stock}:feed' resync=1s image=$dir/stock",
     "plain key=plain resync=300ms image=$dir/plain",
-    'long key=stock feed=stock:feed resync=1h',
+    'long key=stock "feed={stock}:feed" resync=1h',
 );
 
 fill();
@@ -151,7 +151,7 @@ my %drills = (
     FLUSHALL => sub { $redis->cmd('FLUSHALL') },
     DEL => sub { $redis->cmd('DEL', 'stock', 'plain') },
     'DEL of the feed, too' => sub {
-        $redis->cmd('DEL', 'stock', 'stock:feed', 'plain');
+        $redis->cmd('DEL', 'stock', '{stock}:feed', 'plain');
     },
     'an empty restart' => sub { $redis->restart(empty => 1) },
     eviction => sub { $redis->evict_all },
@@ -307,7 +307,7 @@ subtest 'few ids are looked at again' => sub {
 subtest 'what comes back in time' => sub {
     fresh('long', $stock, 'as it was');
     $redis->cmd('SREM', 'stock', map { "i$_" } 2 .. 20);
-    $redis->cmd('DEL', 'stock:feed');
+    $redis->cmd('DEL', '{stock}:feed');
 
     held('long', $stock, 'shrunk', 'one id is left');
     is_deeply [@{ replica('long')->{held} }{qw(why had now)}],
@@ -340,7 +340,7 @@ subtest 'what the feed says is believed' => sub {
     change('rem', @ids);
     $redis->pipeline(['MULTI'],
         ['SADD', 'stock', 'i21', 'i22'],
-        ['XADD', 'stock:feed', '*', op => 'add', ids => '["i21","i22"]',
+        ['XADD', '{stock}:feed', '*', op => 'add', ids => '["i21","i22"]',
          seq => ++$seq], ['EXEC']);
     becomes('stock', '21 22 filtered stock;age;removed=28',
             'all go, and others come');
@@ -351,7 +351,7 @@ subtest 'what the feed says is believed' => sub {
 
 
 subtest 'of another type' => sub {
-    $redis->cmd('DEL', 'stock', 'plain', 'stock:feed');
+    $redis->cmd('DEL', 'stock', 'plain', '{stock}:feed');
     $redis->cmd('SET', $_, 'x') for 'stock', 'plain';
     held($_, $stock, 'error', "$_: Redis answers with an error")
         for qw(stock plain);
@@ -371,7 +371,7 @@ subtest 'a wrong key, from the start' => sub {
 
     my $cold = $t->nginx(name => 'cold', reloads => 0, http => conf(
         'LISTEN_COLD',
-        "stock key=stcok feed=stcok:feed image=$dir/stock",
+        "stock key=stcok 'feed={stcok}:feed' image=$dir/stock",
         'strict key=strict unknown=drop',
         'few key=plain min_members=21 resync=300ms',
         'empty key=nothing absent=empty resync=300ms'));
@@ -416,7 +416,7 @@ subtest 'a wrong key, from the start' => sub {
 subtest 'everything recalled' => sub {
     $port = 'RECALLED';
 
-    my $options = 'recalled key=recalled feed=recalled:feed resync=300ms'
+    my $options = 'recalled key=recalled "feed={recalled}:feed" resync=300ms'
                   . ' max_removed=50% min_asked=30';
     my $start = sub {
         return $t->nginx(name => 'recalled', reloads => 0,
@@ -430,7 +430,7 @@ subtest 'everything recalled' => sub {
     becomes('recalled', "$kept filtered recalled;age;removed=1", 'one is');
 
     $redis->pipeline(['MULTI'], ['SADD', 'recalled', map { "i$_" } 1 .. 30],
-        ['XADD', 'recalled:feed', '*', op => 'add', seq => 1,
+        ['XADD', '{recalled}:feed', '*', op => 'add', seq => 1,
          ids => encode_json([map { "i$_" } 1 .. 30])], ['EXEC']);
 
     my $got;
@@ -440,17 +440,17 @@ subtest 'everything recalled' => sub {
     }), 'all are: the page is full, and degraded' or diag $got;
 
     $redis->pipeline(['MULTI'], ['SREM', 'recalled', map { "i$_" } 2 .. 30],
-        ['XADD', 'recalled:feed', '*', op => 'rem', seq => 2,
+        ['XADD', '{recalled}:feed', '*', op => 'rem', seq => 2,
          ids => encode_json([map { "i$_" } 2 .. 30])], ['EXEC']);
     becomes('recalled', "$kept filtered recalled;age;removed=1",
             'it is trusted again');
 
     $redis->pipeline(['MULTI'], ['SADD', 'recalled', map { "i$_" } 1 .. 30],
-        ['XADD', 'recalled:feed', '*', op => 'add', seq => 3,
+        ['XADD', '{recalled}:feed', '*', op => 'add', seq => 3,
          ids => encode_json([map { "i$_" } 1 .. 30])], ['EXEC']);
     ok wait_until(sub { page('recalled') =~ /distrusted/ }), 'all once more';
 
-    $redis->cmd('DEL', 'recalled', 'recalled:feed');
+    $redis->cmd('DEL', 'recalled', '{recalled}:feed');
     ok wait_until(sub { replica('recalled')->{state} eq 'held' }), 'then gone';
     ok wait_until(sub {
         $got = page('recalled');
@@ -465,6 +465,7 @@ subtest 'everything recalled' => sub {
     $nginx = $start->($kept_image);
     $redis->cmd('SADD', 'recalled', map { "i$_" } 1 .. 30);
     ok wait_until(sub { page('recalled') =~ /distrusted/ }), 'with an image';
+    ok wait_until(sub { -e "$dir/recalled" }), 'which was written';
     $nginx->quit;
 
     $redis->stop;

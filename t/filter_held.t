@@ -15,7 +15,9 @@ use Time::HiRes qw(time);
 
 my $t = Recs::Test->new;
 
-my $redis = $t->redis;
+# Connections are counted: to a cluster each worker has more.
+
+my $redis = $t->redis(kind => 'plain');
 my $page = '{"items":["b1","b2"]}';
 my $shown = '{"items":["b1"]}';
 

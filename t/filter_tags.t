@@ -498,8 +498,13 @@ subtest 'recs_status counts what all workers did' => sub {
     $t->write('fresh.ndjson', qq({"id":"n1"}\n{"id":"n2"}\n[]\n{"id":"n3"}\n));
     $t->write('tiny.ndjson', qq({"id":"a"}\n));
 
+    # Of a cluster, servers are told, too, and the commands that learn of them.
+    my $counted = $t->redis(name => 'counted', kind => 'plain');
+    $counted->cmd('SET', 'string', 'x');
+    $counted->cmd('SADD', 'seen:u1', 'b');
+
     my $http = <<'HTTP';
-recs_redis main { server %%REDIS%%; connections 2; connect_timeout 20s; }
+recs_redis main { server %%COUNTED%%; connections 2; connect_timeout 20s; }
 recs_redis slow { server %%FAKE%%; connect_timeout 20s; }
 recs_set stock file=%%TESTDIR%%/stock.txt;
 recs_set seen redis=main key=seen:$arg_u;

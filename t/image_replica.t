@@ -23,14 +23,14 @@ sub change {
     my ($op, $key, @ids) = @_;
 
     $redis->pipeline(['MULTI'], [$op eq 'add' ? 'SADD' : 'SREM', $key, @ids],
-                     ['XADD', "$key:feed", '*', op => $op,
+                     ['XADD', "{$key}:feed", '*', op => $op,
                       ids => encode_json(\@ids), seq => ++$seq], ['EXEC']);
 }
 
 change('add', 'stock', map { "i$_" } 1 .. 9);
 $redis->cmd('ZADD', 'seen', map { (time - $_ * 1000, "i$_") } 1 .. 9);
 $redis->cmd('SADD', 'big', map { "b$_" } 1 .. 60000);
-$redis->cmd('XADD', 'big:feed', '*', op => 'add', ids => '["b1"]', seq => 1);
+$redis->cmd('XADD', '{big}:feed', '*', op => 'add', ids => '["b1"]', seq => 1);
 
 my $items = join ',', map { qq({"id":"i$_"}) } 1 .. 12;
 $t->write('html/page.json', qq({"items":[$items]}));
@@ -68,7 +68,7 @@ sub conf {
 sub set {
     my ($key, $image) = @_;
 
-    return "key=$key feed=$key:feed capacity=100 image=$image";
+    return "key=$key 'feed={$key}:feed' capacity=100 image=$image";
 }
 
 sub page {
@@ -194,7 +194,7 @@ subtest 'a cold start without Redis' => sub {
 
 subtest 'the feed has gone on elsewhere' => sub {
     $nginx->quit;
-    $redis->cmd('DEL', 'stock:feed', 'stock');
+    $redis->cmd('DEL', '{stock}:feed', 'stock');
     $seq = 0;
     change('add', 'stock', 'i1', 'i2');
     $nginx->start;
@@ -281,7 +281,7 @@ subtest 'what is no image of this set' => sub {
     my $size = length $good;
     my %bad = (empty => '', longer => "${good}x", text => 'x' x $size);
     my %why = (text => 'it is no image of this kind of machine');
-    my $what = 'key=stock feed=stock:feed capacity=100';
+    my $what = 'key=stock "feed={stock}:feed" capacity=100';
 
     for my $at (1, 7, 8, 70, 263, 264, 265, 271, 272, 280, $size - 33,
                 $size - 32, $size - 17, $size - 16, $size - 1)
@@ -313,16 +313,16 @@ subtest 'what is no image of this set' => sub {
         is_deeply \@said, [$why{$name} // 'it is torn'], "$name: one line";
     }
 
-    for ('key=other feed=stock:feed', 'key=stock feed=other', 'key=stock',
-         'key=stock feed=stock:feed type=zset',
-         'key=stock feed=stock:feed type=zset within=1h')
+    for ('key=other "feed={stock}:feed"', 'key=stock feed=other', 'key=stock',
+         'key=stock "feed={stock}:feed" type=zset',
+         'key=stock "feed={stock}:feed" type=zset within=1h')
     {
         ($log, %held) = cold("$_ max_lag=2m", foreign => $good);
         is $held{foreign}, undef, "refused for $_";
         like $log, qr/is refused: it is of another set/, 'with a reason';
     }
 
-    ($log, %held) = cold('key=stock feed=stock:feed capacity=1',
+    ($log, %held) = cold('key=stock "feed={stock}:feed" capacity=1',
                          small => $good);
     is $held{small}, 6, 'as many as there is room for';
 };
@@ -331,7 +331,7 @@ $redis->start;
 
 
 subtest 'a leader that is killed while it writes' => sub {
-    my $big = 'key=big feed=big:feed capacity=1000000';
+    my $big = 'key=big "feed={big}:feed" capacity=1000000';
     my $writer = $t->nginx(
         name => 'killed', reloads => 0, workers => 2,
         http => conf('LISTEN_KILLED', big => "$big image=$dir/big"));
@@ -394,7 +394,7 @@ subtest 'ready' => sub {
     my $other = $t->nginx(name => 'ready', reloads => 0, workers => 1,
                           http => <<'HTTP');
 recs_redis main { server %%REDIS%%; timeout 2s; }
-recs_set few redis=main key=few replica=on feed=few:feed resync=300ms
+recs_set few redis=main key=few replica=on 'feed={few}:feed' resync=300ms
          absent=empty;
 recs_set asked redis=main key=asked absent=empty;
 recs_pool fresh redis=main key=fresh refresh=200ms absent=empty;

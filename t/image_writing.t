@@ -20,14 +20,14 @@ my @ids = map { "b$_" } 1 .. 60000;
 my $seq = 1;
 
 $redis->cmd('SADD', 'big', splice @ids, 0, 5000) while @ids;
-$redis->cmd('XADD', 'big:feed', '*', op => 'add', ids => '["b1"]', seq => 1);
+$redis->cmd('XADD', '{big}:feed', '*', op => 'add', ids => '["b1"]', seq => 1);
 
 sub change {
     my ($id) = @_;
 
     $redis->pipeline(['MULTI'], ['SADD', 'big', $id],
-                     ['XADD', 'big:feed', '*', op => 'add', ids => qq(["$id"]),
-                      seq => ++$seq], ['EXEC']);
+                     ['XADD', '{big}:feed', '*', op => 'add',
+                      ids => qq(["$id"]), seq => ++$seq], ['EXEC']);
 }
 
 # A directory that the workers can write to, made with this mode.
@@ -52,7 +52,7 @@ sub start {
                      http => <<"HTTP");
 recs_zone 64m;
 recs_redis main { server %%REDIS%%; timeout 2s; }
-recs_set big redis=main key=big feed=big:feed replica=on capacity=$capacity
+recs_set big redis=main key=big 'feed={big}:feed' replica=on capacity=$capacity
          'image=$image';
 server {
     listen %%LISTEN_$port%%;

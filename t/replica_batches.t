@@ -75,9 +75,10 @@ sub stream {
     my ($n) = @_;
 
     my $from = $seq;
+    my $node = $redis->node_of('stock');
 
     return Recs::Process->fork(sub {
-        my $client = $redis->connect;
+        my $client = $node->connect;
         my $next = time;
 
         while (1) {

@@ -66,7 +66,7 @@ $t->fake_redis(sub {
         return [\0.1, "*-1\r\n"] if $now eq 'short' || $args[-1] ne '5-0';
 
         if ($now eq 'torn') {
-            my $reply = array(array(bulk('stock:feed'),
+            my $reply = array(array(bulk('{stock}:feed'),
                                     array(@entry{6, 7, 8})));
             $stream->write(substr $reply, 0, -20);
         }
@@ -89,7 +89,7 @@ chmod 0777, $dir or die;
 
 my $http = <<"HTTP";
 recs_redis main { server %%FAKE%%; timeout 500ms; }
-recs_set stock redis=main key=stock replica=on feed=stock:feed resync=1h
+recs_set stock redis=main key=stock replica=on 'feed={stock}:feed' resync=1h
          image=$dir/stock;
 server {
     listen %%LISTEN%%;

@@ -71,14 +71,14 @@ sub add {
     my (@ids) = @_;
 
     $redis->pipeline(['MULTI'], ['SADD', 'stock', @ids],
-                     entry('stock:feed', 'add', \@ids), ['EXEC']);
+                     entry('{stock}:feed', 'add', \@ids), ['EXEC']);
 }
 
 sub remove {
     my (@ids) = @_;
 
     $redis->pipeline(['MULTI'], ['SREM', 'stock', @ids],
-                     entry('stock:feed', 'rem', \@ids), ['EXEC']);
+                     entry('{stock}:feed', 'rem', \@ids), ['EXEC']);
 }
 
 $redis->cmd('SADD', 'stock', map { "i$_" } 1 .. 20);
@@ -96,19 +96,19 @@ $t->set(MAX_LAG => "${max_lag}s");
 my $http = <<'HTTP';
 recs_zone 32m;
 recs_redis main { server %%REDIS%%; timeout 2s; }
-recs_set stock redis=main key=stock replica=on feed=stock:feed resync=1s
+recs_set stock redis=main key=stock replica=on 'feed={stock}:feed' resync=1s
          max_lag=%%MAX_LAG%% absent=empty shrink=off;
 recs_set recent redis=main key=seen type=zset within=1h replica=on
-         feed=seen:feed resync=1s absent=empty shrink=off;
-recs_set seen redis=main key=seen type=zset replica=on feed=seen:feed
+         'feed={seen}:feed' resync=1s absent=empty shrink=off;
+recs_set seen redis=main key=seen type=zset replica=on 'feed={seen}:feed'
          absent=empty shrink=off;
 recs_set share redis=main key=share type=hash min=0.5 replica=on
-         feed=share:feed absent=empty shrink=off;
+         'feed={share}:feed' absent=empty shrink=off;
 recs_set fields redis=main key=share type=hash replica=on resync=300ms
          absent=empty shrink=off;
-recs_set small redis=main key=small replica=on feed=small:feed capacity=20
+recs_set small redis=main key=small replica=on 'feed={small}:feed' capacity=20
          resync=300ms absent=empty shrink=off;
-recs_set lua redis=main key=lua replica=on feed=lua:feed capacity=4000
+recs_set lua redis=main key=lua replica=on 'feed={lua}:feed' capacity=4000
          absent=empty shrink=off;
 server {
     listen %%LISTEN%%;
@@ -216,17 +216,18 @@ subtest 'by conf/recs.lua' => sub {
     my $entries = status('lua')->{entries};
     my @ids = map { "i$_" } 1 .. 3000;
 
-    $redis->cmd('FCALL', 'recs_add', 2, 'lua', 'lua:feed', @ids);
+    $redis->cmd('FCALL', 'recs_add', 2, 'lua', '{lua}:feed', @ids);
     shows(ids(1 .. 30), 'many ids', 'lua');
     followed(3, 'in entries of at most 1000', 'lua');
     is status('lua')->{ids}, 3000, 'all';
-    $redis->cmd('FCALL', 'recs_remove', 2, 'lua', 'lua:feed', @ids[5 .. 2999]);
+    $redis->cmd('FCALL', 'recs_remove', 2, 'lua', '{lua}:feed',
+                @ids[5 .. 2999]);
     shows(ids(1 .. 5), 'removed', 'lua');
     followed(6, 'as many', 'lua');
     is status('lua')->{ids}, 5, 'all';
 
     my $odd = "i\"\\\x{c3}\x{a9}";
-    $redis->cmd('FCALL', 'recs_add', 2, 'lua', 'lua:feed', $odd);
+    $redis->cmd('FCALL', 'recs_add', 2, 'lua', '{lua}:feed', $odd);
     followed(7, 'an id with escapes', 'lua');
     is status('lua')->{ids}, 6, 'is one';
     my $r = $t->get('/lua/odd.json');
@@ -244,25 +245,26 @@ subtest 'scores' => sub {
 
     $redis->pipeline(['MULTI'], ['ZADD', 'seen', map {
                                      ($now - $ages[$_ - 1], "i$_") } 1 .. 5],
-                     entry('seen:feed', 'add', [map { "i$_" } 1 .. 5],
+                     entry('{seen}:feed', 'add', [map { "i$_" } 1 .. 5],
                            scores => [map { $now - $_ } @ages], seq => 1),
                      ['EXEC']);
     shows(ids(1 .. 3), 'within: of a zset', 'recent');
     shows(ids(1 .. 5), 'a zset without: any score', 'seen');
 
     $redis->cmd('ZADD', 'seen', $now, 'i5');
-    $redis->pipeline(entry('seen:feed', 'add', ['i5'], scores => [$now],
+    $redis->pipeline(entry('{seen}:feed', 'add', ['i5'], scores => [$now],
                            seq => 2));
     shows(ids(1 .. 3, 5), 'another score', 'recent');
 
     $redis->pipeline(['MULTI'], ['ZREM', 'seen', 'i1'],
-                     entry('seen:feed', 'rem', ['i1'], seq => 3), ['EXEC']);
+                     entry('{seen}:feed', 'rem', ['i1'], seq => 3), ['EXEC']);
     shows(ids(2, 3, 5), 'removed', 'recent');
 
     subtest 'an entry without scores' => sub {
         my $resyncs = status('recent')->{resyncs}{entry};
         $redis->pipeline(['MULTI'], ['ZADD', 'seen', $now, 'i6'],
-                         entry('seen:feed', 'add', ['i6'], seq => 4), ['EXEC']);
+                         entry('{seen}:feed', 'add', ['i6'], seq => 4),
+                         ['EXEC']);
         shows(ids(2 .. 6), 'will do where they do not count', 'seen');
         shows(ids(2, 3, 5, 6), 'else the set is loaded again', 'recent');
         is status('seen')->{resyncs}{entry}, 0, 'not counted there';
@@ -271,7 +273,7 @@ subtest 'scores' => sub {
 
     $redis->cmd('HSET', 'share', i1 => 0.7, i2 => 0.4, i3 => 'much', i4 => 1,
                 i5 => '0.50');
-    $redis->pipeline(entry('share:feed', 'add', ['i1', 'i2', 'i4', 'i5'],
+    $redis->pipeline(entry('{share}:feed', 'add', ['i1', 'i2', 'i4', 'i5'],
                            scores => [0.7, 0.4, 1, 0.5], seq => 1));
     shows(ids(1, 4, 5), 'min: of a hash', 'share');
     shows(ids(1 .. 5), 'a hash without, and without a feed', 'fields');
@@ -299,7 +301,7 @@ subtest 'outgrown' => sub {
 
     cmp_ok $room, '<', 30, 'there is room for so many';
     $redis->pipeline(['MULTI'], ['SADD', 'small', @ids],
-                     entry('small:feed', 'add', \@ids, seq => 1), ['EXEC']);
+                     entry('{small}:feed', 'add', \@ids, seq => 1), ['EXEC']);
     ok wait_until(sub { status('small')->{state} eq 'full' }),
        'the state says so';
 
@@ -343,9 +345,9 @@ subtest 'what heals by another load' => sub {
 
     subtest 'an entry that is lost by a failover' => sub {
         heals(lost => sub {
-            my ($id) = @{ $redis->cmd('XREVRANGE', 'stock:feed', '+', '-',
+            my ($id) = @{ $redis->cmd('XREVRANGE', '{stock}:feed', '+', '-',
                                       'COUNT', 1)->[0] };
-            $redis->pipeline(['MULTI'], ['XDEL', 'stock:feed', $id],
+            $redis->pipeline(['MULTI'], ['XDEL', '{stock}:feed', $id],
                              ['SADD', 'stock', 'i2'], ['EXEC']);
             $seq -= 2;      # there was a gap
         });
@@ -356,7 +358,7 @@ subtest 'what heals by another load' => sub {
 
     subtest 'a trimmed stream' => sub {
         heals(lost => sub {
-            $redis->cmd('XTRIM', 'stock:feed', 'MAXLEN', 0);
+            $redis->cmd('XTRIM', '{stock}:feed', 'MAXLEN', 0);
             $redis->cmd('SREM', 'stock', 'i1');
         });
         shows(ids(2 .. 20), 'it is what Redis has now');
@@ -375,7 +377,7 @@ subtest 'what heals by another load' => sub {
             heals(entry => sub {
                 my %fields = (op => 'rem', ids => '["i1"]', seq => ++$seq,
                               @$bad);
-                $redis->cmd('XADD', 'stock:feed', '*', %fields);
+                $redis->cmd('XADD', '{stock}:feed', '*', %fields);
             });
             add('i21');
             shows(ids(1 .. 21), 'the feed is followed on');
@@ -392,7 +394,7 @@ subtest 'what heals by another load' => sub {
 
     subtest 'another type' => sub {
         heals(failed => sub {
-            $redis->cmd('RENAME', 'stock', 'kept');
+            $redis->cmd('RENAME', 'stock', '{stock}:kept');
             $redis->cmd('SET', 'stock', 'x');
             ok wait_until(sub { status()->{state} eq 'failed' }),
                'the state says so';
@@ -402,7 +404,7 @@ subtest 'what heals by another load' => sub {
             is $r->header('Recs-Filter') =~ s/;.*//r, 'stale',
                'and the response says stale';
             ok $r->json->{_recs}{sets}{stock}{stale}, 'the body tag, too';
-            $redis->cmd('RENAME', 'kept', 'stock');
+            $redis->cmd('RENAME', '{stock}:kept', 'stock');
         });
         shows(ids(1 .. 20), 'it is followed again');
     };

@@ -55,7 +55,7 @@ $t->write('html/page.json',
 my $nginx = $t->nginx(workers => 2, reloads => 0, http => <<'HTTP');
 recs_zone 24m;
 recs_redis main { server %%FAKE%%; }
-recs_set stock redis=main key=stock replica=on feed=stock:feed
+recs_set stock redis=main key=stock replica=on 'feed={stock}:feed'
          capacity=1000000;
 server {
     listen %%LISTEN%%;

@@ -36,10 +36,10 @@ $t->write('html/page.json', qq({"items":[)
 
 my $nginx = $t->nginx(workers => 3, reloads => 0, http => <<"HTTP");
 recs_redis main { server %%REDIS%%; timeout 300ms; }
-recs_set stock redis=main key=stock replica=on feed=stock:feed capacity=400
+recs_set stock redis=main key=stock replica=on 'feed={stock}:feed' capacity=400
          resync=${\RESYNC}s absent=empty shrink=off;
 recs_set share redis=main key=share type=zset min=0.5 replica=on
-         feed=share:feed capacity=400 resync=${\RESYNC}s absent=empty
+         'feed={share}:feed' capacity=400 resync=${\RESYNC}s absent=empty
          shrink=off;
 server {
     listen %%LISTEN%%;
@@ -74,7 +74,7 @@ sub change {
 
     return [@command] if $silent;
     return (['MULTI'], [@command],
-            ['XADD', "$set:feed", 'MAXLEN', '~', 200, '*', @entry,
+            ['XADD', "{$set}:feed", 'MAXLEN', '~', 200, '*', @entry,
              seq => ++$seq{$set}], ['EXEC']);
 }
 
@@ -127,7 +127,7 @@ my %befall = (
     # another Redis takes over, which has not seen the last writes
     failover => sub {
         my %was = %seq;
-        my @keys = map { ($_, "$_:feed") } qw(stock share);
+        my @keys = map { ($_, "{$_}:feed") } qw(stock share);
         my @dumps = map { $redis->cmd('DUMP', $_) } @keys;
         operate(10);
         select undef, undef, undef, rand 0.02;
@@ -148,7 +148,7 @@ my %befall = (
     gone => sub { $redis->cmd('DEL', any_set()) },
     garbage => sub {
         my $set = any_set();
-        $redis->cmd('XADD', "$set:feed", '*', op => 'add', ids => '["x"',
+        $redis->cmd('XADD', "{$set}:feed", '*', op => 'add', ids => '["x"',
                     seq => ++$seq{$set});
     },
     kill => sub { my $pid = leader(); kill KILL => $pid if $pid },

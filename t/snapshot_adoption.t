@@ -422,12 +422,12 @@ subtest 'pointers and keys that are something else' => sub {
         'a descriptor that is no hash';
     like channel()->{reason}, qr/WRONGTYPE/, 'the reason';
 
-    $redis->cmd('RENAME', '{home}:rolled_back', 'kept');
+    $redis->cmd('RENAME', '{home}:rolled_back', '{home}:kept');
     $redis->cmd('SET', '{home}:rolled_back', 'x');
     publish('q');
     ok wait_until(sub { (channel()->{refused} // '') eq 'q' }),
         'it is not known what was rolled back';
-    $redis->cmd('RENAME', 'kept', '{home}:rolled_back');
+    $redis->cmd('RENAME', '{home}:kept', '{home}:rolled_back');
     ok becomes('q'), 'then it is adopted';
 
     $redis->cmd('HSET', '{home}:big:meta', 'x' x 100_000, 'y' x 1_000_000,

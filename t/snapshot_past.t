@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $t = Recs::Test->new;
-my $redis = $t->redis;
+my $redis = $t->redis(kind => 'plain');     # that has a file with its data
 my $dump = $t->dir . '/redis/dump.rdb';
 
 open my $file, '<', $t->root . '/conf/recs.lua' or die "recs.lua: $!\n";

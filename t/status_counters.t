@@ -13,7 +13,7 @@ use Test::More;
 
 my $root = "$FindBin::Bin/..";
 my $t = Recs::Test->new;
-my $redis = $t->redis;
+my $redis = $t->redis(kind => 'plain');     # it has no list of servers
 $redis->cmd('SADD', 'in_stock', 'a');
 
 $t->write('pool.ndjson', qq({"id":"p"}\n));

@@ -19,7 +19,9 @@ my $t = Recs::Test->new(module => 0);
 my $loader = $t->root . '/tools/load-snapshot';
 my @FACTS = qw(--model=m1 --schema=3 --features=f7 --generated-at=1763800000);
 
-our $redis = $t->redis;                 # where rows are looked for
+# Tools are told its socket.
+
+our $redis = $t->redis(kind => 'plain');    # where rows are looked for
 my $n;
 
 $SIG{PIPE} = 'IGNORE';      # a loader may be gone before its pages are

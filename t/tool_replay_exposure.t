@@ -187,7 +187,7 @@ subtest 'what was drawn is found again, exactly' => sub {
     }
 
     run('sh', '-c', 'redis-cli -s "$0" --json HGETALL styles >"$1"',
-        $redis->socket, $t->dir . '/styles.json');
+        $redis->node_of('styles')->socket, $t->dir . '/styles.json');
 
     my %least = (all => 250, capped => 200, diverse => 150, gated => 100,
                  hashed => 30, lines => 400, none => 120, styles => 250,

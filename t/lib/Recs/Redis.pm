@@ -30,6 +30,7 @@ Made by C<< $t->redis(...) >> of L<Recs::Test>.
     my @lines = $redis->watch(sub { ... });     # MONITOR while it runs
     my @lines = $redis->asked(sub { ... });     # without looks at sets' sizes
     $redis->clients;                # connections but our own, and servers'
+    $redis->masters;  $redis->node_of($key);    # itself: a cluster has several
 
     $redis->replicate($other);      # a replica of it, which is in step
     $redis->use_certificate($cert); # for new connections of TLS
@@ -176,6 +177,12 @@ sub answers {
 
 
 sub pid     { return $_[0]{process}->pid }
+# It is all that there is: a cluster has several.
+
+sub masters { return $_[0] }
+sub node_of { return $_[0] }
+
+
 sub socket  { return $_[0]{socket} }
 sub port    { return $_[0]{port} }
 sub tls_port { return $_[0]{tls_port} }

@@ -128,6 +128,7 @@ sub nodes       { return @{ $_[0]{nodes} } }
 sub sentinels   { return @{ $_[0]{sentinels} } }
 sub master_name { return $_[0]{master_name} }
 sub masters     { return $_[0]->master }
+sub node_of     { return $_[0]->master }
 
 
 # Those that are not the master.
