@@ -639,15 +639,22 @@ HTTP
                   held => undef, shown => 0, capped => 0, cap_full => 0,
                   uncounted => 0 },
     }, 'pools');
+    my $server = sub {
+        my ($redis, $ready) = @_;
+        return { $redis->url => { ready => $ready,
+                                  replica => JSON::PP::false } };
+    };
     is_deeply($status->{redis}, {
         main => { ready => 2, connections => 2, commands => 14, errors => 4,
                   connects => 4, losses => 0, refused => 0, discarded => 0,
                   opened => 0, declined => 0,
-                  breaker => { state => 'closed', since => 0 } },
+                  breaker => { state => 'closed', since => 0 },
+                  servers => $server->($counted, 2) },
         slow => { ready => 1, connections => 1, commands => 2, errors => 0,
                   connects => 2, losses => 0, refused => 0, discarded => 2,
                   opened => 0, declined => 0,
-                  breaker => { state => 'closed', since => 0 } },
+                  breaker => { state => 'closed', since => 0 },
+                  servers => $server->($fake, 1) },
     }, 'Redis');
 
     my $r = $t->request('GET', '/status', { port => 'S' });

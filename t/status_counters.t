@@ -13,7 +13,7 @@ use Test::More;
 
 my $root = "$FindBin::Bin/..";
 my $t = Recs::Test->new;
-my $redis = $t->redis(kind => 'plain');     # it has no list of servers
+my $redis = $t->redis(kind => 'plain');     # its servers are one
 $redis->cmd('SADD', 'in_stock', 'a');
 
 $t->write('pool.ndjson', qq({"id":"p"}\n));
@@ -47,6 +47,7 @@ my $snapshots = 'adopted refused returned events rows missing nobody previous '
 my $connections = 'commands errors connects losses refused discarded '
                 . 'opened declined';
 my $breaker = 'breaker state since';
+my $servers = 'servers replica ready';
 
 
 subtest 'counters stand in the order of their tables' => sub {
@@ -60,7 +61,7 @@ subtest 'counters stand in the order of their tables' => sub {
     like($names, qr/ load_time \Q$replica\E /, 'of a replica');
     like($names, qr/ fresh .*\Q$pool\E snapshots /, 'of a pool');
     like($names, qr/ home .*\Q$snapshots\E /, 'of snapshots');
-    like($names, qr/ main ready connections \Q$connections $breaker\E$/,
+    like($names, qr/ main ready connections \Q$connections $breaker\E $servers$/,
          'of a Redis');
 };
 
