@@ -184,8 +184,10 @@ ngx_http_recs_redis_host(ngx_conf_t *cf, ngx_url_t *u, const ngx_str_t *url,
         return NGX_CONF_ERROR;
     }
 
-    ngx_memcpy(names, redis->names,
-               redis->nnames * sizeof(ngx_recs_redis_name_t));
+    if (redis->nnames) {
+        ngx_memcpy(names, redis->names,
+                   redis->nnames * sizeof(ngx_recs_redis_name_t));
+    }
 
     names[redis->nnames].port = u->port;
     names[redis->nnames].host.len = u->host.len;
