@@ -57,7 +57,7 @@ sub answer {
 my %fakes;
 
 for my $name (qw(a b c)) {
-    my $subscribed;         # of a connection: each is a process
+    my ($subscribed, $silent);      # of a connection: each is a process
 
     $fakes{$name} = $t->fake_redis(sub {
         my ($cmd) = @_;
@@ -72,6 +72,8 @@ for my $name (qw(a b c)) {
             slurp($t->dir . "/$name.says") || '{}');
         my $text = $says->{ uc $cmd->[0] };
         $text = $text->[int rand @$text] if ref $text;
+        $silent ||= defined $text && $text eq '';
+        return if $silent;
         return defined $text ? $text : answer(@$cmd);
     }, name => $name, tcp => 1);
 }
@@ -79,8 +81,8 @@ for my $name (qw(a b c)) {
 my %port = map { $_ => $fakes{$_}->port } keys %fakes;
 
 
-# What it answers to commands, by their names; all others as they should be.  Of
-# several, one at random.
+# What it answers to commands, by their names ("": nothing from then on); all
+# others as they should be.  Of several, one at random.
 
 sub says {
     my ($name, %says) = @_;
@@ -134,6 +136,7 @@ recs_redis main {
     server redis://127.0.0.1:$port{a} redis://127.0.0.1:$port{b};
     topology cluster;
     breaker off;
+    reads nearest;
     connect_timeout 10s;
 }
 recs_set seen redis=main key=seen:\$arg_user;
@@ -317,6 +320,29 @@ subtest 'ASKING that is refused' => sub {
     says('c', CLUSTER => $well, ASKING => error('NOPERM no permissions'),
          SMISMEMBER => error("MOVED 1 127.0.0.1:$port{a}"));
     becomes('unknown', \@first, 'what is not is unknown');
+    well_again();
+};
+
+
+# What is asked about a server itself, and waits at another one when it leaves.
+
+subtest 'a question about a server is not moved' => sub {
+    my $with_c = shards([0, 99, $port{c}], [100, $half - 1, $port{a}],
+                        [$half, 16383, $port{b}]);
+
+    $fakes{c}->clear;
+    says('c', CLUSTER => $with_c, INFO => '');
+    says($_, CLUSTER => $with_c, map { $_ => error("MOVED 1 127.0.0.1:$port{c}") }
+         qw(INFO SMISMEMBER)) for qw(a b);
+    ok wait_until(sub { look($users[0]); commands('c', 'INFO') >= 1 }),
+       'another one is asked about itself';
+    valid('pages');
+
+    my $one = shards([0, 16383, $port{c}]);
+    says('c', CLUSTER => $one, INFO => '');
+    says($_, CLUSTER => $one, map { $_ => error("MOVED 1 127.0.0.1:$port{c}") }
+         qw(INFO SMISMEMBER)) for qw(a b);
+    valid('pages while they leave', 5);
     well_again();
 };
 

@@ -279,6 +279,8 @@ struct ngx_recs_redis_query_s {
                                                to have the key */
     ngx_msec_t                deadline; /* ms that a response waits for it at
                                            most; 0: none does */
+    unsigned                  stays:1;  /* it is about the server that is asked,
+                                           no other can answer it */
     unsigned                  late:1;   /* ngx_recs_redis_late() was told */
     unsigned                  too_large:1;  /* there was one; set until done()
                                                is called */

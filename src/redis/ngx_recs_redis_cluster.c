@@ -77,10 +77,18 @@ ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
     ngx_uint_t                 moved;
     recs_redis_redirect_e      said;
     recs_redis_redirect_t      redirect;
+    ngx_recs_redis_query_t    *q;
     ngx_recs_redis_server_t   *server;
     ngx_recs_redis_fleet_t    *fleet;
 
     fleet = conn->server->redis->fleet;
+    q = conn->pipeline.head->query;
+
+    /* its memory is that server's, and goes with it */
+
+    if (q && q->stays) {
+        return NGX_DECLINED;
+    }
 
     if (ngx_recs_redis_cluster_later(error)) {
         ngx_recs_redis_fleet_refused(fleet, conn->server, error);

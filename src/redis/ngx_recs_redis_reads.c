@@ -45,6 +45,7 @@ ngx_recs_redis_reads_join(ngx_recs_redis_server_t *server, ngx_uint_t index,
     reads->query.value = ngx_recs_redis_reads_value;
     reads->query.done = ngx_recs_redis_reads_done;
     reads->query.data = server;
+    reads->query.stays = 1;
     reads->query.max_bulk = NGX_RECS_REDIS_READS_BULK;
 
     server->reads = reads;

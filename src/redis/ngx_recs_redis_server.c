@@ -125,6 +125,7 @@ ngx_recs_redis_server_open(ngx_recs_redis_server_t *server, ngx_log_t *log)
     b->probe.value = ngx_recs_redis_server_probe_value;
     b->probe.done = ngx_recs_redis_server_probe_done;
     b->probe.data = b;
+    b->probe.stays = 1;
 
     server->conns = ngx_calloc((server->redis->nconns + 1)
                                * sizeof(ngx_recs_redis_conn_t), log);
