@@ -598,8 +598,6 @@ subtest 'recs_redis refuses what is no Redis' => sub {
          qr/has 2 servers, "topology single" has one/],
         ['server unix:/a unix:/b;',
          qr/has 2 servers, "topology single" has one/],
-        ['server redis://127.0.0.1/2; topology cluster;',
-         qr/has a database, which a cluster has not/],
         ['server localhost;',
             qr/"server" .*"rediss:\/\/host:port\/database" or/],
         ['server http://a;', qr/"server" .*invalid URL, it must be/],

@@ -37,11 +37,13 @@ my $http = <<'HTTP';
 recs_redis main { %%CLUSTER_SETTINGS%% timeout 2s; }
 recs_redis one { server %%CLUSTER_2%%; topology cluster; }
 recs_redis plain { server %%PLAIN_TCP%%; topology cluster; }
+recs_redis second { server %%CLUSTER_2%%?db=2; topology cluster; }
 
 recs_set stock redis=main "key={stock}";
 recs_set seen redis=main key=seen:$arg_user;
 recs_set one redis=one key=seen:$arg_user;
 recs_set plain redis=plain key=seen:$arg_user;
+recs_set second redis=second key=seen:$arg_user;
 recs_set followed redis=main "key={stock}" replica=on "feed={stock}:feed"
                   max_lag=60s;
 recs_pool fresh redis=main "key={pool}" refresh=200ms;
@@ -72,6 +74,11 @@ server {
         alias %%TESTDIR%%/www/;
         recs off;
         limit_rate 1;
+    }
+    location /second/ {
+        alias %%TESTDIR%%/www/;
+        recs_lookup_timeout 100ms;
+        recs_exclude second;
     }
     location /followed/ { alias %%TESTDIR%%/www/; recs_require followed; }
     location /shown/ {
@@ -400,6 +407,27 @@ subtest 'one that is no cluster' => sub {
          qr/plain;unknown;why=down/, 'is not asked';
     my $lines = $nginx->logged(qr/"plain".*cluster support disabled/);
     is $lines, 1, 'one line says so';
+};
+
+
+subtest 'a database other than the first' => sub {
+    like $t->get('/second/page.json?user=u1')->header('Recs-Sets'),
+         qr/second;unknown;why=down/, 'is not asked';
+    is $nginx->logged(qr/"second".*the last one: Redis refused database 2: ERR/),
+       1, 'one line says so, if Redis does not have it';
+};
+
+
+subtest 'a set and its feed in two slots' => sub {
+    my ($code, $output) = $t->nginx_test(<<'HTTP');
+recs_redis r { server redis://127.0.0.1; topology cluster; }
+recs_set s redis=r key=stock replica=on feed=stock:feed;
+HTTP
+    isnt $code, 0, 'is refused';
+    like $output, qr/recs_set "s" has its key "stock" and its feed "stock:feed"/,
+         'by name';
+    like $output, qr/ would be in one in \S+:\d+$/m,
+         'with file and line';
 };
 
 

@@ -85,6 +85,7 @@ ngx_http_recs_init(ngx_conf_t *cf)
         || ngx_http_recs_check_names(cf, &rmcf->snapshots, "recs_snapshots")
            != NGX_OK
         || ngx_http_recs_check_redis(cf) != NGX_OK
+        || ngx_http_recs_check_slots(cf) != NGX_OK
         || ngx_http_recs_check_explore(cf) != NGX_OK
         || ngx_http_recs_check_variables(cf) != NGX_OK)
     {

@@ -72,5 +72,9 @@ ngx_int_t ngx_http_recs_check_explore(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_recs_check_redis(ngx_conf_t *cf);
 
+/* In a cluster, each set has its feed in its own slot.  NGX_ERROR: logged. */
+
+ngx_int_t ngx_http_recs_check_slots(ngx_conf_t *cf);
+
 
 #endif /* NGX_HTTP_RECS_DIRECTIVES_H */

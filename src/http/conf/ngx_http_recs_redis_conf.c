@@ -118,13 +118,6 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (redis->topology == NGX_RECS_REDIS_CLUSTER && redis->database) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "recs_redis \"%V\" has a database, which a cluster "
-                           "has not", &redis->name);
-        return NGX_CONF_ERROR;
-    }
-
     if (redis->topology == NGX_RECS_REDIS_SINGLE && redis->reads) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "recs_redis \"%V\" has \"reads\" from other servers "

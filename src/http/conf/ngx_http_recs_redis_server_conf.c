@@ -4,6 +4,7 @@
 
 #include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_redis_conf.h"
+#include "recs_redis_map.h"
 
 
 /* nginx's own, where resolver_timeout does not say, ms */
@@ -259,6 +260,45 @@ ngx_http_recs_check_redis(ngx_conf_t *cf)
                       "resolver will be asked",
                       rr[i]->unknown_why, &rr[i]->unknown,
                       &rr[i]->unknown_file, rr[i]->unknown_line);
+    }
+
+    return NGX_OK;
+}
+
+
+/* A set and its feed change together, which a cluster does within one slot. */
+
+ngx_int_t
+ngx_http_recs_check_slots(ngx_conf_t *cf)
+{
+    ngx_uint_t                   i;
+    ngx_recs_set_t              *set;
+    ngx_recs_replica_t          *replica;
+    ngx_http_recs_set_t        **rs;
+    ngx_http_recs_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recs_module);
+    rs = rmcf->sets.elts;
+
+    for (i = 0; i < rmcf->sets.nelts; i++) {
+        set = &rs[i]->set;
+        replica = set->replica;
+
+        if (replica == NULL || replica->feed.len == 0
+            || set->redis->topology != NGX_RECS_REDIS_CLUSTER
+            || recs_redis_slot(set->key.data, set->key.len)
+               == recs_redis_slot(replica->feed.data, replica->feed.len))
+        {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "recs_set \"%V\" has its key \"%V\" and its feed \"%V\" "
+                      "in two slots of a cluster, \"{%V}\" and \"{%V}:feed\" "
+                      "would be in one in %V:%ui",
+                      &set->name, &set->key, &replica->feed, &set->key,
+                      &set->key, &rs[i]->named.file, rs[i]->named.line);
+        return NGX_ERROR;
     }
 
     return NGX_OK;
