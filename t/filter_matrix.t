@@ -96,7 +96,7 @@ HTTP
 my $nginx = $t->nginx(<<"HTTP");
     recs_redis well { server %%FAKE%%; timeout 60s; }
     recs_redis slow { server %%FAKE%%; connections 8; timeout 60s; }
-    recs_redis silent { server %%FAKE%%; timeout 60s; }
+    recs_redis silent { server %%FAKE%%; timeout 60s; breaker off; }
     recs_redis dead { server unix:%%TESTDIR%%/nothing.sock; }
     recs_redis dying { server %%FAKE%%; connections 2; }
 

@@ -38,7 +38,8 @@ SKIP: {
     skip 'another nginx', 1 if $ENV{RECS_NGINX};
 
     my %nginx = map { $_ => 1 } symbols('--defined-only', '/usr/sbin/nginx');
-    my $linked = qr/\A(?:EVP_|HMAC|SHA256|CRYPTO_|inflate|deflate|crc32)/;
+    my $linked = qr/\A(?:EVP_|HMAC|SHA256|CRYPTO_|SSL_|ERR_|X509_
+                       |inflate|deflate|crc32)/x;
     my $compiler = qr/\A(?:_ITM_|__gmon_start__)/;
 
     is_deeply [grep { !/@|$linked|$compiler/ && !$nginx{$_} } @needed], [],
