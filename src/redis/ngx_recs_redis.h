@@ -91,7 +91,7 @@ typedef struct {
     ngx_atomic_t              window;       /* when the first failure was noted;
                                                0: all is well */
     ngx_atomic_t              row;          /* failures in a row */
-    ngx_atomic_t              last;         /* when the last of them was known */
+    ngx_atomic_t              last;         /* when the last one was known */
     ngx_atomic_t              good;         /* of the window */
     ngx_atomic_t              failed;
     ngx_atomic_t              patience;     /* the shortest deadline that was

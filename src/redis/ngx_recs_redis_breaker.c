@@ -8,8 +8,8 @@
  *
  * The window is what a row can't see: failures among good answers, be they one
  * worker's or every second one.  It begins with a failure and ends after a
- * second at the earliest, so that a short standstill under load is judged beside
- * what came before and after it.  Workers count together: one whose own
+ * second at the earliest, so that a short standstill under load is judged
+ * beside what came before and after it.  Workers count together: one whose own
  * connection is bad stops the others only if it asks as much as they do, and
  * then a probe on one of theirs closes it again.
  */

@@ -10,6 +10,8 @@
 #include "ngx_recs_file.h"
 
 
+static ngx_int_t ngx_http_recs_redis_check(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
@@ -103,26 +105,7 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    if (rr->nservers == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "recs_redis \"%V\" has no \"server\"",
-                           &redis->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (redis->topology == NGX_RECS_REDIS_SINGLE && rr->nservers > 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "recs_redis \"%V\" has %ui servers, "
-                           "\"topology single\" has one",
-                           &redis->name, rr->nservers);
-        return NGX_CONF_ERROR;
-    }
-
-    if (redis->topology == NGX_RECS_REDIS_SINGLE && redis->reads) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "recs_redis \"%V\" has \"reads\" from other servers "
-                           "than the master, which \"topology single\" has not",
-                           &redis->name);
+    if (ngx_http_recs_redis_check(cf, rr) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -147,6 +130,42 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                       - rr->servers.data;
 
     return ngx_http_recs_redis_tls(cf, rr);
+}
+
+
+/* NGX_ERROR: its lines do not fit together, which was logged. */
+
+static ngx_int_t
+ngx_http_recs_redis_check(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    ngx_recs_redis_t  *redis;
+
+    redis = &rr->redis;
+
+    if (rr->nservers == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has no \"server\"",
+                           &redis->name);
+        return NGX_ERROR;
+    }
+
+    if (redis->topology == NGX_RECS_REDIS_SINGLE && rr->nservers > 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has %ui servers, "
+                           "\"topology single\" has one",
+                           &redis->name, rr->nservers);
+        return NGX_ERROR;
+    }
+
+    if (redis->topology == NGX_RECS_REDIS_SINGLE && redis->reads) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "recs_redis \"%V\" has \"reads\" from other servers "
+                           "than the master, which \"topology single\" has not",
+                           &redis->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

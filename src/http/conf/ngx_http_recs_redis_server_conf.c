@@ -13,6 +13,8 @@
 
 static char *ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
     ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_place(ngx_str_t *rest, size_t scheme,
+    ngx_recs_redis_t *redis);
 static char *ngx_http_recs_redis_host(ngx_conf_t *cf, ngx_url_t *u,
     const ngx_str_t *url, ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_addrs(ngx_conf_t *cf, const ngx_url_t *u,
@@ -92,11 +94,10 @@ ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
 {
     char       *rv;
     size_t      scheme;
-    ngx_str_t   rest, tail;
+    ngx_str_t   rest;
     ngx_url_t   u;
 
     rest = *url;
-    rv = NGX_CONF_OK;
     scheme = ngx_http_recs_redis_scheme(&rest);
 
     if (rr->nservers == 0) {
@@ -106,36 +107,7 @@ ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
         return "must be \"rediss://\" for all servers or for none";
     }
 
-    if (scheme) {
-        rest.data += scheme;
-        rest.len -= scheme;
-
-        if (ngx_strlchr(rest.data, rest.data + rest.len, '@')) {
-            return "must not hold a user or a password, "
-                   "\"auth user=... password_file=...\" does";
-        }
-
-        if (ngx_http_recs_redis_split(&rest, '/', &tail) && tail.len) {
-            rv = ngx_http_recs_redis_database(&tail, &rr->redis);
-        }
-
-    } else if (ngx_strncmp(rest.data, "unix:", 5) == 0) {
-
-        if (ngx_http_recs_redis_split(&rest, '?', &tail)) {
-
-            if (tail.len < 3 || ngx_strncmp(tail.data, "db=", 3) != 0) {
-                return "has an invalid parameter, it must be \"?db=N\"";
-            }
-
-            tail.data += 3;
-            tail.len -= 3;
-            rv = ngx_http_recs_redis_database(&tail, &rr->redis);
-        }
-
-    } else {
-        return "has an invalid URL, it must be \"redis://host:port/database\", "
-               "\"rediss://host:port/database\" or \"unix:/path?db=database\"";
-    }
+    rv = ngx_http_recs_redis_place(&rest, scheme, &rr->redis);
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -162,6 +134,52 @@ ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
     }
 
     return ngx_http_recs_redis_addrs(cf, &u, &rr->redis);
+}
+
+
+/*
+ * Takes scheme bytes off a URL's start, and the database off its end: what is
+ * left is HOST[:PORT] or unix:PATH.  An error's words, or NGX_CONF_OK.
+ */
+
+static char *
+ngx_http_recs_redis_place(ngx_str_t *rest, size_t scheme,
+    ngx_recs_redis_t *redis)
+{
+    ngx_str_t  tail;
+
+    if (scheme) {
+        rest->data += scheme;
+        rest->len -= scheme;
+
+        if (ngx_strlchr(rest->data, rest->data + rest->len, '@')) {
+            return "must not hold a user or a password, "
+                   "\"auth user=... password_file=...\" does";
+        }
+
+        if (ngx_http_recs_redis_split(rest, '/', &tail) && tail.len) {
+            return ngx_http_recs_redis_database(&tail, redis);
+        }
+
+    } else if (ngx_strncmp(rest->data, "unix:", 5) == 0) {
+
+        if (ngx_http_recs_redis_split(rest, '?', &tail)) {
+
+            if (tail.len < 3 || ngx_strncmp(tail.data, "db=", 3) != 0) {
+                return "has an invalid parameter, it must be \"?db=N\"";
+            }
+
+            tail.data += 3;
+            tail.len -= 3;
+            return ngx_http_recs_redis_database(&tail, redis);
+        }
+
+    } else {
+        return "has an invalid URL, it must be \"redis://host:port/database\", "
+               "\"rediss://host:port/database\" or \"unix:/path?db=database\"";
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -1,0 +1,211 @@
+
+/* Servers of a fleet, made and unmade: see the header. */
+
+
+#include "ngx_recs_redis_conn.h"
+#include "ngx_recs_redis_member.h"
+#include "ngx_recs_redis_reads.h"
+
+
+static ngx_recs_redis_breaker_shared_t *ngx_recs_redis_member_breaker(
+    ngx_recs_redis_fleet_t *fleet, ngx_uint_t i, uint64_t number);
+static ngx_int_t ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
+    const recs_redis_node_t *node);
+static ngx_recs_redis_conn_t *ngx_recs_redis_member_private(
+    const ngx_recs_redis_fleet_t *fleet, const ngx_recs_redis_server_t *server);
+
+
+void
+ngx_recs_redis_member_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
+    const recs_redis_node_t *node, uint64_t number)
+{
+    ngx_pool_t               *pool;
+    ngx_recs_redis_server_t  *server;
+
+    pool = ngx_create_pool(1024, fleet->cycle->log);
+    if (pool == NULL) {
+        return;
+    }
+
+    server = ngx_pcalloc(pool, sizeof(ngx_recs_redis_server_t));
+    if (server == NULL) {
+        goto failed;
+    }
+
+    server->pool = pool;
+    server->redis = fleet->redis;
+
+    server->breaker.shared = ngx_recs_redis_member_breaker(fleet, i, number);
+
+    server->replica = (node->master != RECS_REDIS_NONE);
+    server->master = (fleet->kind->sentinel && !server->replica);
+
+    if (ngx_recs_redis_member_name(server, node) != NGX_OK
+        || (fleet->redis->reads
+            && ngx_recs_redis_reads_join(server, i, number) != NGX_OK)
+        || ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK)
+    {
+        goto failed;
+    }
+
+    server->next = fleet->redis->servers;
+    fleet->redis->servers = server;
+
+    fleet->servers[i] = server;
+    fleet->numbers[i] = number;
+
+    return;
+
+failed:
+
+    ngx_destroy_pool(pool);
+}
+
+
+/* NULL: it is always asked.  A node that left may have had this place. */
+
+static ngx_recs_redis_breaker_shared_t *
+ngx_recs_redis_member_breaker(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
+    uint64_t number)
+{
+    ngx_atomic_uint_t               old;
+    ngx_recs_redis_node_breaker_t  *place;
+
+    if (fleet->redis->failures == 0) {
+        return NULL;
+    }
+
+    place = &fleet->redis->shared->breakers[i];
+    old = place->number;
+
+    if (old != (ngx_atomic_uint_t) number
+        && ngx_atomic_cmp_set(&place->number, old, (ngx_atomic_uint_t) number))
+    {
+        ngx_memzero(&place->breaker, sizeof(ngx_recs_redis_breaker_shared_t));
+    }
+
+    return &place->breaker;
+}
+
+
+/* What it is called, and its address, if that is all that is known of it. */
+
+static ngx_int_t
+ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
+    const recs_redis_node_t *node)
+{
+    size_t       len;
+    ngx_str_t    url, host;
+    ngx_addr_t  *addr;
+    const char  *scheme;
+    u_char       text[RECS_REDIS_HOST + sizeof("rediss://[]:65535")];
+
+    scheme = server->redis->tls.ssl ? "rediss://" : "redis://";
+    len = ngx_strlen(scheme);
+
+    host.data = (u_char *) node->host;
+    host.len = node->len;
+
+    url.data = text;
+    url.len = ngx_sprintf(text, memchr(node->host, ':', node->len)
+                                ? "%s[%V]:%ui" : "%s%V:%ui",
+                          scheme, &host, (ngx_uint_t) node->port)
+              - text;
+
+    addr = ngx_pcalloc(server->pool, sizeof(ngx_addr_t));
+    server->hosts = ngx_palloc(server->pool, sizeof(ngx_str_t));
+    server->name.data = ngx_pstrdup(server->pool, &url);
+    server->name.len = url.len;
+
+    if (addr == NULL || server->hosts == NULL || server->name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    server->hosts->data = ngx_pstrdup(server->pool, &host);
+    server->hosts->len = host.len;
+
+    if (server->hosts->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_parse_addr(server->pool, addr, host.data, host.len) == NGX_OK) {
+        ngx_inet_set_port(addr->sockaddr, node->port);
+
+        addr->name.data = server->name.data + len;
+        addr->name.len = server->name.len - len;
+
+        server->addrs = addr;
+        server->naddrs = 1;
+
+    } else {
+        ngx_recs_redis_server_resolve(server, server->hosts, node->port, 0,
+                                      ngx_cycle->log);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_recs_redis_member_leave(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i)
+{
+    ngx_recs_redis_server_t  *server, **p;
+
+    server = fleet->servers[i];
+    fleet->servers[i] = NULL;
+    server->source = NULL;
+
+    for (p = &fleet->redis->servers; *p != server; p = &(*p)->next) {
+        /* void */
+    }
+
+    *p = server->next;
+
+    server->next = fleet->left;
+    fleet->left = server;
+}
+
+
+void
+ngx_recs_redis_members_close(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_recs_redis_conn_t    *conn;
+    ngx_recs_redis_server_t  *server;
+
+    while (fleet->left) {
+        server = fleet->left;
+        fleet->left = server->next;
+
+        /* whoever is told that one was lost may close others */
+
+        for ( ;; ) {
+            conn = ngx_recs_redis_member_private(fleet, server);
+            if (conn == NULL) {
+                break;
+            }
+
+            ngx_recs_redis_conn_leave(conn, &fleet->nowhere);
+        }
+
+        ngx_recs_redis_server_leave(server);
+        ngx_destroy_pool(server->pool);
+    }
+}
+
+
+/* A connection to that server that has an owner.  NULL: there is none. */
+
+static ngx_recs_redis_conn_t *
+ngx_recs_redis_member_private(const ngx_recs_redis_fleet_t *fleet,
+    const ngx_recs_redis_server_t *server)
+{
+    ngx_recs_redis_conn_t  *conn;
+
+    conn = fleet->redis->privates;
+
+    while (conn && conn->server != server) {
+        conn = conn->tie.next;
+    }
+
+    return conn;
+}
