@@ -436,7 +436,7 @@ subtest 'a reload knows at once who has what' => sub {
     my $before = $nobody->();
 
     my $slow = $t->http;
-    $slow->send("GET /slow/page.json HTTP/1.1\r\nHost: a\r\n\r\n");
+    $slow->send('GET', '/slow/page.json');
 
     $nginx->reload(wait => 0);
     all_filtered('all pages', 'soon');

@@ -195,6 +195,7 @@ sub memory {
 
     while (<$maps>) {
         my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) rw-p / or next;
+        no warnings 'portable';     # of more than 32 bits
         sysseek $mem, hex $from, 0;
         my $left = hex($to) - hex $from;
 
