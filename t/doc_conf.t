@@ -23,7 +23,7 @@ my @stock = $t->data('in_stock.txt');
 my %seen = map { my ($u, @ids) = /"([ub]\d+)"/g; ($u => \@ids) }
            $t->data('seen.ndjson');
 
-my $redis = $t->redis;
+my $redis = $t->redis(kind => 'plain');     # as the files say
 $redis->pipeline((map { ['SADD', 'in_stock', $_] } @stock),
                  (map { ['SADD', "seen:$_", @{ $seen{$_} }] } keys %seen));
 

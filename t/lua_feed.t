@@ -15,7 +15,7 @@ use Test::More;
 my $t = Recs::Test->new(module => 0);
 my $library = slurp($t->root . '/conf/recs.lua');
 
-my $redis = $t->redis;
+my $redis = $t->redis(kind => 'plain');     # a cluster comes below
 is $redis->cmd('FUNCTION', 'LOAD', $library), 'recs', 'it loads';
 
 

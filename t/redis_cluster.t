@@ -151,6 +151,8 @@ subtest 'each key is asked of its server' => sub {
 
     my @now = map { $_->calls('smismember') } $cluster->masters;
     is scalar(grep { $now[$_] > $asked[$_] } 0 .. 2), 3, 'all were asked';
+    is $nginx->logged(qr/could not be read/), 0,
+       'what can wait was not asked before it was known where';
 
     ok wait_until(sub { status()->{redis}{main}{ready} == 3 }),
        'a connection to each master';

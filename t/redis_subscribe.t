@@ -129,9 +129,12 @@ my $fake = $t->fake_redis(sub {
     return;
 });
 
-my $redis = $t->redis;
-my $large = $t->redis(name => 'large');
-my $guarded = $t->redis(name => 'guarded', requirepass => 'sesame');
+# Who is subscribed to which server is counted.
+
+my $redis = $t->redis(kind => 'plain');
+my $large = $t->redis(name => 'large', kind => 'plain');
+my $guarded = $t->redis(name => 'guarded', kind => 'plain',
+                        requirepass => 'sesame');
 
 $guarded->cmd('ACL', 'SETUSER', 'edge', 'on', '>sesame', 'allkeys',
               'resetchannels', '+@all');

@@ -18,7 +18,8 @@ my $t = Recs::Test->new;
 my $redis = $t->redis;
 my $numbered = $t->redis(name => 'numbered', kind => 'plain');
 my $tcp = $t->redis(name => 'other', tcp => 1, unix => 0);
-my $closed = $t->redis(name => 'closed', requirepass => 'first-secret',
+my $closed = $t->redis(name => 'closed', kind => 'plain',
+                       requirepass => 'first-secret',
                        config => 'user edge on >second ~* &* +@all');
 
 # Writes down how many segments had brought the three questions of a response
@@ -415,10 +416,14 @@ subtest 'one command a set, all in one write' => sub {
     $redis->reset_calls;
     my @seen = $redis->asked(sub { fetch('/three', page(@ids)) });
 
-    is_deeply([map { /"([A-Z]+)" "(\w+)" (.*)/ ? "$1 $2 $3" : $_ } @seen],
-        [map { "$_ " . join ' ', map { "\"$_\"" } @ids }
-         'SMISMEMBER plain', 'ZMSCORE scores', 'HMGET shares'],
-        'each with all ids');
+    my @asked = map { /"([A-Z]+)" "(\w+)" (.*)/ ? "$1 $2 $3" : $_ } @seen;
+    my @wanted = map { "$_ " . join ' ', map { "\"$_\"" } @ids }
+                 'SMISMEMBER plain', 'ZMSCORE scores', 'HMGET shares';
+
+    # Several servers have no order.
+    my @masters = $redis->masters;
+    @$_ = sort @$_ for @masters > 1 ? (\@asked, \@wanted) : ();
+    is_deeply(\@asked, \@wanted, 'each with all ids');
 
     # Without delay, each write is a segment of its own.
     fetch('/segments', page(@ids)) for 1 .. 2;

@@ -301,7 +301,7 @@ subtest 'killed at any time, again and again' => sub {
 
 
 subtest 'Redis goes away' => sub {
-    my $other = $t->redis(name => 'other', 
+    my $other = $t->redis(name => 'other', kind => 'plain',
                           config => "appendonly yes\nappendfsync always");
     local $redis = $other;
     my @pages = large_pages(1200);

@@ -216,6 +216,13 @@ ngx_recs_redis_open(ngx_recs_redis_t *redis, time_t *since)
 
 
 ngx_uint_t
+ngx_recs_redis_begins(ngx_recs_redis_t *redis)
+{
+    return redis->fleet && recs_redis_map_begins(&redis->shared->map);
+}
+
+
+ngx_uint_t
 ngx_recs_redis_ready(ngx_recs_redis_t *redis)
 {
     ngx_uint_t                n;

@@ -400,6 +400,13 @@ void ngx_recs_redis_late(ngx_recs_redis_query_t *q);
 
 ngx_uint_t ngx_recs_redis_open(ngx_recs_redis_t *redis, time_t *since);
 
+/*
+ * 1: it is not known yet which servers it has, as those that say so were asked
+ * only now.  What can wait asks it a bit later, and has not failed.
+ */
+
+ngx_uint_t ngx_recs_redis_begins(ngx_recs_redis_t *redis);
+
 /* How many of this worker's connections are ready. */
 
 ngx_uint_t ngx_recs_redis_ready(ngx_recs_redis_t *redis);

@@ -329,6 +329,13 @@ recs_redis_map_failed(recs_redis_map_t *map, const recs_redis_pace_t *pace,
 }
 
 
+int
+recs_redis_map_begins(const recs_redis_map_t *map)
+{
+    return get(map->generation) == 0 && get(map->failures) == 0;
+}
+
+
 void
 recs_redis_map_soon(recs_redis_map_t *map, uint64_t now)
 {

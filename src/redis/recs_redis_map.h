@@ -203,6 +203,10 @@ void recs_redis_map_answered(recs_redis_map_t *map,
 void recs_redis_map_failed(recs_redis_map_t *map,
     const recs_redis_pace_t *pace, uint64_t now);
 
+/* 1: nobody has said so far what is to be known, nor failed to. */
+
+int recs_redis_map_begins(const recs_redis_map_t *map);
+
 /*
  * Something tells that it has changed (MOVED, a node that was lost): it may be
  * claimed as soon as the least time has passed, unless asking fails.

@@ -487,9 +487,12 @@ failures_double_the_time_up_to_a_limit(void **state)
 
     now = 5000;
 
+    assert_int_equal(recs_redis_map_begins(map), 1);
+
     for (i = 0; i < unit_nelts(delays); i++) {
         assert_int_equal(recs_redis_map_claim(map, &pace, now), 1);
         recs_redis_map_failed(map, &pace, now);
+        assert_int_equal(recs_redis_map_begins(map), 0);
 
         /* an outage is no reason to ask more often */
 

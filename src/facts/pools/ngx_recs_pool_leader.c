@@ -17,6 +17,10 @@
 
 #define NGX_RECS_POOL_RETRY     500
 
+/* While it is not known which servers Redis has, ms. */
+
+#define NGX_RECS_POOL_BEGIN     20
+
 
 static void ngx_recs_pool_leader_gained(void *data);
 static void ngx_recs_pool_leader_lost(void *data);
@@ -236,6 +240,11 @@ static void
 ngx_recs_pool_leader_refresh_redis(ngx_recs_pool_t *pool)
 {
     const char  *why;
+
+    if (ngx_recs_redis_begins(pool->redis)) {
+        ngx_add_timer(&pool->timer, NGX_RECS_POOL_BEGIN);
+        return;
+    }
 
     why = ngx_recs_pool_redis_read(pool, pool->timer.log,
                                    ngx_recs_pool_leader_redis_told);
