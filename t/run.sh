@@ -12,7 +12,7 @@
 #     VALGRIND=1      under valgrind (not together with ASAN)
 #     EVENT=poll      another event method: poll or select
 #     HUP=1           nginx reloaded before each case
-#     REDIS=tls       Redis by TLS
+#     REDIS=tls       Redis by TLS; cluster or sentinel: what that is
 
 set -eu
 
