@@ -421,9 +421,9 @@ subtest 'a real Redis, filled' => sub {
 subtest 'a real Redis, a key of the wrong type' => sub {
     my $losses = status()->{real}{losses};
 
-    $redis->cmd('SET', 'other', 'text');
-    $redis->cmd('RENAME', 'seen', 'kept');
-    $redis->cmd('RENAME', 'other', 'seen');
+    $redis->cmd('SET', '{seen}:other', 'text');
+    $redis->cmd('RENAME', 'seen', '{seen}:kept');
+    $redis->cmd('RENAME', '{seen}:other', 'seen');
 
     my $r = $t->get('/real');
     is $r->body, '{"items":["b1","b2"]}', 'of one set';
@@ -432,7 +432,7 @@ subtest 'a real Redis, a key of the wrong type' => sub {
     like $r->header('Recs-Filter'), qr/^degraded;/, 'degraded';
     $t->get('/real') for 1 .. 20;
 
-    $redis->cmd('RENAME', 'kept', 'seen');
+    $redis->cmd('RENAME', '{seen}:kept', 'seen');
     $r = $t->get('/real');
     is $r->body, '{"items":["b1"]}', 'then renamed back';
     is $r->header('Recs-Sets'), 'stock;removed=1, seen;removed=1',

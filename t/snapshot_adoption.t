@@ -137,8 +137,8 @@ sub logged { return scalar(() = $_[1]->error_log =~ /$_[0]/g) }
 # How many connections listen, to whichever server.
 
 sub listeners {
-    return sum0 grep { !/\D/ }
-                @{ $redis->cmd('PUBSUB', 'NUMSUB', 'home:events') };
+    return sum0 map { $_->cmd('PUBSUB', 'NUMSUB', 'home:events')->[1] }
+                $redis->masters;
 }
 
 
