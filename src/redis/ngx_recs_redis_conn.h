@@ -13,6 +13,7 @@
  *   ngx_recs_redis_send.c       sending on one
  *   ngx_recs_redis_conn.c       opening, reading, writing, losing one
  *   ngx_recs_redis_tls.c        its TLS, if it has any
+ *   ngx_recs_redis_loss.c       losing one
  *   ngx_recs_redis_handshake.c  what it says first
  *   ngx_recs_redis_reply.c      its replies
  *   ngx_recs_redis_push.c       what comes to one that is subscribed instead
