@@ -148,6 +148,12 @@ subtest 'a master behind the same address becomes a replica' => sub {
         ok wait_until(sub { keys_of($old, $what) == 8 }), "$what: and back";
     }
 
+    # What is counted is what Redis has confirmed to the end.
+    for my $name (qw(main blind)) {
+        ok wait_until(sub { recorder($name)->{responses} == 8 }),
+            "$name: all are counted";
+    }
+
     is_deeply [map { @{ recorder($_) }{qw(responses refused dropped)} }
                qw(main blind)],
         [8, 0, 0, 8, 0, 0], 'none was refused or dropped';

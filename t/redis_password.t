@@ -124,10 +124,12 @@ subtest 'a file that is of no use' => sub {
         $spoil->();
 
         for (1 .. 2) {
-            my ($id) = clients('app', 'normal');
+            my $id;
+            wait_until(sub { ($id) = clients('app', 'normal') });
             hang_up('app');
             ok wait_until(sub {
-                filtered('app') && (clients('app', 'normal'))[0] ne $id
+                filtered('app')
+                && ((clients('app', 'normal'))[0] // $id) ne $id
             }), 'the last one goes on being used';
         }
 
