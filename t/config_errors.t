@@ -633,12 +633,14 @@ subtest 'recs_redis refuses what is no Redis' => sub {
         ['timeout soon;', qr/"timeout" .*such as "500ms", over 0/],
         ['timeout 1s; timeout 1s;', qr/"timeout" .*is duplicate/],
         ['connect_timeout x;', qr/"connect_timeout" .*such as "500ms"/],
-        (map { ["breaker $_;", qr/"breaker" .*failures.*a number from 1 to 1000/] }
+        (map { ["breaker $_;",
+                qr/"breaker" .*failures.*a number from 1 to 1000/] }
              'failures=0', 'failures=1001', 'failures=x'),
         (map { ["breaker $_;",
                 qr/"breaker" .*cooldown.*a time from "10ms" to "1h"/] }
              'cooldown=9ms', 'cooldown=61m', 'cooldown=soon'),
-        (map { ["breaker $_;", qr/"breaker" .*"failures=", "cooldown=" or "off"/] }
+        (map { ["breaker $_;",
+                qr/"breaker" .*"failures=", "cooldown=" or "off"/] }
              'on', 'off failures=1'),
         ['breaker;', qr/invalid number of arguments in "breaker"/],
         ['breaker off; breaker failures=1;', qr/"breaker" .*is duplicate/],

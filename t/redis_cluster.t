@@ -314,8 +314,8 @@ subtest 'a slot that no server has' => sub {
     ok wait_until(sub {
         sets_of('/soon/page.json?user=u1') =~ /stock;unknown.*seen;unknown/;
     }), 'all are unknown';
-    cmp_ok $nginx->logged(qr/"main" .* keys can't be asked for now: CLUSTERDOWN/),
-           '>=', 1, 'a line says so';
+    my $down = qr/"main" .* keys can't be asked for now: CLUSTERDOWN/;
+    cmp_ok $nginx->logged($down), '>=', 1, 'a line says so';
     ok wait_until(sub {
         $nginx->logged(qr/"main" .* no server has 1 of the slots/);
     }), 'and which';
@@ -323,7 +323,8 @@ subtest 'a slot that no server has' => sub {
     # The feed has been told so by now: it waits for half a second at most.
     my $refused = sub { said('CLUSTERDOWN') };
     my $before = $refused->();
-    ok wait_until(sub { $refused->() > $before + 3 }), 'it is asked again and again';
+    ok wait_until(sub { $refused->() > $before + 3 }),
+       'it is asked again and again';
 
     $owner->cmd('CLUSTER', 'ADDSLOTS', $slot);
     $cluster->settle;
@@ -415,8 +416,8 @@ subtest 'one that is no cluster' => sub {
 subtest 'a database other than the first' => sub {
     like $t->get('/second/page.json?user=u1')->header('Recs-Sets'),
          qr/second;unknown;why=down/, 'is not asked';
-    is $nginx->logged(qr/"second".*the last one: Redis refused database 2: ERR/),
-       1, 'one line says so, if Redis does not have it';
+    my $refused = qr/"second".*the last one: Redis refused database 2: ERR/;
+    is $nginx->logged($refused), 1, 'one line says so, if Redis has none';
 };
 
 
@@ -426,7 +427,7 @@ recs_redis r { server redis://127.0.0.1; topology cluster; }
 recs_set s redis=r key=stock replica=on feed=stock:feed;
 HTTP
     isnt $code, 0, 'is refused';
-    like $output, qr/recs_set "s" has its key "stock" and its feed "stock:feed"/,
+    like $output, qr/"s" has its key "stock" and its feed "stock:feed"/,
          'by name';
     like $output, qr/ would be in one in \S+:\d+$/m,
          'with file and line';

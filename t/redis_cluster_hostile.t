@@ -2,8 +2,8 @@ use strict;
 use warnings;
 
 # A cluster that says what no real one does, or not for long: answers that lead
-# round in a circle, nowhere, or to somebody else's keys.  Each page is whole and
-# in time, with nobody else's answer in it, and nothing is kept of it all.
+# round in a circle, nowhere, or to somebody else's keys.  Each page is whole
+# and in time, with nobody else's answer in it, and nothing is kept of it all.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -33,7 +33,11 @@ my $deadline = Recs::Mode::patience(1) > 1 ? 2000 : 300;
 # ---- Servers that say what they are told, anew with each command
 
 sub seen_by { return 'i' . ($_[0] =~ s/\D//gr) % 9 }
-sub expected { my $seen = seen_by(@_); return join ' ', grep { $_ ne $seen } @ids }
+
+sub expected {
+    my $seen = seen_by(@_);
+    return join ' ', grep { $_ ne $seen } @ids;
+}
 
 
 sub answer {
@@ -165,8 +169,9 @@ sub ids_of { return join ' ', map { $_->{id} } @{ $_[0]->json->{items} } }
 sub sets { return $_[0]->header('Recs-Sets') // '' }
 
 
-# A page is one of two: filtered by what the user has seen, or whole, and it says
-# so.  Anything else is wrong.  Returns how it was: filtered, unknown or wrong.
+# A page is one of two: filtered by what the user has seen, or whole, and it
+# says so.  Anything else is wrong.  Returns how it was: filtered, unknown or
+# wrong.
 
 sub look {
     my ($user, $client) = @_;
@@ -332,8 +337,9 @@ subtest 'a question about a server is not moved' => sub {
 
     $fakes{c}->clear;
     says('c', CLUSTER => $with_c, INFO => '');
-    says($_, CLUSTER => $with_c, map { $_ => error("MOVED 1 127.0.0.1:$port{c}") }
-         qw(INFO SMISMEMBER)) for qw(a b);
+    my $moved = error("MOVED 1 127.0.0.1:$port{c}");
+    says($_, CLUSTER => $with_c, INFO => $moved, SMISMEMBER => $moved)
+        for qw(a b);
     ok wait_until(sub { look($users[0]); commands('c', 'INFO') >= 1 }),
        'another one is asked about itself';
     valid('pages');

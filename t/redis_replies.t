@@ -316,8 +316,8 @@ for my $how (qw(lost late error right)) {
             is $redis->{$name}{losses}, $lost, "$name: losses";
             is lines(qr/\[error\].*recs_redis "$name" /), $lost,
                 'as many lines';
-            is lines(qr/\[notice\].*recs_redis "$name".*(?:answers|writes) again/),
-                $lost, 'and recoveries';
+            my $over = qr/recs_redis "$name".*(?:answers|writes) again/;
+            is lines(qr/\[notice\].*$over/), $lost, 'and recoveries';
 
             my $ill = $how eq 'error' || $how eq 'late';
             is lines(qr/\[error\].*recs_set "$name":/), $ill ? 1 : 0,

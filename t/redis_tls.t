@@ -22,8 +22,9 @@ subtest 'what the configuration may say' => sub {
     my $none = $t->write('none.pem', "nothing\n");
     my $files = "ssl_certificate $cert; ssl_certificate_key $key;";
     my $only = qr/"r" can have "ssl_\.\.\." lines only with "server rediss:/;
-    my $both = qr/"r" must have both "ssl_certificate" and "ssl_certificate_key"/;
-    my $mine = qr/"ssl_certificate" and "ssl_certificate_key" of recs_redis "r"/;
+    my $pair = qr/"ssl_certificate" and "ssl_certificate_key"/;
+    my $both = qr/"r" must have both $pair/;
+    my $mine = qr/$pair of recs_redis "r"/;
     my $theirs = qr/"ssl_trusted_certificate" of recs_redis "r" cannot be used/;
 
     my @wrong = map { ["server redis://127.0.0.1; $_", $only] }
@@ -214,9 +215,9 @@ subtest 'who is believed' => sub {
 
     my %wrong = (
         expired => ['server ' . $expired->tls_url . "; $trusted",
-            qr/certificate of "127\.0\.0\.1" is refused: certificate has expired/],
+            qr/of "127\.0\.0\.1" is refused: certificate has expired/],
         name => ["server $url; ssl_name elsewhere.test; $trusted",
-            qr/certificate of "elsewhere\.test" is refused: hostname mismatch/i],
+            qr/of "elsewhere\.test" is refused: hostname mismatch/i],
         ip => ["server $url; ssl_name 127.0.0.2; $trusted",
             qr/certificate of "127\.0\.0\.2" is refused: IP address mismatch/i],
         authority => ["server $url; ssl_trusted_certificate "
@@ -450,7 +451,8 @@ subtest 'sessions' => sub {
 
         $redis->use_certificate($ca->issue("next$version"));
         $redis->cmd('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-        is +($relay->records(4))[3]{resumed}, 0, 'a new certificate is looked at';
+        is +($relay->records(4))[3]{resumed}, 0,
+            'a new certificate is looked at';
         shows('/', 'b1');
         $nginx->quit;
     }

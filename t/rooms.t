@@ -72,10 +72,12 @@ END
     is_deeply [grep { /^page/ } unused(\%more, @included, @called)],
         ['page → redis'], 'an arrow too many';
 
-    my %all = (%map, 'facts/ask' => { %{ $map{'facts/ask'} }, to => ['facts'] });
+    my %all = (%map, 'facts/ask' => {
+        %{ $map{'facts/ask'} }, to => ['facts'],
+    });
 
     is_deeply [grep { /pools/ } unused(\%all, @included, @called)],
-        ['facts/ask → facts/pools'], 'one too many of those that one name means';
+        ['facts/ask → facts/pools'], 'one too many of those that a name means';
 
     is_deeply [upward(map_of("$heading\n\n    a → b c\n    b →\n    c → b\n"))],
         ['c → b'], 'an arrow upward';
@@ -91,7 +93,9 @@ subtest 'a circle of files is found' => sub {
     my %copy = %files;
 
     # third also calls a file that is in no circle.
-    for my $call ('first second', 'second third', 'third first recs_hash_uniform') {
+    for my $call ('first second', 'second third',
+                  'third first recs_hash_uniform')
+    {
         my ($name, @to) = split ' ', $call;
         my ($file, $object) = map { "$dir/$name.$_" } 'c', 'o';
 

@@ -191,7 +191,8 @@ subtest 'a message is followed at once' => sub {
     };
 
     ok wait_until(sub { $active->() eq 'v2' }), 'it finds the version';
-    ok wait_until(sub { listeners() == 2 }), 'one connection of each nginx listens';
+    ok wait_until(sub { listeners() == 2 }),
+        'one connection of each nginx listens';
 
     my @took;
 
@@ -570,7 +571,8 @@ subtest 'another leads when the leader stands still' => sub {
     isnt $next, $leader, 'by another leader';
 
     kill 'CONT', $leader;
-    ok wait_until(sub { listeners() == 1 }), 'the one that comes back leads no more';
+    ok wait_until(sub { listeners() == 1 }),
+        'the one that comes back leads no more';
 
     publish('moving');
     ok becomes('moving'), 'the next version';

@@ -61,7 +61,8 @@ subtest 'counters stand in the order of their tables' => sub {
     like($names, qr/ load_time \Q$replica\E /, 'of a replica');
     like($names, qr/ fresh .*\Q$pool\E snapshots /, 'of a pool');
     like($names, qr/ home .*\Q$snapshots\E /, 'of snapshots');
-    like($names, qr/ main ready connections \Q$connections $breaker\E $servers$/,
+    like($names,
+         qr/ main ready connections \Q$connections $breaker\E $servers$/,
          'of a Redis');
 };
 

@@ -21,8 +21,8 @@ my %TITLES = (
     waits => 'the same, `breaker off`',
 );
 
-# Redis is well so long before it is frozen, seconds: one that fails again within
-# 10 s is left alone for longer.
+# Redis is well so long before it is frozen, seconds: one that fails again
+# within 10 s is left alone for longer.
 my $WELL = 11;
 
 my $API = free_port();

@@ -1,6 +1,6 @@
 
 /*
- * TLS in the block recs_redis NAME { … }: what a server must show, and what is
+ * TLS in the block of a recs_redis: what a server must show, and what is
  * shown to it.
  */
 

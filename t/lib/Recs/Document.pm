@@ -23,8 +23,8 @@ one.
 
 A block marked C<nginx> is served until the next one.  Lines at the margin stand
 in C<http>, and locations in a server; C<load_module> before all.  F</srv/recs>
-and F</var/log/nginx> are the directory of the commands, and F</var/lib/nginx> is
-one that the workers may write to.
+and F</var/log/nginx> are the directory of the commands, and F</var/lib/nginx>
+is one that the workers may write to.
 
 Commands find C<redis-cli>, C<conf/recs.lua> and C<tools/load-snapshot>, which
 know where the Redis is, and C<REDIS_URL>.  C<curl> asks the nginx of the test
