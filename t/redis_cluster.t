@@ -46,6 +46,9 @@ recs_set plain redis=plain key=seen:$arg_user;
 recs_set second redis=second key=seen:$arg_user;
 recs_set followed redis=main "key={stock}" replica=on "feed={stock}:feed"
                   max_lag=60s;
+recs_set small redis=main "key={stock}" replica=on capacity=2;
+recs_set before redis=main key=before:$arg_user;
+recs_set after redis=main key=after:$arg_user;
 recs_pool fresh redis=main "key={pool}" refresh=200ms;
 recs_snapshots home redis=main prefix=home;
 recs_lookup_timeout 20s;
@@ -81,6 +84,10 @@ server {
         recs_exclude second;
     }
     location /followed/ { alias %%TESTDIR%%/www/; recs_require followed; }
+    location /small/ {
+        alias %%TESTDIR%%/www/;
+        recs_exclude before small after;
+    }
     location /shown/ {
         alias %%TESTDIR%%/www/;
         recs_record_shown redis=main key=shown:$recs_user within=1h;
@@ -340,6 +347,18 @@ subtest 'a slot that no server has' => sub {
                && $r->header('Recs-Sets') =~ /\A\w+;age=\d+;removed/;
     }), 'the feed is followed again';
     $cluster->cmd('FCALL', 'recs_add', 2, '{stock}', '{stock}:feed', 'i8');
+};
+
+
+subtest 'a replica that does not fit, among sets of other servers' => sub {
+    ok wait_until(sub { status()->{sets}{small}{replica}{state} eq 'full' }),
+       'it is full: its master is asked';
+
+    my @wrong = grep {
+        my $r = $t->get("/small/page.json?user=$_");
+        ids_of($r) ne 'i9' || $r->header('Recs-Filter') !~ /^filtered/;
+    } @users;
+    is_deeply \@wrong, [], 'each server answers what it was asked';
 };
 
 

@@ -160,13 +160,14 @@ ngx_recs_redis_pick_patient(ngx_recs_redis_t *redis, const ngx_str_t *key)
 
 ngx_uint_t
 ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_t *redis, const ngx_str_t *key)
+    ngx_recs_redis_t *redis, const ngx_str_t *key, ngx_uint_t master)
 {
     ngx_recs_redis_server_t  *server;
 
     server = redis->server_of(redis, key);
 
-    return conn->server == server || conn->server->source == server;
+    return conn->server == server
+           || (!master && conn->server->source == server);
 }
 
 

@@ -351,11 +351,11 @@ ngx_recs_redis_conn_t *ngx_recs_redis_pick_patient(ngx_recs_redis_t *redis,
 /*
  * May a connection that pick() gave in this turn of the event loop be used for
  * this key, too?  The commands of one response share one where they can, so
- * that they leave in one write.
+ * that they leave in one write.  master: a replica's will not do.
  */
 
 ngx_uint_t ngx_recs_redis_serves(const ngx_recs_redis_conn_t *conn,
-    ngx_recs_redis_t *redis, const ngx_str_t *key);
+    ngx_recs_redis_t *redis, const ngx_str_t *key, ngx_uint_t master);
 
 /*
  * Appends a command to the connection's pipeline; it leaves at the end of this

@@ -84,7 +84,7 @@ ngx_recs_redis_cluster_redirect(ngx_recs_redis_conn_t *conn,
     fleet = conn->server->redis->fleet;
     q = conn->pipeline.head->query;
 
-    /* its memory is that server's, and goes with it */
+    /* it is about that server: its memory goes with it, nobody else answers */
 
     if (q && q->stays) {
         return NGX_DECLINED;
@@ -166,24 +166,13 @@ ngx_recs_redis_cluster_move(ngx_recs_redis_conn_t *conn,
 }
 
 
-/*
- * A replica says that it can't answer for its master, unless it was asked about
- * itself: that is nobody else's to answer.
- */
+/* A replica says that it can't answer for its master. */
 
 static ngx_uint_t
 ngx_recs_redis_cluster_lost(const ngx_recs_redis_conn_t *conn,
     const ngx_str_t *error)
 {
-    ngx_recs_redis_query_t   *q;
-    ngx_recs_redis_server_t  *server;
-
-    server = conn->server;
-    q = conn->pipeline.head->query;
-
-    if (server->source == NULL || q == &server->reads->query
-        || q == &server->breaker.probe)
-    {
+    if (conn->server->source == NULL) {
         return 0;
     }
 

@@ -286,8 +286,10 @@ ngx_recs_ask_conn(ngx_recs_question_t *q, ngx_recs_redis_conn_t **conns,
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < *n && !q->set->replica; i++) {
-        if (ngx_recs_redis_serves(conns[i], q->set->redis, &q->key)) {
+    for (i = 0; i < *n; i++) {
+        if (ngx_recs_redis_serves(conns[i], q->set->redis, &q->key,
+                                  q->set->replica != NULL))
+        {
             return conns[i];
         }
     }

@@ -118,7 +118,7 @@ ngx_recs_prefetch_send(ngx_recs_prefetches_t *all)
 
         redis = p->set->redis;
 
-        if (conn == NULL || !ngx_recs_redis_serves(conn, redis, &p->key)) {
+        if (conn == NULL || !ngx_recs_redis_serves(conn, redis, &p->key, 0)) {
             conn = ngx_recs_redis_pick(redis, &p->key);
         }
 
