@@ -146,9 +146,9 @@ ngx_recs_redis_fleet_exit_worker(ngx_recs_redis_fleet_t *fleet)
 static ngx_recs_redis_server_t *
 ngx_recs_redis_fleet_server_of(ngx_recs_redis_t *redis, const ngx_str_t *key)
 {
-    ngx_uint_t                 i;
-    ngx_recs_redis_server_t   *server;
-    ngx_recs_redis_fleet_t  *fleet;
+    ngx_uint_t                i;
+    ngx_recs_redis_fleet_t   *fleet;
+    ngx_recs_redis_server_t  *server;
 
     fleet = redis->fleet;
 
@@ -409,7 +409,7 @@ ngx_recs_redis_fleet_settle(ngx_recs_redis_fleet_t *fleet)
 static void
 ngx_recs_redis_fleet_look(ngx_event_t *ev)
 {
-    ngx_msec_t                 wait;
+    ngx_msec_t               wait;
     ngx_recs_redis_fleet_t  *fleet;
 
     fleet = ev->data;

@@ -500,8 +500,8 @@ planned(const recs_redis_table_t *table, const plan_t *p, unsigned node)
 static void
 carry_out(recs_redis_map_t *map, const recs_redis_table_t *table, plan_t *p)
 {
-    unsigned              i;
-    recs_redis_place_t   *at;
+    unsigned                  i;
+    recs_redis_place_t       *at;
     const recs_redis_node_t  *node;
 
     for (i = 0; i < map->nplaces; i++) {
