@@ -60,6 +60,7 @@ use parent 'Recs::RedisGroup';
 use List::Util qw(first min);
 use Recs::Mode;
 use Recs::Process qw(wait_until free_port);
+use Recs::Redis;
 use Recs::RedisRouter;
 
 use constant SLOTS => Recs::RedisRouter::SLOTS;
@@ -230,22 +231,9 @@ sub settle {
 
 sub pipeline { my $self = shift; return $self->{router}->pipeline(@_) }
 
-
-sub cmd {
-    my ($self, @args) = @_;
-
-    my ($reply) = $self->pipeline(\@args);
-    die "redis: $args[0]: $reply\n" if ref $reply eq 'Recs::Redis::Error';
-    return $reply;
-}
-
-
-sub refuse {
-    my ($self, @args) = @_;
-
-    my ($reply) = $self->pipeline(\@args);
-    return ref $reply eq 'Recs::Redis::Error' ? "$reply" : undef;
-}
+# They only need a pipeline.
+*cmd = \&Recs::Redis::Client::cmd;
+*refuse = \&Recs::Redis::Client::refuse;
 
 
 sub flush { return $_[0]->cmd('FLUSHALL') }
