@@ -22,7 +22,7 @@ my $redis = $t->redis;
 my $slow = $t->redis(name => 'slow');
 my $api = $t->upstream(sub { '{"items":[{"id":"b1"}]}' });
 my $late = $t->upstream(sub {
-    return { body => 'late', wait => Recs::Mode::patience(3) };
+    return { body => 'late', held => $t->dir . '/go' };
 }, name => 'late');
 
 $redis->cmd('HSET', 'few', map { ($_, object($_)) } 'n1', 'n2');
@@ -342,6 +342,7 @@ subtest 'reload' => sub {
     $redis->cmd('HSET', 'few', 'n5', object('n5'));
     ok(all_have('few', 5), 'and reads');
 
+    $t->write('go', '');
     is($_->response->body, 'late', 'a response from before') for @waiting;
 };
 

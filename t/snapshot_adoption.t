@@ -35,7 +35,7 @@ my $http = <<'HTTP';
 HTTP
 
 my $api = $t->upstream(sub {
-    return { body => 'late', wait => Recs::Mode::patience(3) };
+    return { body => 'late', held => $t->dir . '/go' };
 });
 
 $t->set(OPTIONS => $options);
@@ -615,6 +615,7 @@ subtest 'reload' => sub {
     is logged(qr/version "reloaded" is active now/, $nginx), 1,
         'one worker adopted it';
 
+    $t->write('go', '');
     is $_->response->body, 'late', 'a response from before' for @waiting;
 };
 

@@ -45,6 +45,7 @@ A response may say:
              a number is a pause in seconds
     piece    N              cut the body in pieces of N bytes
     delay    seconds        between pieces;  wait: before the status line
+    held     a file's path  nothing is sent until that file is there
     framing  length, chunked (a piece is a chunk), close
     length   N              a Content-Length that isn't true
     cut      N              close after N bytes of the body (with chunked: no
@@ -172,6 +173,10 @@ sub answer {
     my ($stream, $req, $res, $stay) = @_;
 
     sleep $res->{wait} if $res->{wait};
+
+    if (defined $res->{held}) {
+        sleep 0.01 while !-e $res->{held};
+    }
 
     if ($res->{raw}) {
         $stream->write_pieces(ref $res->{raw} ? @{ $res->{raw} } : $res->{raw});
