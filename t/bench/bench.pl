@@ -15,10 +15,12 @@ use Getopt::Long qw(GetOptions);
 use JSON::PP ();
 use List::Util qw(sum0 max min);
 use Recs::Callgrind;
+use Recs::Certificate;
 use Recs::HTTP1;
 use Recs::Nginx;
 use Recs::Process qw(slurp spew free_port);
 use Recs::Redis;
+use Recs::RedisCluster;
 use Recs::Reference qw(filter difference);
 use Time::HiRes qw(time sleep);
 
@@ -96,6 +98,9 @@ my $SETS = $REDIS . <<'END';
     recs_set watched redis=main key=watched:$arg_user;
 END
 
+my $TLS = $SETS =~ s/server %%REDIS%%;/%%TLS%%/r;
+my $CLUSTER = $SETS =~ s/server %%REDIS%%;/%%CLUSTER%%/r;
+
 my $ONE = $REDIS . <<'END';
     recs_set in_stock file=%%ROOT%%/t/data/in_stock.txt;
     recs_set watched redis=main key=watched:$arg_user;
@@ -165,7 +170,8 @@ my $EXPOSURE = $ASK . <<'END';
 END
 
 # What can be measured, in the order of the table.  define is for the server,
-# use for the location; from is where pages come from, if not from the API.
+# use for the location; from is where pages come from, if not from the API; redis
+# is how Redis is deployed, if it is not one server.
 
 my @KINDS = (
     { name => 'static', title => 'static file', define => $FILES, from => '' },
@@ -173,6 +179,10 @@ my @KINDS = (
     { name => 'unset', title => 'no set', use => 'recs on;' },
     { name => 'redis', title => 'two Redis sets', define => $SETS,
       use => $ASK },
+    { name => 'tls', title => 'two Redis sets, over TLS', define => $TLS,
+      use => $ASK, redis => 'tls' },
+    { name => 'cluster', title => 'two Redis sets, a cluster of three',
+      define => $CLUSTER, use => $ASK, redis => 'cluster' },
     { name => 'logged', title => 'two Redis sets, an access log',
       define => $SETS, use => $LOGGED },
     { name => 'exposure', title => 'two Redis sets, the exposure log',
@@ -252,6 +262,9 @@ usage: sh t/bench/run.sh [instructions] [OPTION...]
                         asked about by id or prefetched
   --with=replica        and these: stock in a replica; alone, and with what a
                         user has watched in Redis, asked about or prefetched
+  --redis=tcp --with=tls,cluster
+                        and these: Redis over TLS, and a cluster, in plain
+                        text; beside one server over TCP
   --with=pass           and these: pages from snapshots in Redis; a static file;
                         no set
   --beside=plain|static|limit|logged
@@ -305,7 +318,7 @@ my $dir = File::Temp::tempdir('recs-bench-XXXXXXXX', TMPDIR => 1);
 chmod 0755, $dir;
 
 my $owner = $$;
-my (@nginxes, $redis);
+my (@nginxes, %redis);      # by how it is deployed: one, tls, cluster
 $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
 
 my $failed = eval { main(); 1 } ? undef : $@;
@@ -316,7 +329,7 @@ exit(defined $failed ? 1 : 0);
 END {
     if ($$ == ($owner // 0)) {
         my $code = $?;
-        $_->stop for grep { $_ } @nginxes, $redis;
+        $_->stop for grep { $_ } @nginxes, redis_servers();
         Recs::Process::dismiss_warden();
         File::Path::remove_tree($dir);
         $? = $code;
@@ -329,9 +342,9 @@ sub main {
     my @pages = map { @{ $pages{$_} } } @sizes;
 
     start_api();
-    start_redis(@pages);
 
     my @programs = programs();
+    start_redis(\@pages, map { $_->{kind}{redis} // () } @programs);
     write_rows(@pages) if grep { $_->{kind}{from} } @programs;
     return count_all(\%pages, @programs) if $opt{instructions};
 
@@ -440,22 +453,57 @@ sub start_api {
 
 
 sub start_redis {
-    my (@pages) = @_;
+    my ($pages, @deployments) = @_;
 
-    $redis = Recs::Redis->new(dir => "$dir/redis", tcp => 1)->start;
-    pin($opt{redis_cpu}, $redis->{process});
+    my $one = $redis{one} = Recs::Redis->new(dir => "$dir/redis", tcp => 1)
+                            ->start;
+    $names{REDIS} = $opt{redis} eq 'tcp' ? $one->tcp_url : $one->url;
 
-    $names{REDIS} = $opt{redis} eq 'tcp' ? $redis->tcp_url : $redis->url;
-
-    $redis->pipeline(map { ['SADD', 'in_stock', $_] } data('in_stock.txt'));
-
-    for my $page (@pages) {
-        $redis->pipeline(map { ['SADD', "watched:$page->{user}", $_] }
-                         @{ $page->{watched} });
+    for my $how (grep { !$redis{$_} } @deployments) {
+        $redis{$how} = $how eq 'tls' ? start_tls() : start_cluster();
+        $names{uc $how} = $redis{$how}->settings;
     }
 
+    pin($opt{redis_cpu}, $_->{process}) for redis_servers();
+    fill_sets($_, @$pages) for values %redis;
+
     # A file knows no users: all of the first page's have watched the same.
-    spew("$dir/watched.txt", join "\n", @{ $pages[0]{watched} }, '');
+    spew("$dir/watched.txt", join "\n", @{ $pages->[0]{watched} }, '');
+}
+
+
+sub start_tls {
+    my $ca = Recs::Certificate->authority("$dir/certificates", 'ca');
+
+    return Recs::Redis->new(
+        dir => "$dir/redis-tls", tls => 1, authority => $ca,
+        certificate => $ca->issue('redis'))->start;
+}
+
+
+sub start_cluster {
+    my $make = sub {
+        my (%node) = @_;
+        my $class = delete $node{class};
+        return $class->new(dir => "$dir/" . delete $node{name}, %node)->start;
+    };
+
+    return Recs::RedisCluster->new(name => 'cluster', make => $make);
+}
+
+
+sub redis_servers { return map { $_->masters } values %redis }
+
+
+sub fill_sets {
+    my ($to, @pages) = @_;
+
+    $to->pipeline(map { ['SADD', 'in_stock', $_] } data('in_stock.txt'));
+
+    for my $page (@pages) {
+        $to->pipeline(map { ['SADD', "watched:$page->{user}", $_] }
+                      @{ $page->{watched} });
+    }
 }
 
 
@@ -470,12 +518,12 @@ sub write_rows {
     for my $page (@pages) {
         my $packed = $packer->pack(JSON::PP::decode_json($page->{body}));
 
-        $redis->pipeline(
+        $redis{one}->pipeline(
             ['SET', "home:v1:u:$page->{user}", $page->{body}],
             ['SET', "packed:v1:u:$page->{user}", $packed]);
     }
 
-    $redis->pipeline(map { (
+    $redis{one}->pipeline(map { (
         ['HSET', "{$_}:v1:meta", model => 'm', schema => 1, features => 'f',
          generated_at => int time, expected => scalar @pages,
          written => scalar @pages, state => 'complete'],
@@ -831,11 +879,13 @@ sub counters {
 sub cpu {
     my ($program) = @_;
 
-    my @ours = ($redis->{process}, map { $_->{process} } @nginxes);
+    my @redis = map { $_->{process} } $redis{ $program->{kind}{redis} // 'one' }
+                                      ->masters;
+    my @ours = map { $_->{process} } redis_servers(), @nginxes;
 
     return (
         nginx => cpu_seconds($program->{nginx}{process}),
-        redis => cpu_seconds($redis->{process}),
+        redis => sum0(map { cpu_seconds($_) } @redis),
         ours  => sum0((times)[2, 3], map { cpu_seconds($_) } @ours),
         busy_seconds(),
     );
