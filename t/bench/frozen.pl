@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# What users see of a Redis that stands still: until it is no longer asked,
-# meanwhile, and until it is asked again; beside pages that don't need it.
+# What users see of a Redis that stands still, or is slow: until it is no longer
+# asked, meanwhile, and until it is asked again; beside pages that don't need it.
 # run.sh starts this; usage() says the rest.
 
 use FindBin;
@@ -29,8 +29,8 @@ my $API = free_port();
 
 my $HTTP = <<"END";
 
-    recs_redis main { server %%REDIS%%; }
-    recs_redis other { server %%REDIS%%; breaker off; }
+    recs_redis main { %%SETTINGS%% }
+    recs_redis other { %%SETTINGS%% breaker off; }
     recs_set stock redis=main key=stock;
     recs_set others redis=other key=stock;
 
@@ -74,6 +74,7 @@ usage: sh t/bench/run.sh frozen [OPTION...]
   --connections=$opt{connections}  over which pages are asked for
   --rate=$opt{rate}     requests a second, over all of them
   --workers=$opt{workers}      of nginx
+  --slow=20        it is not frozen: it answers so many milliseconds late
 END
     exit 0;
 }
@@ -81,12 +82,12 @@ END
 GetOptions(
     'help' => \&usage, 'rounds=i' => \$opt{rounds}, 'rate=i' => \$opt{rate},
     'seconds=f' => \$opt{seconds}, 'connections=i' => \$opt{connections},
-    'workers=i' => \$opt{workers},
+    'workers=i' => \$opt{workers}, 'slow=i' => \$opt{slow},
 ) or die "--help says what can be said\n";
 
 my $bench = Recs::Bench->new;
 my $redis = $bench->redis;
-my $load;
+my ($load, $relay);
 
 # Phases, their times in seconds by kind, and how the pages were.
 my ($phase, $since) = ('start', 0);
@@ -98,6 +99,7 @@ Recs::Bench::run(\&main);
 
 sub main {
     $redis->cmd('SADD', 'stock', map { "b$_" } 1 .. 8);
+    $relay = $bench->relay if $opt{slow};
 
     my $html = $bench->dir . '/html';
     File::Path::make_path($html);
@@ -144,6 +146,16 @@ sub phase {
 }
 
 
+# Redis stands still, or is slow, or it ends.
+
+sub fail {
+    my ($now) = @_;
+
+    return $relay->delay($now ? $opt{slow} / 1000 : 0) if $relay;
+    return $now ? $redis->freeze : $redis->thaw;
+}
+
+
 # Milliseconds until it was no longer asked, and until it was asked again, and
 # how many pages waited.
 
@@ -155,7 +167,7 @@ sub standstill {
 
     phase('before');
     my $frozen = now();
-    $redis->freeze;
+    fail(1);
     $load->run(sub {
         die "it is asked for ever\n" if $_[0] > $frozen + 10;
         return $opened;
@@ -167,7 +179,7 @@ sub standstill {
 
     phase('after');
     my $thawed = now();
-    $redis->thaw;
+    fail(0);
     $load->run(sub {
         die "it is never asked again\n" if $_[0] > $thawed + 10;
         return $closed;
@@ -181,8 +193,9 @@ sub standstill {
 sub report {
     my (@rounds) = @_;
 
-    printf "%d workers, %s; %s; Redis frozen %d times.\n\n", $opt{workers},
-        machine(), $load->said, scalar @rounds;
+    printf "%d workers, %s; %s; Redis %s %d times.\n\n", $opt{workers},
+        machine(), $load->said, $relay ? "$opt{slow} ms late" : 'frozen',
+        scalar @rounds;
 
     print "| | responses | median | p99 | worst |\n|---|---|---|---|---|\n";
 

@@ -11,11 +11,13 @@ Made by C<< $t->relay(...) >> of L<Recs::Test>.
     my $relay = $t->relay($redis->port);
     $relay->url;                    # redis://127.0.0.1:...
     $relay->point($other->port);    # for connections from now on
+    $relay->delay(0.02);            # seconds, for all: what the server says
 
 =head1 DESCRIPTION
 
 As a virtual address does, or a balancer: what was open stays where it is.
-Bytes pass both ways as they come.
+Bytes pass both ways as they come, those of the server as much later as
+C<delay> says, in order.
 
 =cut
 
@@ -26,17 +28,33 @@ use parent 'Recs::Server';
 
 use IO::Select;
 use IO::Socket::INET;
+use List::Util qw(max);
 use Recs::Process qw(slurp spew);
+use Time::HiRes qw(time);
 
 
 sub url { return "redis://127.0.0.1:$_[0]{port}" }
 
 
-sub point {
-    my ($self, $port) = @_;
+sub point { $_[0]->put($_[0]{target}, $_[1]) }
+sub delay { $_[0]->put("$_[0]{target}.delay", $_[1]) }
 
-    spew("$self->{target}.new", $port);
-    rename "$self->{target}.new", $self->{target} or die "rename: $!";
+
+# For the relay's processes, at once or not at all.
+
+sub put {
+    my ($self, $path, $value) = @_;
+
+    spew("$path.new", $value);
+    rename "$path.new", $path or die "rename: $!";
+}
+
+
+sub delayed {
+    my ($self) = @_;
+
+    my $path = "$self->{target}.delay";
+    return -e $path ? slurp($path) : 0;
 }
 
 
@@ -46,19 +64,38 @@ sub converse {
     my $client = $stream->{sock};
     my $server = IO::Socket::INET->new(
         PeerAddr => '127.0.0.1', PeerPort => slurp($self->{target})) or return;
-    my %other = ($client => $server, $server => $client);
     my $both = IO::Select->new($client, $server);
+    my @held;                   # [when, bytes], for the client
 
     while (1) {
-        for my $from ($both->can_read) {
+        my $left = @held ? max(0, $held[0][0] - time) : undef;
+
+        for my $from ($both->can_read($left)) {
             sysread $from, my $bytes, 65536 or return;
 
-            while (length $bytes) {
-                my $n = syswrite $other{$from}, $bytes or return;
-                substr($bytes, 0, $n) = '';
+            if ($from == $client) {
+                write_all($server, $bytes) or return;
+            } else {
+                push @held, [time + $self->delayed, $bytes];
             }
         }
+
+        while (@held && $held[0][0] <= time) {
+            write_all($client, (shift @held)->[1]) or return;
+        }
     }
+}
+
+
+sub write_all {
+    my ($to, $bytes) = @_;
+
+    while (length $bytes) {
+        my $n = syswrite $to, $bytes or return 0;
+        substr($bytes, 0, $n) = '';
+    }
+
+    return 1;
 }
 
 

@@ -14,6 +14,7 @@ end
     my $status = $bench->status;                # of location /recs
 
     my $group = $bench->group('Recs::RedisCluster', replicas => 1);
+    my $relay = $bench->relay;                  # Redis is behind it
 
     Recs::Bench::run(\&main);                   # dies and signals end well
 
@@ -32,6 +33,7 @@ use Recs::HTTP1;
 use Recs::Nginx;
 use Recs::Process qw(slurp free_port);
 use Recs::Redis;
+use Recs::Relay;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT_OK = qw(now root machine quantiles);
@@ -74,7 +76,7 @@ sub new {
     my $self = bless { dir => $dir, port => free_port() }, $class;
     push @benches, $self;
 
-    $self->{redis} = Recs::Redis->new(dir => "$dir/redis")->start;
+    $self->{redis} = Recs::Redis->new(dir => "$dir/redis", tcp => 1)->start;
     $self->{redis}->cmd('FUNCTION', 'LOAD',
                         slurp(root() . '/conf/recs.lua'));
     return $self;
@@ -93,7 +95,9 @@ sub nginx {
     my ($self, %opt) = @_;
 
     my %known = (REDIS => $self->redis->url, PORT => $self->port,
-                 DIR => $self->dir, SETTINGS => $self->{settings});
+                 DIR => $self->dir,
+                 SETTINGS => $self->{settings}
+                             // 'server ' . $self->redis->url . ';');
 
     return $self->{nginx} = Recs::Nginx->new(
         name => 'nginx', dir => "$self->{dir}/nginx", access_log => 'off',
@@ -126,6 +130,21 @@ sub group {
     my $group = $class->new(name => 'group', make => $make, %opt);
     $self->{settings} = $group->settings;
     return $group;
+}
+
+
+# What Redis is asked through, by %%SETTINGS%%.
+
+sub relay {
+    my ($self) = @_;
+
+    my $relay = Recs::Relay->new(target => "$self->{dir}/relay.target",
+                                 log => "$self->{dir}/relay.log");
+    $relay->point($self->redis->port);
+    push @{ $self->{nodes} }, $relay->start;
+
+    $self->{settings} = 'server ' . $relay->url . ';';
+    return $relay;
 }
 
 
