@@ -23,28 +23,36 @@ load();
 $t->write('www/page.json',
           '{"items":[' . join(',', map { qq({"id":"$_"}) } @ids) . ']}');
 
-# A sentinel that lies: the master it names is a replica.
+# Sentinels that lie: the master that they name is a replica, or a sentinel.
 
 my ($replica) = $redis->replicas;
-my $liar = $t->fake_redis(sub {
-    my ($cmd) = @_;
+my ($sentinel) = $redis->sentinels;
 
-    return "+PONG\r\n" if $cmd->[0] eq 'PING';
-    return '' if $cmd->[0] eq 'SUBSCRIBE';
-    return "*2\r\n\$9\r\n127.0.0.1\r\n\$" . length($replica->port) . "\r\n"
-           . $replica->port . "\r\n";
-}, name => 'liar', tcp => 1);
+for (['liar', $replica->port], ['itself', $sentinel->port]) {
+    my ($name, $port) = @$_;
+
+    $t->fake_redis(sub {
+        my ($cmd) = @_;
+
+        return "+PONG\r\n" if $cmd->[0] eq 'PING';
+        return '' if $cmd->[0] eq 'SUBSCRIBE';
+        return "*2\r\n\$9\r\n127.0.0.1\r\n\$" . length($port)
+               . "\r\n$port\r\n";
+    }, name => $name, tcp => 1);
+}
 
 my $http = <<'HTTP';
 recs_redis main { %%SENTINEL_SETTINGS%% timeout 2s; }
 recs_redis other { server %%SENTINEL_WATCH_1_TCP%%; topology sentinel other; }
 recs_redis plain { server %%PLAIN_TCP%%; topology sentinel shop; }
 recs_redis liar { server %%LIAR_TCP%%; topology sentinel shop; }
+recs_redis itself { server %%ITSELF_TCP%%; topology sentinel shop; }
 
 recs_set seen redis=main key=seen:$arg_user;
 recs_set other redis=other key=seen:$arg_user;
 recs_set plain redis=plain key=seen:$arg_user;
 recs_set liar redis=liar key=seen:$arg_user;
+recs_set itself redis=itself key=seen:$arg_user;
 recs_set followed redis=main key=stock replica=on feed=stock:feed max_lag=60s;
 recs_lookup_timeout 20s;
 
@@ -59,6 +67,7 @@ server {
     location /other/ { alias %%TESTDIR%%/www/; recs_exclude other; }
     location /plain/ { alias %%TESTDIR%%/www/; recs_exclude plain; }
     location /liar/ { alias %%TESTDIR%%/www/; recs_exclude liar; }
+    location /itself/ { alias %%TESTDIR%%/www/; recs_exclude itself; }
     location /followed/ { alias %%TESTDIR%%/www/; recs_require followed; }
     location /shown/ {
         alias %%TESTDIR%%/www/;
@@ -164,6 +173,7 @@ subtest 'what sentinels say that is of no use' => sub {
         ['other', qr/"other" .*: no server says .*: it knows no such master/],
         ['plain', qr/"plain" .*: no server says .*: ERR unknown command/],
         ['liar', qr/"liar" .*: Redis is a replica, which takes no/],
+        ['itself', qr/"itself" .*: Redis is a sentinel, which has no keys/],
     ) {
         my ($name, $line) = @$case;
 

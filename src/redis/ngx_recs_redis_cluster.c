@@ -253,7 +253,11 @@ ngx_recs_redis_cluster_begin(void *reader, const ngx_recs_redis_t *redis,
 static ngx_int_t
 ngx_recs_redis_cluster_value(void *reader, const ngx_recs_redis_value_t *v)
 {
-    return ngx_recs_redis_map_value(reader, v);
+    recs_redis_value_t  value;
+
+    value = ngx_recs_redis_map_value(v);
+
+    return recs_redis_shards_value(reader, &value) == 0 ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -3,6 +3,7 @@
 
 
 #include "ngx_recs_redis_handshake.h"
+#include "ngx_recs_redis_map.h"
 
 
 static void ngx_recs_redis_handshake_password(
@@ -204,24 +205,30 @@ ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
 }
 
 
-/* https://redis.io/docs/latest/commands/role/ */
-
 static ngx_int_t
 ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
     ngx_recs_redis_fault_t *fault)
 {
-    if (v->type == NGX_RECS_REDIS_STRING
-        && v->depth == 1 && v->index == 0
-        && v->str.len == 5
-        && ngx_memcmp(v->str.data, "slave", 5) == 0)
-    {
-        static const ngx_str_t  readonly = ngx_string("READONLY ");
+    recs_redis_value_t  value;
 
+    static const ngx_str_t  readonly = ngx_string("READONLY ");
+
+    value = ngx_recs_redis_map_value(v);
+
+    switch (recs_redis_role(&value)) {
+
+    case RECS_REDIS_ROLE_REPLICA:
         (void) ngx_recs_redis_fault_known(fault, &readonly);
         return NGX_ERROR;
-    }
 
-    return NGX_OK;
+    case RECS_REDIS_ROLE_SENTINEL:
+        ngx_recs_redis_fault(fault, NGX_RECS_REDIS_DENIED, 0,
+                             "Redis is a sentinel, which has no keys");
+        return NGX_ERROR;
+
+    default:
+        return NGX_OK;
+    }
 }
 
 

@@ -43,9 +43,8 @@ ngx_recs_redis_map_lock(ngx_shmtx_t *mutex)
 }
 
 
-ngx_int_t
-ngx_recs_redis_map_value(recs_redis_shards_t *s,
-    const ngx_recs_redis_value_t *v)
+recs_redis_value_t
+ngx_recs_redis_map_value(const ngx_recs_redis_value_t *v)
 {
     recs_redis_value_t  value;
 
@@ -74,5 +73,5 @@ ngx_recs_redis_map_value(recs_redis_shards_t *s,
     value.data = (const char *) v->str.data;
     value.len = v->str.len;
 
-    return recs_redis_shards_value(s, &value) == 0 ? NGX_OK : NGX_ERROR;
+    return value;
 }

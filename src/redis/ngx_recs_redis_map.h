@@ -1,7 +1,7 @@
 
 /*
- * What nginx adds to recs_redis_map.h and recs_redis_shards.h: the lock that
- * writers hold, values of replies.
+ * What nginx adds to recs_redis_map.h and to the readers that are plain C: the
+ * lock that writers hold, values of replies.
  */
 
 
@@ -13,6 +13,7 @@
 #include "recs_redis_fresh.h"
 #include "recs_redis_map.h"
 #include "recs_redis_redirect.h"
+#include "recs_redis_sentinel.h"
 #include "recs_redis_shards.h"
 
 
@@ -57,10 +58,9 @@ void ngx_recs_redis_shared_init(ngx_recs_redis_shared_t *shared);
 
 ngx_int_t ngx_recs_redis_map_lock(ngx_shmtx_t *mutex);
 
-/* A query's value for the reader: NGX_OK; NGX_ERROR: refused, s->why. */
+/* A query's value, for the readers that are plain C. */
 
-ngx_int_t ngx_recs_redis_map_value(recs_redis_shards_t *s,
-    const ngx_recs_redis_value_t *v);
+recs_redis_value_t ngx_recs_redis_map_value(const ngx_recs_redis_value_t *v);
 
 
 #endif /* NGX_RECS_REDIS_MAP_H */

@@ -14,26 +14,7 @@
 
 
 #include "recs_redis_map.h"
-
-
-typedef enum {
-    RECS_REDIS_NIL = 0,
-    RECS_REDIS_INTEGER,
-    RECS_REDIS_STRING,
-    RECS_REDIS_ARRAY                /* or a map: its keys and values in turn */
-} recs_redis_type_e;
-
-
-/* A value of a reply, as in ngx_recs_redis_value_t: an array, its elements. */
-
-typedef struct {
-    recs_redis_type_e         type;
-    unsigned                  depth;
-    unsigned                  index;
-    int64_t                   integer;
-    const char               *data;
-    size_t                    len;
-} recs_redis_value_t;
+#include "recs_redis_value.h"
 
 
 typedef enum {

@@ -18,11 +18,17 @@
 #define UNIT_RESP_DEPTH  7      /* hiredis' own */
 
 
+/* A reader's value(): 0; -1: refused. */
+
+typedef int (*unit_resp_value_pt)(void *to, const recs_redis_value_t *v);
+
+
 typedef struct {
-    const char           *p;
-    const char           *end;
-    recs_redis_shards_t  *to;
-    int                   refused;
+    const char          *p;     /* what comes next */
+    const char          *end;
+    unit_resp_value_pt   value;
+    void                *to;
+    int                  refused;
 } unit_resp_t;
 
 
@@ -112,7 +118,7 @@ unit_resp_value(unit_resp_t *r, unsigned depth, unsigned index)
         return -1;
     }
 
-    r->refused = recs_redis_shards_value(r->to, &v) != 0;
+    r->refused = r->value(r->to, &v) != 0;
     free(copy);
 
     if (r->refused) {
@@ -129,6 +135,25 @@ unit_resp_value(unit_resp_t *r, unsigned depth, unsigned index)
 }
 
 
+static inline void
+unit_resp_init(unit_resp_t *r, const void *data, size_t len,
+    unit_resp_value_pt value, void *to)
+{
+    r->p = data;
+    r->end = r->p + len;
+    r->value = value;
+    r->to = to;
+    r->refused = 0;
+}
+
+
+static inline int
+unit_resp_shards_value(void *to, const recs_redis_value_t *v)
+{
+    return recs_redis_shards_value(to, v);
+}
+
+
 /* 1: the reader took it and its end; 0: it refused; -1: it is no reply. */
 
 static inline int
@@ -136,10 +161,7 @@ unit_resp_read(const void *data, size_t len, recs_redis_shards_t *to)
 {
     unit_resp_t  r;
 
-    r.p = data;
-    r.end = r.p + len;
-    r.to = to;
-    r.refused = 0;
+    unit_resp_init(&r, data, len, unit_resp_shards_value, to);
 
     if (unit_resp_value(&r, 0, 0) != 0) {
         return r.refused ? 0 : -1;
