@@ -13,12 +13,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Recs::Process qw(slurp);
+use Recs::Rights;
 use Recs::Test;
 use Test::More;
 
 my $t = Recs::Test->new;
 my $redis = $t->redis(tcp => 1, config => 'acllog-max-len 10000');
-my %document = read_document(slurp($t->root . '/docs/redis.md'));
+my $rights = Recs::Rights->new($t->root . '/docs/redis.md');
 
 my $page = q({"items":[{"id":"b1"},{"id":"b2"}]});
 my $other = q({"items":[{"id":"b7"},{"id":"b8"}]});
@@ -175,6 +176,8 @@ my @hands = (
 
 my (@seen, @users, $nginx);
 
+$rights->without_modes_of_keys if !$functions;      # as old as that
+
 
 subtest 'those who write' => sub {
     $redis->cmd('FUNCTION', 'LOAD', slurp($t->root . '/conf/recs.lua'))
@@ -200,7 +203,7 @@ push @seen, $redis->watch(sub {
     for my $user (grep { exists $_->{lacks} } @users) {
         my ($name, $says) = @$user{qw(name says)};
 
-        ok wait_until(sub { says($user) }),
+        ok wait_until(sub { Recs::Rights::is_said($user, said($user)) }),
             "$name, without $user->{lacks}: " . join ', ', @$says
             or diag said($user);
     }
@@ -235,13 +238,13 @@ subtest 'nobody who has all rights was refused anything' => sub {
 
 
 subtest 'what Redis saw is what the document says' => sub {
-    my %pattern = map { $_ => pattern($_) } grep { !/^AUTH / }
-                  map { @{ $document{$_}{commands} } }
-                  grep { $functions || !/^(?:Publishing|Feeds)$/ }
-                  keys %document;
+    my %pattern = $rights->patterns(
+        'Each connection', 'Sets', 'Replicas', 'Pools', 'Snapshots',
+        'What was shown', 'Publishing by hand', 'tools/load-snapshot',
+        $functions ? ('Publishing', 'Feeds') : ());
     my (%known, %unknown);
 
-    # Our own come through the socket.  Not every Redis shows AUTH.
+    # Our own come through the socket.
     for my $line (@seen) {
         my ($command) = $line =~ /^\S+ \[\d+ (?:127\.\S+|lua)\] (.*)/
             or next;
@@ -259,56 +262,6 @@ subtest 'what Redis saw is what the document says' => sub {
 
 
 $t->done;
-
-
-# By heading: the lines of rights, the commands, and what is said without the
-# right to one.
-
-sub read_document {
-    my ($text) = @_;
-
-    my %found;
-
-    for my $part (split /^##+ /m, $text) {
-        my ($heading) = $part =~ /\A(.*)/;
-        my @lines = map { /^ACL SETUSER \w+ (.*)$/mg }
-                    $part =~ /^```acl\n(.*?)^```/gms;
-        my (@commands, %says);
-
-        for my $row ($part =~ /^\| (`.*) \|$/mg) {
-            my ($commands, undef, $says) = split / \| /, $row;
-            next if !defined $says;             # it is of another table
-
-            my @says = grep { !/=$|^EXEC$/ } $says =~ /`([^`]+)`/g;
-
-            for my $command ($commands =~ /`([^`]+)`/g) {
-                push @commands, $command;
-                $says{ '+' . lc((split ' ', $command)[0]) } = \@says;
-            }
-        }
-
-        $found{$heading} = { lines => \@lines, commands => \@commands,
-                             says => \%says };
-    }
-
-    return %found;
-}
-
-
-# What MONITOR shows of a command.  A word with a small letter stands for any
-# argument, and "..." for any number of them.
-
-sub pattern {
-    my ($command) = @_;
-
-    my $argument = qr/"(?:[^"\\]|\\.)*"/;
-    my $text = join ' ', map {
-        /^[A-Z0-9]+$|^[-+]/ ? "\Q\"$_\"\E" : $_ eq '...' ? '...' : $argument
-    } split ' ', $command;
-
-    $text =~ s/ \.\.\./(?: $argument)*/;
-    return qr/^$text$/i;
-}
 
 
 sub fill {
@@ -355,9 +308,8 @@ sub writes {
             next;
         }
 
-        ok(@{ $user->{says} } && !grep({ index($error, $_) < 0 }
-                                       @{ $user->{says} }),
-           "$name, without $lacks: @{ $user->{says} }") or diag $error;
+        ok Recs::Rights::is_said($user, $error),
+            "$name, without $lacks: @{ $user->{says} }" or diag $error;
     }
 }
 
@@ -450,46 +402,11 @@ sub publish {
 sub users {
     my ($feature) = @_;
 
-    my $base = $feature->{calls} ? 'Rights of who writes' : 'Each connection';
-    my @lines = ([$base, 0], @{ $feature->{of} });
-    my @rights = map { split ' ', $document{ $_->[0] }{lines}[$_->[1]] } @lines;
-    my ($heading, $last) = @{ $lines[-1] };
-    my @less = @{ $feature->{less} // [grep { !/^-/ } split ' ',
-                                       $document{$heading}{lines}[$last]] };
-    my @users = user($feature, $feature->{name}, @rights);
+    my @base = $feature->{calls} ? (base => 'Rights of who writes') : ();
+    my @users = $rights->users({ %$feature, @base });
 
-    for my $right (@less) {
-        my $user = user($feature, "$feature->{name}_$#users",
-                        grep { $_ ne $right } @rights);
-
-        $user->{lacks} = $right;
-        my $says = $document{ $right eq '+ping' ? 'Each connection' : $heading }
-                   {says};
-
-        $user->{says} = $right =~ /~/ ? ['NOPERM']
-            : $right =~ /^&/ ? $says->{'+subscribe'} // $says->{'+publish'}
-            : $says->{$right} // [];
-        push @users, $user;
-    }
-
+    $rights->grant($_, $redis) for @users;
     return @users;
-}
-
-
-# Redis 6.2 has no keys that may only be read, or only written.
-
-sub user {
-    my ($feature, $name, @rights) = @_;
-
-    s/^>PASSWORD$/>sesame/ for @rights;
-
-    if (!$functions) {      # as old as that
-        s/^%[RW]~/~/ for @rights;
-    }
-
-    $redis->cmd('ACL', 'SETUSER', $name, @rights);
-
-    return { feature => $feature, name => $name };
 }
 
 
@@ -550,16 +467,6 @@ sub is_well {
     my $said = said($user) =~ s/\b\Q$user->{name}\E\b/USER/gr;
 
     return ref $well eq 'CODE' ? $well->($user) : $said =~ $well;
-}
-
-
-sub says {
-    my ($user) = @_;
-
-    my $said = said($user);
-
-    return @{ $user->{says} }
-           && !grep { index($said, $_) < 0 } @{ $user->{says} };
 }
 
 

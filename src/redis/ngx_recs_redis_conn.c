@@ -429,7 +429,7 @@ ngx_recs_redis_conn_failed(void *data)
     }
 
     return ngx_recs_redis_handshake_failed(conn->pipeline.head->kind,
-                                           conn->server->redis,
+                                           conn->server,
                                            &conn->push.channel,
                                            &conn->reader.error, &conn->fault);
 }

@@ -234,7 +234,7 @@ ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
 
 ngx_int_t
 ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
-    const ngx_recs_redis_t *redis, const ngx_str_t *channel,
+    const ngx_recs_redis_server_t *server, const ngx_str_t *channel,
     const ngx_str_t *error, ngx_recs_redis_fault_t *fault)
 {
     if (ngx_recs_redis_fault_known(fault, error)) {
@@ -260,7 +260,7 @@ ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
     case NGX_RECS_REDIS_SELECT:
         ngx_recs_redis_fault(fault, NGX_RECS_REDIS_NO_DATABASE, 0,
                              "Redis refused database %ui: %V",
-                             redis->database, error);
+                             server->redis->database, error);
         break;
 
     case NGX_RECS_REDIS_SUBSCRIBE:
@@ -281,7 +281,8 @@ ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
 
     case NGX_RECS_REDIS_MODE:
         ngx_recs_redis_fault(fault, NGX_RECS_REDIS_DENIED, 0,
-                             "Redis refused READONLY");
+                             "Redis refused %s",
+                             server->replica ? "READONLY" : "READWRITE");
         break;
 
     default: /* NGX_RECS_REDIS_PING */

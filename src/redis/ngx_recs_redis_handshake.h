@@ -60,7 +60,7 @@ ngx_int_t ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
  */
 
 ngx_int_t ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
-    const ngx_recs_redis_t *redis, const ngx_str_t *channel,
+    const ngx_recs_redis_server_t *server, const ngx_str_t *channel,
     const ngx_str_t *error, ngx_recs_redis_fault_t *fault);
 
 
