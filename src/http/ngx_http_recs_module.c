@@ -356,7 +356,7 @@ ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
                                    &rr->named.name);
     }
 
-    if (rr->redis.failures && rr->redis.topology == NGX_RECS_REDIS_SINGLE) {
+    if (rr->redis.topology != NGX_RECS_REDIS_CLUSTER) {
         ngx_http_recs_init_zone_breaker(&rr->redis, zone);
     }
 }
@@ -368,9 +368,10 @@ static void
 ngx_http_recs_init_zone_breaker(ngx_recs_redis_t *redis,
     ngx_recs_zone_t *zone)
 {
-    u_char     buf[NGX_RECS_ZONE_NAME_MAX];
-    uint32_t   hash;
-    ngx_str_t  name;
+    u_char                            buf[NGX_RECS_ZONE_NAME_MAX];
+    uint32_t                          hash;
+    ngx_str_t                         name;
+    ngx_recs_redis_breaker_shared_t  *breaker;
 
     /* of all of both: a long name is cut off */
 
@@ -383,8 +384,18 @@ ngx_http_recs_init_zone_breaker(ngx_recs_redis_t *redis,
     name.len = ngx_snprintf(buf, sizeof(buf), "%08xD %V", hash, &redis->name)
                - buf;
 
-    redis->breaker = (ngx_recs_redis_breaker_shared_t *)
+    breaker = (ngx_recs_redis_breaker_shared_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_BREAKER, &name);
+
+    if (breaker == NULL) {
+        return;
+    }
+
+    redis->pace = &breaker->pace;
+
+    if (redis->failures && redis->topology == NGX_RECS_REDIS_SINGLE) {
+        redis->breaker = breaker;
+    }
 }
 
 

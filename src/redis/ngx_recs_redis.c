@@ -73,6 +73,7 @@ ngx_recs_redis_init_worker(ngx_recs_redis_t *redis, ngx_cycle_t *cycle)
     server->addrs = redis->addrs;
     server->naddrs = redis->naddrs;
     server->breaker.shared = redis->breaker;
+    server->pace = redis->pace;
     server->hosts = redis->hosts;
 
     if (redis->nnames) {

@@ -101,6 +101,10 @@ typedef struct {
     ngx_atomic_t              closed;       /* when it last did */
     ngx_atomic_t              again;        /* how often it soon opened again */
     ngx_atomic_t              since;        /* unix seconds; 0: ever */
+
+    ngx_atomic_t              pace;         /* of connections that failed, see
+                                               ngx_recs_redis_retry.h; no matter
+                                               whether there is a breaker */
 } ngx_recs_redis_breaker_shared_t;
 
 
@@ -177,6 +181,8 @@ struct ngx_recs_redis_s {
     ngx_recs_redis_counters_t  *counters;   /* never NULL in a worker */
     ngx_recs_redis_breaker_shared_t  *breaker;  /* of the one server; NULL:
                                                failures is 0, or it is none */
+    ngx_atomic_t             *pace;         /* of the one server, or of the
+                                               sentinels; NULL: of a cluster */
 
     /* of a cluster or a master, for all workers */
     ngx_recs_redis_shared_t  *shared;       /* of its servers */
@@ -307,8 +313,9 @@ ngx_int_t ngx_recs_redis_tls_create(ngx_conf_t *cf, ngx_recs_redis_t *redis);
 /*
  * Opens the connections of this worker.  Called in init_process, for each
  * cycle's Redis; does nothing in a process that serves no requests (the cache
- * manager).  Afterwards they are kept open, reopened with backoff and jitter:
- * that Redis cannot be reached is no error here.  NGX_ERROR: out of memory.
+ * manager).  Afterwards they are kept open, reopened with backoff and jitter,
+ * of a server that is away at a pace that all workers keep together: that Redis
+ * cannot be reached is no error here.  NGX_ERROR: out of memory.
  */
 
 ngx_int_t ngx_recs_redis_init_worker(ngx_recs_redis_t *redis,

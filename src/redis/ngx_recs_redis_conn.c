@@ -33,6 +33,7 @@
 static ngx_int_t ngx_recs_redis_conn_redirect(void *data);
 static void ngx_recs_redis_conn_authed(ngx_recs_redis_conn_t *conn,
     ngx_msec_t most);
+static ngx_msec_t ngx_recs_redis_conn_wait(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_locate(ngx_recs_redis_conn_t *conn);
 static ngx_int_t ngx_recs_redis_conn_connect(ngx_recs_redis_conn_t *conn,
     ngx_connection_t **c);
@@ -120,6 +121,7 @@ void
 ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
 {
     ngx_int_t          rc;
+    ngx_msec_t         wait;
     ngx_connection_t  *c;
 
     if (conn->tie.brief && ngx_exiting) {
@@ -130,14 +132,13 @@ ngx_recs_redis_conn_open(ngx_recs_redis_conn_t *conn)
         conn->server = conn->tie.where(conn);
     }
 
-    if (ngx_recs_redis_conn_locate(conn) != NGX_OK) {
-        conn->unlocated = 1;
-        ngx_add_timer(&conn->timer, NGX_RECS_REDIS_NOWHERE
-                                    + ngx_random() % NGX_RECS_REDIS_NOWHERE);
+    wait = ngx_recs_redis_conn_wait(conn);
+
+    if (wait) {
+        ngx_add_timer(&conn->timer, wait);
         return;
     }
 
-    conn->unlocated = 0;
     ngx_recs_redis_conn_authed(conn, NGX_MAX_INT32_VALUE);
 
     conn->retry.addr %= conn->server->naddrs;
@@ -226,6 +227,22 @@ ngx_recs_redis_conn_renew(ngx_recs_redis_conn_t *conn)
         ngx_recs_redis_conn_authed(conn, NGX_MAX_INT32_VALUE);
         ngx_recs_redis_conn_appended(conn, 0);
     }
+}
+
+
+/* 0: it may be opened; else ms until that is to be looked at again. */
+
+static ngx_msec_t
+ngx_recs_redis_conn_wait(ngx_recs_redis_conn_t *conn)
+{
+    conn->unlocated = (ngx_recs_redis_conn_locate(conn) != NGX_OK);
+
+    if (conn->unlocated) {
+        return NGX_RECS_REDIS_NOWHERE + ngx_random() % NGX_RECS_REDIS_NOWHERE;
+    }
+
+    return ngx_recs_redis_retry_wait(&conn->retry, conn->server->pace,
+                                     conn->server->naddrs);
 }
 
 
@@ -496,6 +513,8 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
     conn->reader.pushes = (ngx_recs_redis_subscribes(conn) != 0);
 
     ngx_del_timer(&conn->timer);
+
+    ngx_recs_redis_retry_well(conn->server->pace);
 
     ngx_recs_redis_count(conn->server->redis->counters, connects);
     ngx_recs_redis_log_recovery(conn->server, &conn->fault, &conn->push.channel,

@@ -105,6 +105,10 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
         ngx_recs_redis_log_loss(conn->server, &conn->fault, conn->log);
     }
 
+    if (delay && conn->fault.reason != NGX_RECS_REDIS_NO_RESOURCE) {
+        ngx_recs_redis_retry_ill(conn->server->pace);
+    }
+
     ngx_recs_redis_count(conn->server->redis->counters, losses);
     ngx_recs_redis_conn_tell(conn, delay);
 

@@ -7,8 +7,8 @@
 #include "ngx_recs_redis_reads.h"
 
 
-static ngx_recs_redis_breaker_shared_t *ngx_recs_redis_member_breaker(
-    ngx_recs_redis_fleet_t *fleet, ngx_uint_t i, uint64_t number);
+static void ngx_recs_redis_member_breaker(ngx_recs_redis_server_t *server,
+    ngx_uint_t i, uint64_t number);
 static ngx_int_t ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
     const recs_redis_node_t *node);
 static ngx_recs_redis_conn_t *ngx_recs_redis_member_private(
@@ -35,7 +35,7 @@ ngx_recs_redis_member_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
     server->pool = pool;
     server->redis = fleet->redis;
 
-    server->breaker.shared = ngx_recs_redis_member_breaker(fleet, i, number);
+    ngx_recs_redis_member_breaker(server, i, number);
 
     server->replica = (node->master != RECS_REDIS_NONE);
     server->master = (fleet->kind->sentinel && !server->replica);
@@ -62,20 +62,16 @@ failed:
 }
 
 
-/* NULL: it is always asked.  A node that left may have had this place. */
+/* What all workers know of it.  A node that left may have had this place. */
 
-static ngx_recs_redis_breaker_shared_t *
-ngx_recs_redis_member_breaker(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
+static void
+ngx_recs_redis_member_breaker(ngx_recs_redis_server_t *server, ngx_uint_t i,
     uint64_t number)
 {
     ngx_atomic_uint_t               old;
     ngx_recs_redis_node_breaker_t  *place;
 
-    if (fleet->redis->failures == 0) {
-        return NULL;
-    }
-
-    place = &fleet->redis->shared->breakers[i];
+    place = &server->redis->shared->breakers[i];
     old = place->number;
 
     if (old != (ngx_atomic_uint_t) number
@@ -84,7 +80,11 @@ ngx_recs_redis_member_breaker(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
         ngx_memzero(&place->breaker, sizeof(ngx_recs_redis_breaker_shared_t));
     }
 
-    return &place->breaker;
+    server->pace = &place->breaker.pace;
+
+    if (server->redis->failures) {
+        server->breaker.shared = &place->breaker;
+    }
 }
 
 

@@ -85,6 +85,7 @@ ngx_recs_redis_sentinel_init_worker(ngx_recs_redis_t *redis,
     server->addrs = redis->addrs;
     server->naddrs = redis->naddrs;
     server->hosts = redis->hosts;
+    server->pace = redis->pace;
     server->sentinel = 1;
 
     sentinel->fleet = redis->fleet;

@@ -29,6 +29,9 @@ struct ngx_recs_redis_server_s {
     void                     *session;      /* of TLS, of the last connection;
                                                NULL: none */
     ngx_uint_t                session_of;   /* which address */
+    ngx_atomic_t             *pace;         /* at which connections that failed
+                                               are tried again; NULL: their
+                                               own */
 
     ngx_recs_redis_conn_t    *conns;        /* redis->nconns, and the one for
                                                what nobody waits for; NULL: not
