@@ -15,14 +15,24 @@ test:
 unit:
 	prove t/unit.t
 
+# Of nginx's own, with stand-ins for what they want of it; after tools/build.sh,
+# which brings its headers.
+NGINX = build/nginx
+REPLY = -std=gnu99 $(addprefix -I$(NGINX)/, src/core src/event \
+            src/event/modules src/os/unix objs) \
+        t/fuzz/ngx_stand_ins.c $(patsubst %, src/redis/ngx_recs_redis_%.c, \
+            reply pipeline fault push) $$(pkg-config --libs hiredis)
+
 # Needs clang.  One program per target, its seeds beside it.
 fuzz:
 	mkdir -p build/fuzz
 	for f in t/fuzz/fuzz_*.c; do \
 	    n=$$(basename $$f .c); \
+	    more=; \
+	    [ $$n != fuzz_redis_reply ] || more="$(REPLY)"; \
 	    clang -std=c99 -g -O1 -fsanitize=fuzzer,address,undefined \
 	        -Isrc/page -Isrc/redis -It/unit -o build/fuzz/$$n $$f \
-	        src/page/*.c src/redis/recs_*.c -lm $(MSGPACK) \
+	        src/page/*.c src/redis/recs_*.c $$more -lm $(MSGPACK) \
 	        || exit 1; \
 	    mkdir -p build/fuzz/$${n}.corpus; \
 	    build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) \

@@ -30,6 +30,7 @@ static void ngx_recs_redis_shrink(ngx_recs_redis_reader_t *r);
 static ngx_int_t ngx_recs_redis_unread(ngx_recs_redis_reader_t *r);
 static ngx_int_t ngx_recs_redis_unread_bulk(ngx_recs_redis_reader_t *r,
     redisReadTask *task, u_char *end);
+static void ngx_recs_redis_long_line(ngx_recs_redis_reader_t *r);
 static ngx_uint_t ngx_recs_redis_too_large(ngx_recs_redis_reader_t *r,
     size_t size, ngx_str_t *text);
 
@@ -247,13 +248,20 @@ ngx_recs_redis_unread(ngx_recs_redis_reader_t *r)
     }
 
     if (unread > NGX_RECS_REDIS_MAX_LINE) {
-        ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
-                             "a reply with a line of more than %d bytes",
-                             NGX_RECS_REDIS_MAX_LINE);
+        ngx_recs_redis_long_line(r);
         return NGX_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_recs_redis_long_line(ngx_recs_redis_reader_t *r)
+{
+    ngx_recs_redis_fault(r->fault, NGX_RECS_REDIS_PROTOCOL, 0,
+                         "a reply with a line of more than %d bytes",
+                         NGX_RECS_REDIS_MAX_LINE);
 }
 
 
@@ -437,6 +445,13 @@ ngx_recs_redis_create_string(const redisReadTask *task, char *str, size_t len)
     ngx_str_t               text;
     ngx_recs_redis_value_t  v;
     u_char                  data[NGX_RECS_REDIS_TEXT];
+
+    /* one that came in smaller pieces would have been refused before its end */
+
+    if (task->type != REDIS_REPLY_STRING && len >= NGX_RECS_REDIS_MAX_LINE) {
+        ngx_recs_redis_long_line(task->privdata);
+        return NULL;
+    }
 
     switch (task->type) {
 
