@@ -313,7 +313,8 @@ subtest 'what is no image of this set' => sub {
         is_deeply \@said, [$why{$name} // 'it is torn'], "$name: one line";
     }
 
-    for ('key=other "feed={stock}:feed"', 'key=stock feed=other', 'key=stock',
+    for ('"key={stock}:other" "feed={stock}:feed"',
+         'key=stock "feed={stock}:other"', 'key=stock',
          'key=stock "feed={stock}:feed" type=zset',
          'key=stock "feed={stock}:feed" type=zset within=1h')
     {
