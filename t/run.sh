@@ -28,7 +28,7 @@ repo=$(cd "$(dirname "$0")/.." && pwd -P)
 
 packages="redis-server curl perl libprotocol-http2-perl libcmocka-dev"
 packages="$packages libdata-messagepack-perl python3-redis python3-xxhash jq"
-packages="$packages openssl libnginx-mod-nchan"
+packages="$packages openssl iproute2 libnginx-mod-nchan"
 packages="$packages libnginx-mod-http-lua libnginx-mod-http-js"
 packages="$packages libnginx-mod-http-echo libnginx-mod-http-srcache-filter"
 packages="$packages libnginx-mod-http-brotli-filter"

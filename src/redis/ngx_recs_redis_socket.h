@@ -15,9 +15,9 @@
 
 /*
  * What was sent and is not acknowledged within timeout, ms, ends the
- * connection.  One on which nothing is said is probed, so that this holds for
- * it, too.  A system that knows none of this leaves it to the timeouts of
- * commands.
+ * connection.  One on which nothing is said is probed, so that it ends after
+ * eleven seconds, or after timeout if that is longer.  A system that knows none
+ * of this leaves it to the timeouts of commands.
  */
 
 void ngx_recs_redis_socket_watch(ngx_socket_t s, ngx_msec_t timeout);
