@@ -72,6 +72,7 @@ my $api = $t->upstream(sub {
 
 my $redis = $t->redis;
 my $steady = $t->redis(name => 'steady');
+my $servers = () = $redis->masters;    # a cluster has several
 fill();
 
 my $http = <<'HTTP';
@@ -269,15 +270,15 @@ sub memory {
 }
 
 
-# A worker has two for questions, and one to record what was shown.  One that
-# has just been started or ended may be on both lists or none.
+# A worker has two for questions, and one to record what was shown, to each
+# server.  One that has just been started or ended may be on both lists or none.
 
 sub count_connections {
     my $workers = sum0(map { scalar(() = $_->workers)
                              + scalar(() = $_->old_workers) } values %nginx);
     my $clients = $redis->clients;
 
-    $most = max($most, $clients - 3 * ($workers + 4));
+    $most = max($most, $clients - 3 * $servers * ($workers + 4));
 }
 
 
@@ -286,7 +287,8 @@ sub count_connections {
 sub settle {
     return wait_until(sub {
         !grep({ $_->old_workers } values %nginx)
-            && $redis->clients == 12 && $steady->clients == 4;
+            && $redis->clients == 12 * $servers
+            && $steady->clients == 4 * $servers;
     }, 20);
 }
 
