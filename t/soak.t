@@ -559,7 +559,9 @@ sub check_responses {
 
     cmp_ok $sum{responses} // 0, '>',
         $seconds * $RATE / Recs::Mode::patience(10), 'there were many';
-    cmp_ok $sum{filtered} // 0, '>', ($sum{responses} // 0) / 4,
+    # A cluster that was killed is down for longer than its servers are.
+    my $part = $servers > 1 ? 10 : 4;
+    cmp_ok $sum{filtered} // 0, '>', ($sum{responses} // 0) / $part,
         'a good part of them filtered';
     cmp_ok $sum{'sold unknown'} // 0, '<', ($sum{responses} // 0) / 10,
         'the Redis that was left alone was not given up with the other';
