@@ -138,12 +138,15 @@ sub fill_until {
     my ($self, $enough, $seconds) = @_;
 
     $seconds //= 10;
-    my $end = time + Recs::Mode::patience($seconds);
+    my $end;
 
     while (1) {
         my $value = $enough->();
-        return $value if $value || $self->{ended} || !$self->{sock}
-                         || time >= $end;
+        return $value if $value || $self->{ended} || !$self->{sock};
+
+        # Most of what is waited for is there, and nobody need know how long.
+        $end //= time + Recs::Mode::patience($seconds);
+        return $value if time >= $end;
         $self->fill($seconds);
     }
 }
