@@ -468,7 +468,7 @@ sub one_set {
     my ($server) = @_;
 
     return <<"HTTP";
-recs_redis main { server $server; timeout 20s; }
+recs_redis main { server $server; timeout 20s; connect_timeout 20s; }
 recs_set ids redis=main key=ids absent=empty;
 recs_lookup_timeout 20s;
 default_type application/json;
