@@ -21,7 +21,7 @@ NGINX = build/nginx
 REPLY = -std=gnu99 $(addprefix -I$(NGINX)/, src/core src/event \
             src/event/modules src/os/unix objs) \
         t/fuzz/ngx_stand_ins.c $(patsubst %, src/redis/ngx_recs_redis_%.c, \
-            reply pipeline fault push) $$(pkg-config --libs hiredis)
+            reply values pipeline fault push) $$(pkg-config --libs hiredis)
 
 # Needs clang.  One program per target, its seeds beside it.
 fuzz:

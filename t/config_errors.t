@@ -77,6 +77,7 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_redis r { server unix:/a; breaker failures=1 cooldown=10ms; }',
         'recs_redis r { server unix:/a; breaker cooldown=1h failures=1000; }',
         'recs_redis r { server unix:/a; breaker off; }',
+        'recs_redis r { server unix:/a; protocol 2; }',
         'recs_redis r { server unix:/a; '
             . 'auth password_file=%%TESTDIR%%/password; }',
         'recs_redis r { auth user=edge password_file=%%TESTDIR%%/password; '
@@ -617,6 +618,9 @@ subtest 'recs_redis refuses what is no Redis' => sub {
          qr/"topology" .*it must be "single", "cluster" or "sentinel/],
         ['server unix:/a; reads replica;',
          qr/"reads" from other servers .* "topology single" has not/],
+        (map { ["protocol $_;", qr/"protocol" .*it must be 2 or 3/] }
+             '4', '2 3', 'auto', 'resp3'),
+        ['protocol 2; protocol 2;', qr/"protocol" .*is duplicate/],
         ['reads slave;', qr/it must be "master", "replica" or "nearest"/],
         ['reads replica; reads replica;', qr/"reads" .*is duplicate/],
         ['reads master max_lag=1s;', qr/"reads" .*can have "max_lag="/],

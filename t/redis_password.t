@@ -33,6 +33,7 @@ recs_redis app {
 }
 recs_redis token {
     server %%REDIS%%;
+    protocol 2;
     auth user=token password_file=%%TESTDIR%%/token.password refresh=300ms;
     timeout 60s;
 }

@@ -13,6 +13,7 @@
 #     EVENT=poll      another event method: poll or select
 #     HUP=1           nginx reloaded before each case
 #     REDIS=tls       Redis by TLS; cluster or sentinel: what that is
+#     PROTOCOL=3      Redis in RESP3, if hiredis is 1.0 or later
 
 set -eu
 
@@ -74,6 +75,9 @@ cd "$repo"
 if [ $# -eq 0 ] && [ -n "${REDIS:-}" ]; then
     # shellcheck disable=SC2046
     set -- $(grep -l '%%REDIS%%' t/*.t)
+elif [ $# -eq 0 ] && [ -n "${PROTOCOL:-}" ]; then
+    # shellcheck disable=SC2046
+    set -- $(grep -l 'recs_redis ' t/*.t)
 elif [ $# -eq 0 ] && [ -n "$kind${HUP:-}" ]; then
     # shellcheck disable=SC2046
     set -- $(grep -l 'Recs::Test->new' t/*.t)

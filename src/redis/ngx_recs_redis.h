@@ -4,7 +4,7 @@
  * whose replies are handed out as they are read.  Nothing here blocks, and
  * nothing here knows what the commands are for.
  *
- * Protocol: RESP2 (https://redis.io/docs/latest/develop/reference/
+ * Protocol: RESP2 or RESP3 (https://redis.io/docs/latest/develop/reference/
  * protocol-spec/), read by hiredis.
  */
 
@@ -145,6 +145,8 @@ struct ngx_recs_redis_s {
     ngx_str_t                 server;       /* its URL, for the log */
 
     ngx_recs_redis_topology_e  topology;
+    ngx_uint_t                protocol;     /* 2; or 3, which is spoken to
+                                               servers that know it */
 
     ngx_str_t                 master;       /* that sentinels know */
 
@@ -216,8 +218,10 @@ struct ngx_recs_redis_s {
 typedef enum {
     NGX_RECS_REDIS_NIL = 0,
     NGX_RECS_REDIS_INTEGER,
-    NGX_RECS_REDIS_STRING,                  /* bulk or status */
-    NGX_RECS_REDIS_ARRAY
+    NGX_RECS_REDIS_STRING,                  /* bulk or status; of RESP3 also a
+                                               double, and what is verbatim */
+    NGX_RECS_REDIS_ARRAY                    /* of RESP3 also a set; a map, as
+                                               its keys and values in turn */
 } ngx_recs_redis_type_e;
 
 
@@ -226,6 +230,11 @@ typedef enum {
  * before its elements.  So depth tells what is what in a nested one; that to
  * XREAD has the id of an entry at depth 4, index 0, and its fields and their
  * values in turn at depth 5.
+ *
+ * Replies of RESP3 have the types and the shapes of RESP2, but for those whose
+ * shape is another one in Redis itself: where RESP2 has members and scores in
+ * turn (WITHSCORES, WITHVALUES), it has an array for each two; and where RESP2
+ * has an array for each stream of XREAD, names and entries in turn.
  */
 
 typedef struct {
@@ -235,6 +244,7 @@ typedef struct {
     ngx_uint_t                index;    /* within its array; 0 at depth 0 */
     int64_t                   integer;  /* of an array: how many elements */
     ngx_str_t                 str;      /* valid during the call only */
+    ngx_uint_t                resp3;    /* of an array: it is of RESP3 */
 } ngx_recs_redis_value_t;
 
 

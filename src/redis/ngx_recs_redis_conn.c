@@ -215,9 +215,9 @@ ngx_recs_redis_conn_renew(ngx_recs_redis_conn_t *conn)
         return;
     }
 
-    /* RESP2: one that is subscribed takes no AUTH */
+    /* in RESP2, one that is subscribed takes no AUTH */
 
-    if (ngx_recs_redis_subscribes(conn)) {
+    if (ngx_recs_redis_subscribes(conn) && !conn->reader.resp3) {
         (void) ngx_recs_redis_conn_lose(conn, NGX_RECS_REDIS_MOVED, 0,
                                         "the password may end");
         return;
@@ -417,7 +417,13 @@ ngx_recs_redis_conn_value(void *data, ngx_recs_redis_value_t *v)
     conn = data;
     slot = conn->pipeline.head;
 
-    if (conn->reader.pushes || slot->kind == NGX_RECS_REDIS_SUBSCRIBE) {
+    if (ngx_recs_redis_stray(conn)) {
+        return NGX_OK;
+    }
+
+    if (ngx_recs_redis_pushed(conn)
+        || slot->kind == NGX_RECS_REDIS_SUBSCRIBE)
+    {
         return ngx_recs_redis_push_value(&conn->push, v);
     }
 
@@ -430,7 +436,11 @@ ngx_recs_redis_conn_failed(void *data)
 {
     ngx_recs_redis_conn_t *conn = data;
 
-    if (conn->reader.pushes) {
+    if (ngx_recs_redis_stray(conn)) {
+        return NGX_OK;
+    }
+
+    if (ngx_recs_redis_pushed(conn)) {
         ngx_recs_redis_push_failed(&conn->push, &conn->reader.error);
         return NGX_ERROR;
     }
@@ -460,7 +470,11 @@ ngx_recs_redis_conn_end(void *data)
 
     conn = data;
 
-    if (conn->reader.pushes
+    if (ngx_recs_redis_stray(conn)) {
+        return NGX_OK;
+    }
+
+    if (ngx_recs_redis_pushed(conn)
         && conn->push.type == NGX_RECS_REDIS_PUSH_MESSAGE)
     {
         conn->tie.message(conn, &conn->push.payload);
@@ -473,6 +487,11 @@ ngx_recs_redis_conn_end(void *data)
 
     if (kind == NGX_RECS_REDIS_AUTH && conn->reader.error.len == 0) {
         ngx_recs_redis_log_auth(conn->server, 0, conn->log);
+    }
+
+    if (kind == NGX_RECS_REDIS_HELLO) {
+        ngx_recs_redis_log_protocol(conn->server, conn->reader.resp3,
+                                    &conn->reader.error, conn->log);
     }
 
     /* PING is the last of the handshake, unless SUBSCRIBE is */
@@ -510,7 +529,8 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
     conn->ready = ngx_current_msec;
     conn->retry.tried = 0;
     conn->pipeline.ready = 1;
-    conn->reader.pushes = (ngx_recs_redis_subscribes(conn) != 0);
+    conn->reader.pushes = (ngx_recs_redis_subscribes(conn)
+                           && !conn->reader.resp3);
 
     ngx_del_timer(&conn->timer);
 

@@ -16,6 +16,7 @@
  *   ngx_recs_redis_loss.c       losing one
  *   ngx_recs_redis_handshake.c  what it says first
  *   ngx_recs_redis_reply.c      its replies
+ *   ngx_recs_redis_values.c     their values
  *   ngx_recs_redis_push.c       what comes to one that is subscribed instead
  *   ngx_recs_redis_pipeline.c   its waiting commands and its output
  *   ngx_recs_redis_fault.c      why it was lost, in the log
@@ -116,6 +117,16 @@ struct ngx_recs_redis_conn_s {
 
 #define ngx_recs_redis_subscribes(conn)  ((conn)->push.channel.len)
 #define ngx_recs_redis_has_tls(conn)     ((conn)->server->redis->tls.ssl)
+
+/* Whether what is read of one that is subscribed is no reply. */
+
+#define ngx_recs_redis_pushed(conn)                                          \
+    ((conn)->reader.pushes || (conn)->reader.push)
+
+/* RESP3: a push to one that is not, which is passed over, as clients have to */
+
+#define ngx_recs_redis_stray(conn)                                           \
+    ((conn)->reader.push && !ngx_recs_redis_subscribes(conn))
 
 
 /* Prepares a zeroed connection; it is closed. */

@@ -194,3 +194,28 @@ ngx_recs_redis_log_auth(ngx_recs_redis_server_t *server, ngx_uint_t refused,
 
     login->refused = refused;
 }
+
+
+void
+ngx_recs_redis_log_protocol(ngx_recs_redis_server_t *server, ngx_uint_t resp3,
+    const ngx_str_t *error, ngx_log_t *log)
+{
+    if (server->unlogged) {
+        return;
+    }
+
+    if (!resp3 && !server->resp2) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_redis \"%V\" %V: it does not speak RESP3, but "
+                      "RESP2%s%V",
+                      &server->redis->name, &server->name,
+                      error->len ? ": " : "", error);
+
+    } else if (resp3 && server->resp2) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "recs_redis \"%V\" %V: it speaks RESP3 now",
+                      &server->redis->name, &server->name);
+    }
+
+    server->resp2 = !resp3;
+}

@@ -85,6 +85,11 @@ void ngx_recs_redis_log_recovery(ngx_recs_redis_server_t *server,
 void ngx_recs_redis_log_auth(ngx_recs_redis_server_t *server,
     ngx_uint_t refused, ngx_log_t *log);
 
+/* Its reply to HELLO: whether it speaks RESP3; an error, or len 0. */
+
+void ngx_recs_redis_log_protocol(ngx_recs_redis_server_t *server,
+    ngx_uint_t resp3, const ngx_str_t *error, ngx_log_t *log);
+
 /* A command was answered well, after READONLY was logged of this connection. */
 
 void ngx_recs_redis_log_writes(ngx_recs_redis_server_t *server,

@@ -8,6 +8,8 @@
 
 static void ngx_recs_redis_handshake_password(
     const ngx_recs_redis_server_t *server, ngx_log_t *log);
+static ngx_int_t ngx_recs_redis_handshake_hello(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis);
 static ngx_int_t ngx_recs_redis_handshake_role(const ngx_recs_redis_value_t *v,
     ngx_recs_redis_fault_t *fault);
 static ngx_int_t ngx_recs_redis_handshake_mode(ngx_recs_redis_pipeline_t *pl,
@@ -28,7 +30,9 @@ ngx_recs_redis_handshake(ngx_recs_redis_pipeline_t *pl,
 
     redis = server->redis;
 
-    if (ngx_recs_redis_auth(pl, server) != NGX_OK) {
+    if (ngx_recs_redis_auth(pl, server) != NGX_OK
+        || ngx_recs_redis_handshake_hello(pl, redis) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -140,6 +144,30 @@ ngx_recs_redis_handshake_password(const ngx_recs_redis_server_t *server,
 }
 
 
+/*
+ * AUTH stands before it, and not within: so a server that does not know HELLO
+ * has let the connection in all the same, and goes on in RESP2 with what stands
+ * behind (https://redis.io/docs/latest/commands/hello/).
+ */
+
+static ngx_int_t
+ngx_recs_redis_handshake_hello(ngx_recs_redis_pipeline_t *pl,
+    const ngx_recs_redis_t *redis)
+{
+    static const ngx_str_t  hello[] = {
+        ngx_string("HELLO"),
+        ngx_string("3")
+    };
+
+    if (redis->protocol != 3) {
+        return NGX_OK;
+    }
+
+    return ngx_recs_redis_pipeline_append(pl, NGX_RECS_REDIS_HELLO, NULL, 2,
+                                          hello);
+}
+
+
 ngx_int_t
 ngx_recs_redis_readwrite(ngx_recs_redis_pipeline_t *pl,
     const ngx_recs_redis_t *redis)
@@ -179,7 +207,8 @@ ngx_int_t
 ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
     const ngx_recs_redis_value_t *v, ngx_recs_redis_fault_t *fault)
 {
-    ngx_str_t  expected;
+    ngx_str_t   expected;
+    ngx_uint_t  well;
 
     if (kind == NGX_RECS_REDIS_ROLE) {
         return ngx_recs_redis_handshake_role(v, fault);
@@ -192,10 +221,19 @@ ngx_recs_redis_handshake_value(ngx_recs_redis_kind_e kind,
         ngx_str_set(&expected, "OK");
     }
 
-    if (v->type == NGX_RECS_REDIS_STRING
-        && v->str.len == expected.len
-        && ngx_memcmp(v->str.data, expected.data, expected.len) == 0)
-    {
+    if (kind == NGX_RECS_REDIS_HELLO) {
+
+        /* what a server says of itself is not needed */
+
+        well = (v->depth || v->type == NGX_RECS_REDIS_ARRAY);
+
+    } else {
+        well = (v->type == NGX_RECS_REDIS_STRING
+                && v->str.len == expected.len
+                && ngx_memcmp(v->str.data, expected.data, expected.len) == 0);
+    }
+
+    if (well) {
         return NGX_OK;
     }
 
@@ -245,6 +283,10 @@ ngx_recs_redis_handshake_failed(ngx_recs_redis_kind_e kind,
 
     case NGX_RECS_REDIS_ROLE:
         /* a user may not be allowed to ask */
+        return NGX_OK;
+
+    case NGX_RECS_REDIS_HELLO:
+        /* it is RESP2, then */
         return NGX_OK;
 
     case NGX_RECS_REDIS_ASKING:

@@ -1,8 +1,8 @@
 
 /*
- * What a connection says before all else, and by itself: AUTH, SELECT, ROLE,
- * READONLY, PING and SUBSCRIBE; and whether the replies are those of a Redis
- * that lets it in.
+ * What a connection says before all else, and by itself: AUTH, HELLO, SELECT,
+ * ROLE, READONLY, PING and SUBSCRIBE; and whether the replies are those of a
+ * Redis that lets it in.
  */
 
 

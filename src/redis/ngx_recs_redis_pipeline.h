@@ -23,6 +23,7 @@
 typedef enum {
     NGX_RECS_REDIS_COMMAND = 0,
     NGX_RECS_REDIS_AUTH,                    /* these are the connection's own */
+    NGX_RECS_REDIS_HELLO,
     NGX_RECS_REDIS_SELECT,
     NGX_RECS_REDIS_ROLE,
     NGX_RECS_REDIS_MODE,                    /* READONLY or READWRITE */

@@ -97,15 +97,19 @@ static ngx_uint_t
 ngx_recs_redis_push_due(const ngx_recs_redis_push_t *push,
     ngx_recs_redis_push_e type)
 {
-    if (!push->pipeline->ready) {
-        return type == NGX_RECS_REDIS_PUSH_SUBSCRIBE;
+    const ngx_recs_redis_pipeline_t  *pl;
+
+    pl = push->pipeline;
+
+    if (pl->ready && type == NGX_RECS_REDIS_PUSH_MESSAGE) {
+        return 1;
     }
 
-    if (type == NGX_RECS_REDIS_PUSH_PONG) {
-        return ngx_recs_redis_pipeline_due(push->pipeline);
-    }
-
-    return type == NGX_RECS_REDIS_PUSH_MESSAGE;
+    return ngx_recs_redis_pipeline_due(pl)
+           && type == (pl->ready ? NGX_RECS_REDIS_PUSH_PONG
+                                 : NGX_RECS_REDIS_PUSH_SUBSCRIBE)
+           && pl->head->kind == (pl->ready ? NGX_RECS_REDIS_PING
+                                           : NGX_RECS_REDIS_SUBSCRIBE);
 }
 
 

@@ -2,7 +2,8 @@
 /*
  * What comes to a connection that is subscribed to a channel: after SUBSCRIBE
  * it is no reply, but for that to PING
- * (https://redis.io/docs/latest/develop/pubsub/#format-of-pushed-messages).
+ * (https://redis.io/docs/latest/develop/pubsub/#format-of-pushed-messages); in
+ * RESP3 it is a push, or else a reply.
  * Anything else drops the connection: the next ready() makes up for what was
  * missed.
  */

@@ -51,7 +51,12 @@ typedef struct {
     void                       *data;
 
     unsigned                    pushes:1;   /* what comes from now on need not
-                                               be a reply */
+                                               be a reply: RESP2 does not say
+                                               which is which */
+    unsigned                    push:1;     /* what is being read is none, which
+                                               RESP3 does say */
+    unsigned                    resp3:1;    /* the other side speaks it: set by
+                                               its reply to HELLO */
     unsigned                    stop:1;     /* set from within any function that
                                                is called: reads no further */
 

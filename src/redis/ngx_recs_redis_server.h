@@ -46,6 +46,8 @@ struct ngx_recs_redis_server_s {
     unsigned                  sentinel:1;   /* it has no data */
     unsigned                  master:1;     /* it has to be one */
     unsigned                  unlogged:1;   /* nobody wants to know */
+    unsigned                  resp2:1;      /* RESP3 was asked for, and it was
+                                               logged that it has none */
 
     ngx_uint_t                replica;      /* it is one, to be read from */
     ngx_recs_redis_server_t  *source;       /* its master; NULL: unknown */

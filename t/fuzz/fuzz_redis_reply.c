@@ -7,7 +7,8 @@
  * bounded.
  *
  * The input: how many queries wait, modulo 8 (with 0x80 set, none does, and a
- * channel is subscribed to), a byte for each, what they are; then what comes.
+ * channel is subscribed to; with 0x40, the other side speaks RESP3), a byte for
+ * each, what they are; then what comes.
  * In that, REPEAT N C stands for C, 2 to the N modulo 18 times.
  */
 
@@ -25,7 +26,8 @@
 
 
 #define REPEAT      0x1e
-#define PUSHES      0x80
+#define SUBSCRIBED  0x80
+#define RESP3       0x40            /* if hiredis knows it */
 #define CHANNEL     "news"
 
 #define MAX_BULK    (64 * 1024)
@@ -61,6 +63,7 @@ typedef struct {
     ngx_recs_redis_counters_t   counters;
     ngx_recs_redis_fault_t      fault;
 
+    unsigned                    subscribed;
     waiting_t                   waiting[16];
     unsigned                    nwaiting;
 
@@ -196,6 +199,13 @@ query_done(ngx_recs_redis_query_t *q, ngx_int_t rc, ngx_str_t *error)
 }
 
 
+static unsigned
+pushed(const conn_t *conn)
+{
+    return conn->subscribed && (conn->reader.pushes || conn->reader.push);
+}
+
+
 static ngx_int_t
 own_value(void *data, ngx_recs_redis_value_t *v)
 {
@@ -203,8 +213,7 @@ own_value(void *data, ngx_recs_redis_value_t *v)
 
     tell_value(conn, v);
 
-    return conn->reader.pushes ? ngx_recs_redis_push_value(&conn->push, v)
-                               : NGX_OK;
+    return pushed(conn) ? ngx_recs_redis_push_value(&conn->push, v) : NGX_OK;
 }
 
 
@@ -216,7 +225,7 @@ own_failed(void *data)
     tell_numbers(conn, 'f', (int64_t) conn->reader.error.len, 0, 0);
     tell(conn, conn->reader.error.data, conn->reader.error.len);
 
-    if (conn->reader.pushes) {
+    if (pushed(conn)) {
         ngx_recs_redis_push_failed(&conn->push, &conn->reader.error);
         return NGX_ERROR;
     }
@@ -232,9 +241,11 @@ own_end(void *data)
 
     tell_numbers(conn, 'e', 0, 0, 0);
 
-    if (conn->reader.pushes
-        && conn->push.type == NGX_RECS_REDIS_PUSH_MESSAGE)
-    {
+    if (conn->reader.push && !conn->subscribed) {
+        return NGX_OK;
+    }
+
+    if (pushed(conn) && conn->push.type == NGX_RECS_REDIS_PUSH_MESSAGE) {
         check(conn->push.payload.len <= NGX_RECS_REDIS_MAX_MESSAGE);
         tell(conn, conn->push.payload.data, conn->push.payload.len);
         return NGX_OK;
@@ -314,10 +325,12 @@ open_conn(const uint8_t *head, unsigned n)
     conn->reader.data = conn;
 
     check(ngx_recs_redis_reader_open(&conn->reader) == NGX_OK);
-    conn->reader.pushes = (head[0] & PUSHES) != 0;
+    conn->subscribed = head[0] & SUBSCRIBED;
+    conn->reader.resp3 = NGX_RECS_RESP3 && (head[0] & RESP3);
+    conn->reader.pushes = conn->subscribed && !conn->reader.resp3;
 
     for (i = 1; i <= n; i++) {
-        if (conn->reader.pushes || (head[i] & OWN)) {
+        if (conn->subscribed || (head[i] & OWN)) {
             append(conn, NGX_RECS_REDIS_PING, NULL);
 
         } else {

@@ -239,6 +239,11 @@ ngx_recs_prefetch_value(ngx_recs_redis_query_t *query,
         return ngx_recs_prefetch_begin(p, v);
     }
 
+    if (p->pairs && v->depth == 1) {
+        return v->type == NGX_RECS_REDIS_ARRAY && v->integer == 2 ? NGX_OK
+                                                                  : NGX_ERROR;
+    }
+
     if (v->type != NGX_RECS_REDIS_STRING) {
         return NGX_ERROR;
     }
@@ -283,7 +288,9 @@ ngx_recs_prefetch_begin(ngx_recs_prefetch_t *p, ngx_recs_redis_value_t *v)
 
     n = v->integer;
 
-    if (ngx_recs_prefetch_values(p->set)) {
+    p->pairs = (ngx_recs_prefetch_values(p->set) && v->resp3);
+
+    if (ngx_recs_prefetch_values(p->set) && !p->pairs) {
 
         if (n % 2) {
             return NGX_ERROR;

@@ -52,6 +52,8 @@ struct ngx_recs_prefetch_s {
     ngx_uint_t                  users;  /* how many did, and still may need it
                                            before it is sent */
     ngx_recs_redis_query_t      query;
+    ngx_uint_t                  pairs;  /* the reply has an array for each
+                                           member and its value */
     ngx_uint_t                  broken; /* the reply can't be used: too much of
                                            it, or out of memory */
     size_t                      size;   /* bytes of ids */

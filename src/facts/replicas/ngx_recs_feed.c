@@ -343,17 +343,31 @@ ngx_recs_feed_mark_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
 }
 
 
-/* One stream: its name, its entries; nil: nothing came. */
+/*
+ * One stream: its name, its entries; nil: nothing came.  In RESP2 they stand in
+ * an array of streams; in RESP3 it has one floor less, as it is a map.
+ */
 
 static ngx_int_t
 ngx_recs_feed_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
 {
-    switch (v->depth) {
+    ngx_uint_t        depth;
+    ngx_recs_feed_t  *feed;
 
-    case 0:
+    feed = query->data;
+
+    if (v->depth == 0) {
+        feed->map = (v->type == NGX_RECS_REDIS_ARRAY && v->resp3);
+
         return v->type == NGX_RECS_REDIS_NIL
-               || (v->type == NGX_RECS_REDIS_ARRAY && v->integer == 1)
+               || (v->type == NGX_RECS_REDIS_ARRAY
+                   && v->integer == (feed->map ? 2 : 1))
                ? NGX_OK : NGX_ERROR;
+    }
+
+    depth = v->depth + feed->map;
+
+    switch (depth) {
 
     case 1:
         return v->type == NGX_RECS_REDIS_ARRAY && v->integer == 2
@@ -365,7 +379,7 @@ ngx_recs_feed_value(ngx_recs_redis_query_t *query, ngx_recs_redis_value_t *v)
                ? NGX_OK : NGX_ERROR;
 
     default:
-        return ngx_recs_feed_entries_value(query->data, v->depth - 3, v);
+        return ngx_recs_feed_entries_value(feed, depth - 3, v);
     }
 }
 

@@ -51,6 +51,7 @@ typedef struct {
     ngx_msec_t                  asked;      /* when it was sent */
     ngx_event_t                 timer;      /* reads again */
     ngx_recs_feed_entry_t       entry;
+    ngx_uint_t                  map;        /* the reply is one, of RESP3 */
     ngx_uint_t                  nentries;
     ngx_recs_write_e            written;    /* of all until now */
 

@@ -16,6 +16,8 @@ static char *ngx_http_recs_redis_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static char *ngx_http_recs_redis_topology(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
+static char *ngx_http_recs_redis_protocol(ngx_conf_t *cf,
+    ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_reads(ngx_conf_t *cf,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_auth(ngx_conf_t *cf,
@@ -46,6 +48,7 @@ typedef struct {
 static const ngx_http_recs_redis_line_t  ngx_http_recs_redis_lines[] = {
     { ngx_string("server"), ngx_http_recs_redis_server },
     { ngx_string("topology"), ngx_http_recs_redis_topology },
+    { ngx_string("protocol"), ngx_http_recs_redis_protocol },
     { ngx_string("reads"), ngx_http_recs_redis_reads },
     { ngx_string("auth"), ngx_http_recs_redis_auth },
     { ngx_string("sentinel_auth"), ngx_http_recs_redis_sentinel_auth },
@@ -111,6 +114,10 @@ ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (redis->nconns == 0) {
         redis->nconns = 1;
+    }
+
+    if (redis->protocol == 0) {
+        redis->protocol = 2;
     }
 
     ngx_conf_init_msec_value(redis->connect_timeout, 500);
@@ -240,6 +247,37 @@ ngx_http_recs_redis_topology(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
 
     return "is invalid, it must be \"single\", \"cluster\" or "
            "\"sentinel NAME\"";
+}
+
+
+static char *
+ngx_http_recs_redis_protocol(ngx_conf_t *cf, ngx_http_recs_redis_t *rr)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (rr->redis.protocol) {
+        return "is duplicate";
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "2") == 0) {
+        rr->redis.protocol = 2;
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "3") == 0) {
+
+        if (!NGX_RECS_RESP3) {
+            return "can't be 3, this module was built with a hiredis older "
+                   "than 1.0";
+        }
+
+        rr->redis.protocol = 3;
+        return NGX_CONF_OK;
+    }
+
+    return "is invalid, it must be 2 or 3";
 }
 
 

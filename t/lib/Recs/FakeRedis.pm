@@ -28,12 +28,17 @@ For a connection whose very first bytes are the server's:
 C<< greeting => "-ERR max number of clients reached\r\n" >>; C<hang_up> closes
 it after that.
 
+It speaks RESP2, and in a mode where nginx asks for RESP3 it says so by itself;
+with C<< hello => 1 >>, HELLO comes to the handler.
+
 =cut
 
 use strict;
 use warnings;
 
 use parent 'Recs::Server';
+
+use Recs::Mode;
 
 
 sub url     { return "unix:$_[0]{path}" }
@@ -54,6 +59,11 @@ sub converse {
     return if $self->{hang_up};
 
     while (my $cmd = read_command($stream)) {
+        if ($cmd->[0] eq 'HELLO' && Recs::Mode::protocol() && !$self->{hello}) {
+            $stream->write("-ERR unknown command 'HELLO'\r\n");
+            next;
+        }
+
         $self->note($cmd);
 
         my $reply = $self->{handler}->($cmd, $stream, $number);

@@ -13,14 +13,15 @@ Recs::Mode - the modes in which the tests can be run
     my $text = Recs::Mode::patient($text, $whole);      # of a configuration
     if (Recs::Mode::reloads()) { ... }
     my $kind = Recs::Mode::redis(%options);     # what $t->redis becomes
+    my $three = Recs::Mode::protocol();         # it is asked in RESP3
 
 =head1 DESCRIPTION
 
 All that the test modes (F<docs/development.md>) change in the tests is said
 here, and what a busy machine does: everything may take as many times as long
 as there are processes that want a CPU for each one that there is.
-Environment: C<ASAN>, C<VALGRIND>, C<HUP>, C<REDIS>, of F<t/run.sh>;
-C<RECS_PATIENCE>, how many times as long as usual everything may take.
+Environment: C<ASAN>, C<VALGRIND>, C<HUP>, C<REDIS>, C<PROTOCOL>, of
+F<t/run.sh>; C<RECS_PATIENCE>, how many times as long as usual everything may take.
 
 =cut
 
@@ -45,6 +46,7 @@ my $MOST = 24;
 sub asan     { return $ENV{ASAN} }
 sub valgrind { return $ENV{VALGRIND} }
 sub reloads  { return $ENV{HUP} }
+sub protocol { return ($ENV{PROTOCOL} // 2) == 3 }
 
 
 # What a Redis of these options (Recs::Redis) is in this mode: "plain", "tls",
@@ -116,6 +118,10 @@ sub patient {
     $text =~ s/^(\s*error_log\s+[^\s;]+)(?:\s+(?!debug|info|notice)\w+)?;
               /$1 notice;/mgx
         if valgrind();
+
+    # Each Redis is asked in RESP3, unless its block says how.
+    $text =~ s/^(\s*recs_redis\s+\S+\s*\{)(?![^}]*\bprotocol\s)/$1 protocol 3;/mg
+        if protocol();
 
     return $text if $whole && factor() == 1;
 

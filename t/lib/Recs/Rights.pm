@@ -78,14 +78,14 @@ sub without_modes_of_keys { $_[0]{old} = 1 }
 
 
 # By command of these headings, or of all: what MONITOR shows of it.  Not every
-# Redis shows AUTH.
+# Redis shows AUTH, and HELLO is asked in a mode only.
 
 sub patterns {
     my ($self, @headings) = @_;
 
     @headings = keys %{ $self->{parts} } if !@headings;
 
-    return map { $_ => pattern($_) } grep { !/^AUTH / }
+    return map { $_ => pattern($_) } grep { !/^(?:AUTH|HELLO) / }
            map { @{ $self->{parts}{$_}{commands} } } @headings;
 }
 
