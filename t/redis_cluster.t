@@ -36,7 +36,9 @@ $t->write('www/page.json', $page);
 my $http = <<'HTTP';
 recs_redis main { %%CLUSTER_SETTINGS%% timeout 2s; }
 recs_redis one { server %%CLUSTER_2%%; topology cluster; }
-recs_redis plain { server %%PLAIN_TCP%%; topology cluster; }
+recs_redis plain {
+    server %%PLAIN_TCP%%; topology cluster; connect_timeout 20s;
+}
 recs_redis second { server %%CLUSTER_2%%?db=2; topology cluster; }
 
 recs_set stock redis=main "key={stock}";

@@ -43,10 +43,18 @@ for (['liar', $replica->port], ['itself', $sentinel->port]) {
 
 my $http = <<'HTTP';
 recs_redis main { %%SENTINEL_SETTINGS%% timeout 2s; }
-recs_redis other { server %%SENTINEL_WATCH_1_TCP%%; topology sentinel other; }
-recs_redis plain { server %%PLAIN_TCP%%; topology sentinel shop; }
-recs_redis liar { server %%LIAR_TCP%%; topology sentinel shop; }
-recs_redis itself { server %%ITSELF_TCP%%; topology sentinel shop; }
+recs_redis other {
+    server %%SENTINEL_WATCH_1_TCP%%; topology sentinel other; connect_timeout 20s;
+}
+recs_redis plain {
+    server %%PLAIN_TCP%%; topology sentinel shop; connect_timeout 20s;
+}
+recs_redis liar {
+    server %%LIAR_TCP%%; topology sentinel shop; connect_timeout 20s;
+}
+recs_redis itself {
+    server %%ITSELF_TCP%%; topology sentinel shop; connect_timeout 20s;
+}
 
 recs_set seen redis=main key=seen:$arg_user;
 recs_set other redis=other key=seen:$arg_user;
