@@ -527,6 +527,7 @@ ngx_recs_redis_conn_ready(ngx_recs_redis_conn_t *conn)
 
     conn->state = NGX_RECS_REDIS_READY;
     conn->ready = ngx_current_msec;
+    conn->server->vain = 0;
     conn->retry.tried = 0;
     conn->pipeline.ready = 1;
     conn->reader.pushes = (ngx_recs_redis_subscribes(conn)

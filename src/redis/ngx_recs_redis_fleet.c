@@ -32,7 +32,11 @@ static void ngx_recs_redis_fleet_settle(ngx_recs_redis_fleet_t *fleet);
 static void ngx_recs_redis_fleet_look(ngx_event_t *ev);
 static ngx_int_t ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n,
     ngx_addr_t *addr, ngx_str_t *host);
+static ngx_int_t ngx_recs_redis_fleet_configured(
+    ngx_recs_redis_fleet_t *fleet, ngx_uint_t n, ngx_addr_t *addr,
+    ngx_str_t *host);
 static void ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc);
+static ngx_uint_t ngx_recs_redis_fleet_vain(ngx_recs_redis_fleet_t *fleet);
 
 
 ngx_int_t
@@ -454,11 +458,11 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
 {
     ngx_recs_redis_fleet_t *fleet = data;
 
-    ngx_uint_t                 i, seen;
-    ngx_recs_redis_server_t   *server;
-    ngx_recs_redis_resolve_t  *name;
+    ngx_uint_t                i, seen;
+    ngx_recs_redis_server_t  *server;
 
     if (n == 0) {
+        fleet->first = fleet->redis->shared->first;
         fleet->candidates++;
     }
 
@@ -474,12 +478,38 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
         }
     }
 
-    n -= seen;
+    return ngx_recs_redis_fleet_configured(fleet, n - seen, addr, host);
+}
 
-    for (i = 0; fleet->names && i < fleet->redis->nnames; i++) {
+
+/* Sentinels are asked from that one on that has named the present master. */
+
+static ngx_int_t
+ngx_recs_redis_fleet_configured(ngx_recs_redis_fleet_t *fleet, ngx_uint_t n,
+    ngx_addr_t *addr, ngx_str_t *host)
+{
+    ngx_uint_t                 i, all;
+    ngx_recs_redis_t          *redis;
+    ngx_recs_redis_resolve_t  *name;
+
+    redis = fleet->redis;
+    all = redis->naddrs;
+
+    for (i = 0; fleet->names && i < redis->nnames; i++) {
+        (void) ngx_recs_redis_resolve(&fleet->names[i]);
+        all += fleet->names[i].naddrs;
+    }
+
+    if (n >= all) {
+        return NGX_DECLINED;
+    }
+
+    if (fleet->kind->sentinel) {
+        n = (n + fleet->first) % all;
+    }
+
+    for (i = 0; fleet->names && i < redis->nnames; i++) {
         name = &fleet->names[i];
-
-        (void) ngx_recs_redis_resolve(name);
 
         if (n < name->naddrs) {
             *addr = name->addrs[n];
@@ -490,12 +520,8 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
         n -= name->naddrs;
     }
 
-    if (n >= fleet->redis->naddrs) {
-        return NGX_DECLINED;
-    }
-
-    *addr = fleet->redis->addrs[n];
-    *host = fleet->redis->hosts[n];
+    *addr = redis->addrs[n];
+    *host = redis->hosts[n];
 
     return NGX_OK;
 }
@@ -503,7 +529,7 @@ ngx_recs_redis_fleet_candidate(void *data, ngx_uint_t n, ngx_addr_t *addr,
 
 /*
  * As long as a server is down and nothing else takes its place, it is asked
- * less often, as if it had failed.
+ * less often, as if it had failed; and of sentinels, another one.
  */
 
 static void
@@ -511,12 +537,21 @@ ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc)
 {
     ngx_recs_redis_fleet_t *fleet = data;
 
+    ngx_uint_t  vain;
+
     if (rc == NGX_ABORT) {
         ngx_recs_redis_fleet_soon(fleet);
         return;
     }
 
-    if (rc != NGX_OK
+    vain = 0;
+
+    if (rc == NGX_OK && fleet->kind->sentinel) {
+        vain = ngx_recs_redis_fleet_vain(fleet);
+        fleet->redis->shared->first = fleet->first + fleet->refresh.n - !vain;
+    }
+
+    if (rc != NGX_OK || vain
         || (ngx_recs_redis_fleet_down(fleet)
             && recs_redis_map_generation(fleet->map) == fleet->before))
     {
@@ -529,4 +564,26 @@ ngx_recs_redis_fleet_refreshed(void *data, ngx_int_t rc)
                             ngx_current_msec);
 
     ngx_recs_redis_fleet_sync(fleet);
+}
+
+
+/* Is the master that was named again one that this worker tried in vain? */
+
+static ngx_uint_t
+ngx_recs_redis_fleet_vain(ngx_recs_redis_fleet_t *fleet)
+{
+    ngx_uint_t                i;
+    ngx_recs_redis_server_t  *server;
+
+    i = recs_redis_map_slot(fleet->map, 0);
+
+    if (i >= RECS_REDIS_NODES || fleet->generation != fleet->before
+        || recs_redis_map_generation(fleet->map) != fleet->before)
+    {
+        return 0;
+    }
+
+    server = fleet->servers[i];
+
+    return server && server->vain && !ngx_recs_redis_server_ready(server);
 }

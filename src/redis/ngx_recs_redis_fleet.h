@@ -55,6 +55,7 @@ struct ngx_recs_redis_fleet_s {
 
     ngx_recs_redis_refresh_t    refresh;
     ngx_uint_t                  candidates; /* the first to be asked */
+    ngx_uint_t                  first;      /* of sentinels, the same */
     uint64_t                    before;     /* generation, when it was asked */
     ngx_event_t                 look;
 

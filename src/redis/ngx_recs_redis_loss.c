@@ -101,6 +101,10 @@ ngx_recs_redis_conn_lost(ngx_recs_redis_conn_t *conn)
         conn->server->demoted = 1;
     }
 
+    if (delay && conn->state != NGX_RECS_REDIS_READY) {
+        conn->server->vain = 1;
+    }
+
     if (delay || !harmless) {
         ngx_recs_redis_log_loss(conn->server, &conn->fault, conn->log);
     }

@@ -33,6 +33,9 @@ struct ngx_recs_redis_shared_s {
     ngx_atomic_t              failing;  /* nobody says what there is, and that
                                            was logged */
 
+    ngx_atomic_t              first;    /* of sentinels: which one is asked
+                                           first, modulo their number */
+
     recs_redis_state_t        states[RECS_REDIS_NODES];     /* by index */
     uint64_t                  states_due;   /* when they are asked, ms */
 

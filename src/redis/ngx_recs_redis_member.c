@@ -142,6 +142,15 @@ ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
                                       ngx_cycle->log);
     }
 
+    if (server->naddrs == 0 && server->redis->resolver == NULL) {
+        server->vain = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "recs_redis \"%V\" %V: \"%V\" is no address, and there is "
+                      "no resolver", &server->redis->name, &server->name,
+                      server->hosts);
+    }
+
     return NGX_OK;
 }
 

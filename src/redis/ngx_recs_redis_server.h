@@ -43,6 +43,8 @@ struct ngx_recs_redis_server_s {
     ngx_msec_t                recovered;    /* when it last came back */
     ngx_uint_t                demoted;      /* it said READONLY: until whoever
                                                looks for its successor does */
+    ngx_uint_t                vain;         /* its addresses were tried, and no
+                                               connection was ready since */
     unsigned                  sentinel:1;   /* it has no data */
     unsigned                  master:1;     /* it has to be one */
     unsigned                  unlogged:1;   /* nobody wants to know */
