@@ -452,7 +452,7 @@ sub configuration {
         'redis://127.0.0.1:6379' => '%%REDIS%%',
         '/run/nginx.pid'         => '%%NGINX_DIR%%/nginx.pid',
         '/var/log/nginx'         => '%%NGINX_DIR%%',
-        '/var/cache/nginx'       => '%%NGINX_DIR%%/tmp',
+        '/var/lib/nginx'         => '%%NGINX_DIR%%/tmp',
         'worker_processes auto'  => 'worker_processes 2',
     );
 

@@ -111,6 +111,7 @@ fingerprint() {
         cat config
         find src -type f | LC_ALL=C sort
         dpkg-query -W -f '${Package} ${Version}\n' nginx-dev
+        printf '%s\n' "${RECS_BUILD:-}"
         pwd
     ) | sha256sum
 }

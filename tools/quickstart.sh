@@ -273,7 +273,7 @@ start_edge() {
         -e "s|/run/nginx.pid|$dir/edge.pid|" \
         -e "s|/var/log/nginx/error.log|$dir/edge.log|" \
         -e "s|/var/log/nginx|$dir|" \
-        -e "s|/var/cache/nginx|$dir|" \
+        -e "s|/var/lib/nginx|$dir|" \
         -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
         -e "s|127.0.0.1:9000|unix:$dir/api.sock|" \
         -e "s|redis://127.0.0.1:6379|unix:$dir/redis.sock|" \

@@ -9,6 +9,7 @@
 #include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_response.h"
 #include "ngx_http_recs_tell.h"
+#include "ngx_http_recs_version.h"
 #include "ngx_recs_pool_leader.h"
 #include "ngx_recs_redis_map.h"
 #include "ngx_recs_replica_leader.h"
@@ -33,6 +34,7 @@ static void ngx_http_recs_init_zone_redis(ngx_http_recs_redis_t *rr,
     ngx_shm_zone_t *shm_zone, ngx_recs_zone_t *zone);
 static void ngx_http_recs_init_zone_breaker(ngx_recs_redis_t *redis,
     ngx_recs_zone_t *zone);
+static ngx_int_t ngx_http_recs_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_recs_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_recs_init_process_redis(ngx_http_recs_redis_t *rr,
     ngx_cycle_t *cycle);
@@ -60,7 +62,7 @@ ngx_module_t  ngx_http_recs_module = {
     ngx_http_recs_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_recs_init_module,             /* init module */
     ngx_http_recs_init_process,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -396,6 +398,21 @@ ngx_http_recs_init_zone_breaker(ngx_recs_redis_t *redis,
     if (redis->failures && redis->topology == NGX_RECS_REDIS_SINGLE) {
         redis->breaker = breaker;
     }
+}
+
+
+/* Says which module this is, at each start and reload. */
+
+static ngx_int_t
+ngx_http_recs_init_module(ngx_cycle_t *cycle)
+{
+    if (!ngx_test_config) {
+        ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                      "ngx_http_recs_module " NGX_HTTP_RECS_VERSION
+                      " (build " NGX_HTTP_RECS_BUILD ", for " NGINX_VER ")");
+    }
+
+    return NGX_OK;
 }
 
 
