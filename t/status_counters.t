@@ -54,7 +54,7 @@ subtest 'counters stand in the order of their tables' => sub {
     my $body = $t->get('/')->body;
     my $names = join ' ', $body =~ /"(\w+)":/g;
 
-    like($names, qr/^responses .* skew .* stale .* \Q$responses items $items\E
+    like($names, qr/^version[ ]format[ ]responses[ ].* skew .* stale .* \Q$responses items $items\E
                     [ ]sets[ ]/x, 'of responses and items');
     like($names, qr/ in_stock \Q$set\E /, 'of a set');
     like($names, qr/ seen \Q$set\E .*\Q$prefetch\E /, 'of a prefetched one');
@@ -68,7 +68,7 @@ subtest 'counters stand in the order of their tables' => sub {
 
 
 subtest 'each counter is documented' => sub {
-    my $document = slurp("$root/docs/variables-and-headers.md");
+    my $document = slurp("$root/docs/status.md");
     my $counters = 0;
 
     for my $source (glob "$root/src/*/*.c $root/src/*/*/*.c") {

@@ -1,8 +1,8 @@
 
 /*
- * Counters as tables: what a writer of a format (JSON, say) has to know of each
- * counter of a structure.  A table stands beside its structure, in the order in
- * which the counters are shown, and an entry without a name ends it.
+ * Counters as tables, and other metrics: what a writer of a format (JSON, say)
+ * has to know of each.  A table of counters stands beside their structure, in
+ * the order in which they are shown, and an entry without a name ends it.
  */
 
 
@@ -14,26 +14,77 @@
 #include <ngx_core.h>
 
 
+typedef enum {
+    NGX_RECS_COUNTER = 0,                   /* only ever added to */
+    NGX_RECS_GAUGE,
+    NGX_RECS_INFO                           /* 1: its labels tell */
+} ngx_recs_metric_type_e;
+
+
+/*
+ * A metric, apart from the kind of thing that it is of.  A name in Prometheus
+ * is made of kind, stem, unit and type:
+ *
+ *     nginx_recs_replica_age_seconds          age of a replica
+ *     nginx_recs_set_questions_total          questions of a set, a counter
+ */
+
 typedef struct {
-    const char               *name;
+    const char               *name;         /* of a member, in JSON */
+    const char               *stem;         /* "": the kind says it all */
+    const char               *unit;         /* a base unit (seconds, bytes,
+                                               ratio), or timestamp_seconds;
+                                               NULL: things that are counted */
+    ngx_uint_t                scale;        /* so many of a value are a unit,
+                                               a power of ten */
+    ngx_recs_metric_type_e    type;
+    const char               *label;        /* which one of several it is; NULL:
+                                               it is one */
+    const char               *help;         /* a sentence in plain words */
+} ngx_recs_metric_t;
+
+
+typedef struct {
+    ngx_recs_metric_t         metric;
     size_t                    offset;       /* of its ngx_atomic_t, or of the
                                                first of an array, bytes */
-    const char               *help;         /* a sentence in plain words */
     const ngx_str_t          *labels;       /* an array's: one an element;
                                                NULL: it is no array */
     ngx_uint_t                n;            /* elements */
     const char               *sum;          /* what the sum of an array is
-                                               called; NULL: nobody asks */
+                                               called in JSON; NULL: nobody
+                                               asks */
 } ngx_recs_counter_t;
 
 
 #define ngx_recs_counter(name, type, member, help)                            \
-    { name, offsetof(type, member), help, NULL, 0, NULL }
+    ngx_recs_counter_as(name, name, type, member, help)
 
-#define ngx_recs_counter_array(name, type, member, labels, n, sum, help)      \
-    { name, offsetof(type, member), help, labels, n, sum }
+/* The same with a stem that differs from the name. */
 
-#define ngx_recs_counter_end  { NULL, 0, NULL, NULL, 0, NULL }
+#define ngx_recs_counter_as(name, stem, type, member, help)                   \
+    { { name, stem, NULL, 1, NGX_RECS_COUNTER, NULL, help },                  \
+      offsetof(type, member), NULL, 0, NULL }
+
+#define ngx_recs_counter_array(name, stem, label, type, member, labels, n,    \
+    sum, help)                                                                \
+    { { name, stem, NULL, 1, NGX_RECS_COUNTER, label, help },                 \
+      offsetof(type, member), labels, n, sum }
+
+#define ngx_recs_counter_end                                                  \
+    { { NULL, NULL, NULL, 0, NGX_RECS_COUNTER, NULL, NULL }, 0, NULL, 0, NULL }
+
+
+/* A value that rises and falls; the label of a state's, that has one an each. */
+
+#define ngx_recs_gauge(name, stem, unit, scale, help)                         \
+    { name, stem, unit, scale, NGX_RECS_GAUGE, NULL, help }
+
+#define ngx_recs_state_gauge(name, stem, label, help)                         \
+    { name, stem, NULL, 1, NGX_RECS_GAUGE, label, help }
+
+#define ngx_recs_info(name, stem, help)                                       \
+    { name, stem, NULL, 1, NGX_RECS_INFO, NULL, help }
 
 
 /* The value of element i of a counter in that structure; 0: of a single one. */

@@ -16,7 +16,7 @@ static void ngx_recs_replica_find(ngx_recs_replica_t *replica,
     const recs_str_t *ids, ngx_uint_t n, u_char *answers);
 
 
-static const ngx_str_t  ngx_recs_replica_states[] = {
+const ngx_str_t  ngx_recs_replica_states[] = {
     ngx_string("loading"),
     ngx_string("following"),
     ngx_string("resync"),
@@ -50,7 +50,8 @@ const ngx_recs_counter_t  ngx_recs_replica_counters[] = {
     ngx_recs_counter("stale", ngx_recs_replica_counters_t, stale,
                      "Questions that the stale replica answered, as Redis "
                      "gave no answer."),
-    ngx_recs_counter_array("resyncs", ngx_recs_replica_counters_t,
+    ngx_recs_counter_array("resyncs", "resyncs", "reason",
+                           ngx_recs_replica_counters_t,
                            resyncs, ngx_recs_resyncs,
                            NGX_RECS_NRESYNCS, NULL,
                            "Times that the replica was loaded again, by the "

@@ -188,5 +188,7 @@ extern const ngx_recs_counter_t  ngx_recs_replica_counters[];
 
 extern const ngx_str_t  ngx_recs_resyncs[];     /* by ngx_recs_resync_e */
 
+extern const ngx_str_t  ngx_recs_replica_states[];  /* by ..._state_e */
+
 
 #endif /* NGX_RECS_REPLICA_H */

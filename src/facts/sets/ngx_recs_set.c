@@ -29,7 +29,8 @@ const ngx_str_t  ngx_recs_whys[] = {
 const ngx_recs_counter_t  ngx_recs_set_counters[] = {
     ngx_recs_counter("questions", ngx_recs_set_counters_t, questions,
                      "Responses for which the set was asked."),
-    ngx_recs_counter_array("unknown_why", ngx_recs_set_counters_t,
+    ngx_recs_counter_array("unknown_why", "unknown", "why",
+                           ngx_recs_set_counters_t,
                            unknown[NGX_RECS_WHY_TIMEOUT],
                            &ngx_recs_whys[NGX_RECS_WHY_TIMEOUT],
                            NGX_RECS_NWHYS - NGX_RECS_WHY_TIMEOUT, "unknown",

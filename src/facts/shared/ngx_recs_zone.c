@@ -2,8 +2,31 @@
 /* Named counters and blocks in the shared zone. */
 
 
-
 #include "ngx_recs_zone.h"
+
+
+/* A block of that size takes so much: pages, if it is half of one at least. */
+
+#define ngx_recs_zone_taken(size)                                             \
+    ((size) > ngx_pagesize / 2 ? ngx_align(size, ngx_pagesize) : (size))
+
+
+const ngx_str_t  ngx_recs_zone_kinds[] = {
+    ngx_string("counters"),
+    ngx_string("responses"),
+    ngx_string("sets"),
+    ngx_string("pools"),
+    ngx_string("redis"),
+    ngx_string("snapshots"),
+    ngx_string("leader"),
+    ngx_string("replicas"),
+    ngx_string("recorder"),
+    ngx_string("caps"),
+    ngx_string("watches"),
+    ngx_string("trust"),
+    ngx_string("servers"),
+    ngx_string("breakers")
+};
 
 
 ngx_recs_zone_t *
@@ -154,4 +177,28 @@ ngx_recs_zone_check(ngx_recs_zone_t *zone, ngx_shm_zone_t *shm_zone)
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_recs_zone_stat(const ngx_recs_zone_t *zone, ngx_recs_zone_stat_t *stat)
+{
+    ngx_uint_t                    i;
+    ngx_slab_pool_t              *shpool;
+    const ngx_recs_zone_block_t  *block;
+
+    shpool = zone->shpool;
+
+    ngx_memzero(stat, sizeof(ngx_recs_zone_stat_t));
+
+    stat->size = shpool->end - (u_char *) shpool;
+    stat->free = shpool->pfree * ngx_pagesize;
+    stat->used[NGX_RECS_ZONE_COUNTED] =
+        ngx_recs_zone_taken(sizeof(ngx_recs_zone_t));
+
+    for (i = 0; i < zone->nblocks; i++) {
+        block = &zone->blocks[i];
+
+        stat->used[block->kind] += ngx_recs_zone_taken(block->size);
+    }
 }

@@ -23,7 +23,7 @@
 
 
 typedef enum {
-    NGX_RECS_ZONE_FREE = 0,
+    NGX_RECS_ZONE_COUNTED = 0,      /* all counters, and what finds them */
     NGX_RECS_ZONE_RESPONSES,        /* of all locations */
     NGX_RECS_ZONE_SET,
     NGX_RECS_ZONE_POOL,
@@ -36,7 +36,8 @@ typedef enum {
     NGX_RECS_ZONE_WATCH,
     NGX_RECS_ZONE_TRUST,
     NGX_RECS_ZONE_SERVERS,          /* of a Redis that is a cluster */
-    NGX_RECS_ZONE_BREAKER
+    NGX_RECS_ZONE_BREAKER,
+    NGX_RECS_ZONE_KINDS
 } ngx_recs_zone_kind_e;
 
 
@@ -68,6 +69,15 @@ typedef struct {
     ngx_uint_t              nblocks;
     ngx_recs_zone_block_t   blocks[NGX_RECS_ZONE_BLOCKS];
 } ngx_recs_zone_t;
+
+
+/* For the status, bytes; what nginx's allocator takes is in neither. */
+
+typedef struct {
+    size_t                  size;
+    size_t                  free;           /* whole pages */
+    size_t                  used[NGX_RECS_ZONE_KINDS];
+} ngx_recs_zone_stat_t;
 
 
 /*
@@ -110,6 +120,15 @@ void *ngx_recs_zone_large_block(ngx_recs_zone_t *zone,
  */
 
 ngx_int_t ngx_recs_zone_check(ngx_recs_zone_t *zone, ngx_shm_zone_t *shm_zone);
+
+
+/* What it is used for now. */
+
+void ngx_recs_zone_stat(const ngx_recs_zone_t *zone,
+    ngx_recs_zone_stat_t *stat);
+
+
+extern const ngx_str_t  ngx_recs_zone_kinds[];  /* by ngx_recs_zone_kind_e */
 
 
 #define ngx_recs_count(counter, n)                                            \

@@ -8,6 +8,7 @@
 #include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_options.h"
 #include "ngx_http_recs_serve.h"
+#include "ngx_http_recs_status.h"
 
 
 static char *ngx_http_recs_handle(ngx_conf_t *cf,
@@ -121,10 +122,12 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "json") != 0) {
+    if (cf->args->nelts == 2
+        && ngx_http_recs_status_format(&value[1], &rlcf->status) != NGX_OK)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid format \"%V\" in recs_status, "
-                           "it must be \"json\"", &value[1]);
+                           "invalid format \"%V\" in recs_status, it must be "
+                           NGX_HTTP_RECS_STATUS_FORMATS, &value[1]);
         return NGX_CONF_ERROR;
     }
 

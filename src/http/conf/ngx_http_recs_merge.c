@@ -69,6 +69,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->handler = { 0, NULL };
+     *     conf->status = 0;
      *     conf->types = { NULL };
      *     conf->types_keys = NULL;
      *     conf->spec = { 0 };

@@ -309,6 +309,8 @@ typedef struct {
     ngx_str_t                   handler;    /* the directive that is the
                                                content handler; empty: none of
                                                this module's */
+    ngx_uint_t                  status;     /* recs_status: its format, 0:
+                                               JSON */
 
     ngx_hash_t                  types;
     ngx_array_t                *types_keys;

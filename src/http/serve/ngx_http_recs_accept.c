@@ -1,6 +1,6 @@
 
 /*
- * Which of two formats a client would rather have, as its Accept says (RFC
+ * Which of several formats a client would rather have, as its Accept says (RFC
  * 9110, section 12.5.1).
  */
 
@@ -11,44 +11,41 @@
 /* What the ranges of Accept say of one type: the most specific one counts. */
 
 typedef struct {
-    ngx_str_t                   type;
-    recs_format_e               format;
     ngx_uint_t                  specific;   /* 0: none names it; 3: exactly */
     ngx_uint_t                  q;          /* in thousandths */
-} ngx_http_recs_offer_t;
+} ngx_http_recs_wish_t;
 
 
 /* The first of a format is what it is called where none is named. */
 
-static const ngx_http_recs_offer_t  ngx_http_recs_offers[] = {
-    { ngx_string("application/json"), RECS_JSON, 0, 0 },
-    { ngx_string("application/msgpack"), RECS_MSGPACK, 0, 0 },
-    { ngx_string("application/x-msgpack"), RECS_MSGPACK, 0, 0 },
-    { ngx_string("application/vnd.msgpack"), RECS_MSGPACK, 0, 0 }
+const ngx_http_recs_offer_t  ngx_http_recs_page_offers[] = {
+    { ngx_string("application/json"), RECS_JSON },
+    { ngx_string("application/msgpack"), RECS_MSGPACK },
+    { ngx_string("application/x-msgpack"), RECS_MSGPACK },
+    { ngx_string("application/vnd.msgpack"), RECS_MSGPACK }
 };
-
-#define NGX_HTTP_RECS_NOFFERS                                                 \
-    (sizeof(ngx_http_recs_offers) / sizeof(ngx_http_recs_offer_t))
 
 
 static void ngx_http_recs_read_accept(ngx_str_t *value,
-    ngx_http_recs_offer_t *offers);
+    const ngx_http_recs_offer_t *offers, ngx_uint_t n,
+    ngx_http_recs_wish_t *wishes);
 static ngx_uint_t ngx_http_recs_quality(ngx_str_t *params);
 static ngx_uint_t ngx_http_recs_specific(const ngx_str_t *range,
     const ngx_str_t *type);
 
 
 void
-ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
+ngx_http_recs_negotiate(ngx_http_request_t *r,
+    const ngx_http_recs_offer_t *offers, ngx_uint_t n, ngx_uint_t *format,
     ngx_str_t *type)
 {
-    ngx_uint_t              i, specific[2];     /* by recs_format_e */
-    ngx_list_part_t        *part;
-    ngx_table_elt_t        *h;
-    ngx_http_recs_offer_t  *offer, *best;
-    ngx_http_recs_offer_t   offers[NGX_HTTP_RECS_NOFFERS];
+    ngx_uint_t                    i, best;
+    ngx_uint_t                    specific[NGX_HTTP_RECS_OFFERS];
+    ngx_list_part_t              *part;
+    ngx_table_elt_t              *h;
+    ngx_http_recs_wish_t          wishes[NGX_HTTP_RECS_OFFERS];
 
-    ngx_memcpy(offers, ngx_http_recs_offers, sizeof(offers));
+    ngx_memzero(wishes, sizeof(wishes));
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -58,7 +55,7 @@ ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
             if (h[i].key.len == 6
                 && ngx_strncasecmp(h[i].key.data, (u_char *) "accept", 6) == 0)
             {
-                ngx_http_recs_read_accept(&h[i].value, offers);
+                ngx_http_recs_read_accept(&h[i].value, offers, n, wishes);
             }
         }
     }
@@ -67,47 +64,48 @@ ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
 
     ngx_memzero(specific, sizeof(specific));
 
-    for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
-        offer = &offers[i];
-        specific[offer->format] = ngx_max(specific[offer->format],
-                                          offer->specific);
+    for (i = 0; i < n; i++) {
+        specific[offers[i].format] = ngx_max(specific[offers[i].format],
+                                             wishes[i].specific);
     }
 
-    /* what need not be converted, if the client has no preference */
+    /* what the caller would take, if the client has no preference */
 
-    best = NULL;
+    best = n;
 
-    for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
-        offer = &offers[i];
+    for (i = 0; i < n; i++) {
 
-        if (offer->specific < specific[offer->format]) {
+        if (wishes[i].specific < specific[offers[i].format]) {
             continue;
         }
 
-        if (best == NULL || offer->q > best->q
-            || (offer->q == best->q && best->format != *format
-                && offer->format == *format))
+        if (best == n || wishes[i].q > wishes[best].q
+            || (wishes[i].q == wishes[best].q
+                && offers[best].format != *format
+                && offers[i].format == *format))
         {
-            best = offer;
+            best = i;
         }
     }
 
-    *format = best->format;
-    *type = best->type;
+    *format = offers[best].format;
+    *type = offers[best].type;
 }
 
 
 void
 ngx_http_recs_format_type(recs_format_e format, ngx_str_t *type)
 {
-    *type = ngx_http_recs_offers[format == RECS_JSON ? 0 : 1].type;
+    *type = ngx_http_recs_page_offers[format == RECS_JSON ? 0 : 1].type;
 }
 
 
 /* Reads such as "application/msgpack, application/json;q=0.8". */
 
 static void
-ngx_http_recs_read_accept(ngx_str_t *value, ngx_http_recs_offer_t *offers)
+ngx_http_recs_read_accept(ngx_str_t *value,
+    const ngx_http_recs_offer_t *offers, ngx_uint_t n,
+    ngx_http_recs_wish_t *wishes)
 {
     u_char      *semicolon;
     ngx_str_t    rest, range, params;
@@ -134,15 +132,15 @@ ngx_http_recs_read_accept(ngx_str_t *value, ngx_http_recs_offer_t *offers)
 
         q = ngx_http_recs_quality(&params);
 
-        for (i = 0; i < NGX_HTTP_RECS_NOFFERS; i++) {
+        for (i = 0; i < n; i++) {
             specific = ngx_http_recs_specific(&range, &offers[i].type);
 
-            if (specific > offers[i].specific
-                || (specific && specific == offers[i].specific
-                    && q > offers[i].q))
+            if (specific > wishes[i].specific
+                || (specific && specific == wishes[i].specific
+                    && q > wishes[i].q))
             {
-                offers[i].specific = specific;
-                offers[i].q = q;
+                wishes[i].specific = specific;
+                wishes[i].q = q;
             }
         }
     }
@@ -191,8 +189,9 @@ ngx_http_recs_quality(ngx_str_t *params)
 static ngx_uint_t
 ngx_http_recs_specific(const ngx_str_t *range, const ngx_str_t *type)
 {
+    size_t  len;
+
     static const ngx_str_t  any = ngx_string("*/*");
-    static const ngx_str_t  application = ngx_string("application/*");
 
     if (range->len == type->len
         && ngx_strncasecmp(range->data, type->data, type->len) == 0)
@@ -200,9 +199,12 @@ ngx_http_recs_specific(const ngx_str_t *range, const ngx_str_t *type)
         return 3;
     }
 
-    if (range->len == application.len
-        && ngx_strncasecmp(range->data, application.data, application.len)
-           == 0)
+    /* "application/" of "application/json", and "*" */
+
+    len = (u_char *) ngx_strchr(type->data, '/') + 1 - type->data;
+
+    if (range->len == len + 1 && range->data[len] == '*'
+        && ngx_strncasecmp(range->data, type->data, len) == 0)
     {
         return 2;
     }

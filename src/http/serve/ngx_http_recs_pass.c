@@ -191,6 +191,7 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
     ngx_int_t                   rc;
     ngx_str_t                   type;
     recs_str_t                  text;
+    ngx_uint_t                  format;
     ngx_http_request_t         *r;
     ngx_http_recs_served_t     *served;
     ngx_http_recs_pass_conf_t  *conf;
@@ -206,8 +207,10 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
     ctx->body.format = recs_format_of(&text);
 
     if (conf->negotiate) {
-        served->format = ctx->body.format;
-        ngx_http_recs_negotiate(r, &served->format, &type);
+        format = ctx->body.format;
+        ngx_http_recs_negotiate(r, ngx_http_recs_page_offers,
+                                NGX_HTTP_RECS_PAGE_OFFERS, &format, &type);
+        served->format = format;
 
     } else {
         served->format = conf->format;

@@ -50,7 +50,7 @@ ngx_http_recs_reply(ngx_http_request_t *r, const recs_writer_t *w,
 
     r->headers_out.content_type.data = (u_char *) type;
     r->headers_out.content_type.len = ngx_strlen(type);
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_len = strcspn(type, ";");
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.status = status;
     r->headers_out.content_length_n = w->len;

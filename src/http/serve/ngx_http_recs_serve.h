@@ -1,7 +1,7 @@
 
 /*
- * The content handlers, recs_pass, recs_ready and recs_status, and what they
- * share.  A handler returns what nginx finalizes its request with.
+ * The content handlers recs_pass and recs_ready, and what they share with
+ * recs_status.  A handler returns what nginx finalizes its request with.
  */
 
 
@@ -14,23 +14,40 @@
 #include "recs_writer.h"
 
 
-/* ngx_http_recs_pass.c, ngx_http_recs_ready.c, ngx_http_recs_status.c */
+/* ngx_http_recs_pass.c, ngx_http_recs_ready.c */
 
 ngx_int_t ngx_http_recs_pass_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_recs_ready_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
+
+/* A type that there is, and its format, a number below NGX_HTTP_RECS_OFFERS. */
+
+#define NGX_HTTP_RECS_OFFERS  8
+
+typedef struct {
+    ngx_str_t                   type;
+    ngx_uint_t                  format;
+} ngx_http_recs_offer_t;
+
+
+/* Those of a page, by recs_format_e. */
+
+#define NGX_HTTP_RECS_PAGE_OFFERS  4
+
+extern const ngx_http_recs_offer_t  ngx_http_recs_page_offers[];
 
 /*
  * ngx_http_recs_accept.c
  *
- * The format that the client would rather have, by Accept, and what it calls
- * it; *format as it is, if it has no preference.
+ * The format that the client would rather have, of n offers (at most
+ * NGX_HTTP_RECS_OFFERS), by Accept, and what it calls it; *format as it is, if
+ * it has no preference.
  */
 
-void ngx_http_recs_negotiate(ngx_http_request_t *r, recs_format_e *format,
+void ngx_http_recs_negotiate(ngx_http_request_t *r,
+    const ngx_http_recs_offer_t *offers, ngx_uint_t n, ngx_uint_t *format,
     ngx_str_t *type);
 
-/* The usual name of a format. */
+/* The usual name of a page's format. */
 
 void ngx_http_recs_format_type(recs_format_e format, ngx_str_t *type);
 
