@@ -241,6 +241,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     static ngx_str_t  states = ngx_string(NGX_HTTP_RECS_STATES_NAME);
     static ngx_str_t  responses = ngx_string(NGX_HTTP_RECS_RESPONSES_NAME);
     static ngx_str_t  items = ngx_string(NGX_HTTP_RECS_ITEMS_NAME);
+    static ngx_str_t  recent = ngx_string(NGX_HTTP_RECS_RECENT_NAME);
 
     rmcf = shm_zone->data;
 
@@ -257,6 +258,8 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &responses);
     rmcf->items = (ngx_http_recs_items_t *)
         ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &items);
+    rmcf->recent = ngx_recs_zone_block(zone, NGX_RECS_ZONE_RESPONSES, &recent,
+                                       sizeof(recs_recent_t));
 
     rs = rmcf->sets.elts;
 

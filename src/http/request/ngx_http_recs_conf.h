@@ -24,6 +24,7 @@
 #include "ngx_recs_watch.h"
 #include "recs_cap.h"
 #include "recs_hash.h"
+#include "recs_recent.h"
 
 
 #define NGX_HTTP_RECS_SETS_MAX      32      /* in one location */
@@ -123,6 +124,10 @@ typedef struct {
 #define NGX_HTTP_RECS_RESPONSES_NAME  "responses"
 #define NGX_HTTP_RECS_ITEMS_NAME      "items"
 
+/* And this block. */
+
+#define NGX_HTTP_RECS_RECENT_NAME     "recent"
+
 
 /*
  * Things with a name: they may be used before they are defined; those that
@@ -196,6 +201,7 @@ typedef struct {
     ngx_http_recs_states_t     *states;
     ngx_http_recs_responses_t  *responses;
     ngx_http_recs_items_t      *items;
+    recs_recent_t              *recent;     /* sums of these, step by step */
 
     uint64_t                    seed;       /* for hashing ids */
     ngx_int_t                   request_id; /* index of $request_id */

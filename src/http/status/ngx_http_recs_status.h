@@ -53,7 +53,8 @@ typedef enum {
     NGX_HTTP_RECS_STATUS_UINT,
     NGX_HTTP_RECS_STATUS_RATIO,                 /* in JSON a fraction */
     NGX_HTTP_RECS_STATUS_FLAG,                  /* in JSON true or false */
-    NGX_HTTP_RECS_STATUS_TEXT
+    NGX_HTTP_RECS_STATUS_TEXT,
+    NGX_HTTP_RECS_STATUS_SERIES                 /* in JSON an array */
 } ngx_http_recs_status_type_e;
 
 
@@ -68,6 +69,8 @@ struct ngx_http_recs_status_node_s {
                                                    the metric's scale; FLAG: 1
                                                    is true */
     ngx_str_t                         text;     /* TEXT; any bytes */
+    const uint64_t                   *series;   /* SERIES: RECS_RECENT_STEPS
+                                                   numbers, the last is now */
 
     const ngx_recs_metric_t          *metric;   /* NULL: it is none, but a
                                                    member of JSON's alone */
@@ -91,6 +94,8 @@ typedef struct {
     ngx_pool_t                       *pool;
     ngx_http_recs_status_node_t      *root;
     ngx_http_recs_status_node_t      *object;   /* that is open */
+    ngx_uint_t                        recent;   /* JSON shows the last minutes,
+                                                   too */
     ngx_uint_t                        failed;   /* there is no memory */
     ngx_http_recs_status_node_t       spare;    /* in place of one that there is
                                                    no memory for */
@@ -144,6 +149,15 @@ ngx_int_t ngx_http_recs_status_walk(ngx_http_recs_main_conf_t *rmcf,
 void ngx_http_recs_status_set(void *thing, ngx_http_recs_status_t *st);
 void ngx_http_recs_status_snapshots(void *thing, ngx_http_recs_status_t *st);
 void ngx_http_recs_status_redis(void *thing, ngx_http_recs_status_t *st);
+
+/*
+ * ngx_http_recs_status_recent.c
+ *
+ * Adds "recent": the last ten minutes, in steps of ten seconds.
+ */
+
+void ngx_http_recs_status_recent(ngx_http_recs_main_conf_t *rmcf,
+    ngx_http_recs_status_t *st);
 
 /*
  * ngx_http_recs_status_image.c
@@ -224,6 +238,8 @@ void ngx_http_recs_status_text(ngx_http_recs_status_t *st, const char *name,
     const ngx_str_t *text);
 void ngx_http_recs_status_number(ngx_http_recs_status_t *st, const char *name,
     uint64_t n);
+void ngx_http_recs_status_series(ngx_http_recs_status_t *st, const char *name,
+    const uint64_t *series);
 void ngx_http_recs_status_null(ngx_http_recs_status_t *st, const char *name);
 
 /* Each counter of the table, of the structure counters. */

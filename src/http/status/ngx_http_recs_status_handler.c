@@ -46,6 +46,7 @@ ngx_int_t
 ngx_http_recs_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                             rc;
+    ngx_str_t                             recent;
     recs_mem_t                            mem;
     ngx_uint_t                            format;
     recs_writer_t                         w;
@@ -66,6 +67,7 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
 
     ngx_memzero(&st, sizeof(ngx_http_recs_status_t));
     st.pool = r->pool;
+    st.recent = (ngx_http_arg(r, (u_char *) "recent", 6, &recent) == NGX_OK);
 
     if (ngx_http_recs_status_walk(rmcf, &st) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -22,6 +22,7 @@ static void
 ngx_http_recs_status_json_node(const ngx_http_recs_status_node_t *node,
     recs_writer_t *w)
 {
+    ngx_uint_t                          i;
     recs_str_t                          span;
     const ngx_http_recs_status_node_t  *child;
 
@@ -67,6 +68,16 @@ ngx_http_recs_status_json_node(const ngx_http_recs_status_node_t *node,
     case NGX_HTTP_RECS_STATUS_TEXT:
         span = ngx_recs_span(&node->text);
         recs_write_string(w, &span);
+        break;
+
+    case NGX_HTTP_RECS_STATUS_SERIES:
+        recs_write_array(w);
+
+        for (i = 0; i < RECS_RECENT_STEPS; i++) {
+            recs_write_uint(w, node->series[i]);
+        }
+
+        recs_write_array_end(w);
         break;
     }
 }

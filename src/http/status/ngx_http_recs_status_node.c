@@ -231,6 +231,15 @@ ngx_http_recs_status_number(ngx_http_recs_status_t *st, const char *name,
 
 
 void
+ngx_http_recs_status_series(ngx_http_recs_status_t *st, const char *name,
+    const uint64_t *series)
+{
+    ngx_http_recs_status_add(st, name, NGX_HTTP_RECS_STATUS_SERIES)->series
+        = series;
+}
+
+
+void
 ngx_http_recs_status_null(ngx_http_recs_status_t *st, const char *name)
 {
     (void) ngx_http_recs_status_add(st, name, NGX_HTTP_RECS_STATUS_NULL);

@@ -158,6 +158,7 @@ ngx_http_recs_status_walk(ngx_http_recs_main_conf_t *rmcf,
                                 &ngx_http_recs_redis_kind,
                                 ngx_http_recs_status_redis);
     ngx_http_recs_status_zone(rmcf->zone, st);
+    ngx_http_recs_status_recent(rmcf, st);
 
     return st->failed ? NGX_ERROR : NGX_OK;
 }

@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_recs_names.h"
+#include "ngx_http_recs_recent.h"
 #include "ngx_http_recs_tell.h"
 
 
@@ -663,6 +664,8 @@ ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx)
     ngx_http_recs_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
+
+    ngx_http_recs_recent_note(rmcf);
 
     ngx_recs_count(rmcf->states->states[ctx->state], 1);
 
