@@ -70,6 +70,7 @@ ngx_recs_redis_refresh_start(ngx_recs_redis_refresh_t *refresh)
     }
 
     refresh->n = 0;
+    refresh->answers = refresh->redis->shared->answers;
 
     ngx_recs_redis_refresh_why(refresh, (u_char *) "no address is known",
                                sizeof("no address is known") - 1);
@@ -380,7 +381,16 @@ ngx_recs_redis_refresh_end(ngx_recs_redis_refresh_t *refresh, ngx_int_t rc)
     redis = refresh->redis;
     log = refresh->cycle->log;
 
-    if (rc != NGX_OK && ngx_atomic_cmp_set(&redis->shared->failing, 0, 1)) {
+    if (rc == NGX_OK) {
+        (void) ngx_atomic_fetch_add(&redis->shared->answers, 1);
+    }
+
+    /* not if another worker was answered while this one waited in vain */
+
+    if (rc != NGX_OK
+        && redis->shared->answers == refresh->answers
+        && ngx_atomic_cmp_set(&redis->shared->failing, 0, 1))
+    {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "recs_redis \"%V\" %V: no server says which one has "
                       "the keys; the last one: %V",

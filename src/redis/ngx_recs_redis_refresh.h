@@ -86,6 +86,7 @@ typedef struct {
     ngx_uint_t                  more;       /* it is the second one */
     ngx_recs_redis_query_t      query;
     void                       *reader;     /* NULL: nothing is asked */
+    ngx_atomic_uint_t           answers;    /* of all workers, as it began */
     ngx_uint_t                  refused;    /* by the reader */
     ngx_event_t                 next;       /* asks it */
 
