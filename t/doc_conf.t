@@ -121,8 +121,8 @@ subtest 'conf/edge.conf' => sub {
     explained();
 
     is(($api->requests)[-1]{headers}{'x-snapshot'}, undef, 'no snapshot');
-    is $t->get('/home?user=u10', { port => 'EDGE' })->status, 503,
-        'none to serve';
+    is difference(page('EDGE', 'u10', '', '/home')->body, wanted('u10')),
+        undef, 'none to serve: the API\'s page';
 
     for my $version ('v124', 'v125') {
         publish($version, 'active', values %fresh);
@@ -144,6 +144,15 @@ subtest 'conf/edge.conf' => sub {
     my $asked = scalar $api->requests;
     page('EDGE', 'u10');
     is scalar $api->requests, $asked, 'the pages of then are still cached';
+
+    # No version has a default page that could have been kept.
+    $redis->freeze;
+    $r = $t->get('/home?user=u10', { port => 'EDGE' });
+    $redis->thaw;
+    is $r->status, 200, 'Redis stands still: a page all the same';
+    is $r->json->{user}, 'u10', 'the API\'s';
+    like $r->header('Recs-Filter'), qr/^degraded;total=50;kept=20;/, 'as far '
+        . 'as it can be filtered';
 };
 
 

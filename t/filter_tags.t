@@ -209,8 +209,12 @@ subtest 'a response that is passed as it came has one tag' => sub {
     }
 
     is(fetch('/off', '{"items":')->header('Recs-Filter'), undef, 'off: none');
+
+    my $before = status()->{other_types};
     is(fetch('/both?type=text/plain', $page)->header('Recs-Filter'), undef,
        'another type is not tagged');
+    fetch('/both', $page);
+    is(status()->{other_types}, $before + 1, 'but counted');
 };
 
 

@@ -33,7 +33,7 @@ server {
 HTTP
 
 my $responses = 'rejected not_modified emptied encoded unsent_versions '
-              . 'not_utf8';
+              . 'not_utf8 other_types';
 my $items = 'total kept removed repeated unidentified explored backfilled '
           . 'skipped_slots unfilled_slots';
 my $set = 'questions unknown unknown_why timeout error down absent distrusted '

@@ -104,6 +104,7 @@ typedef struct {
     ngx_atomic_t                not_utf8;   /* strings of the page */
     ngx_atomic_t                emptied;    /* pages of which no item was
                                                left */
+    ngx_atomic_t                other_types;    /* of status 200 */
 } ngx_http_recs_responses_t;
 
 typedef struct {

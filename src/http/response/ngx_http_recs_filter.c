@@ -18,6 +18,7 @@
 
 
 static ngx_int_t ngx_http_recs_header_filter(ngx_http_request_t *r);
+static void ngx_http_recs_other_type(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recs_collect(ngx_http_recs_ctx_t *ctx,
@@ -77,8 +78,7 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     ctx->started = 1;
 
     if (!ngx_http_recs_type(ctx) && ctx->served == NULL) {
-        ctx->phase = NGX_HTTP_RECS_DONE;
-        ctx->state = NGX_HTTP_RECS_BYPASSED;
+        ngx_http_recs_other_type(ctx);
         return ngx_http_next_header_filter(r);
     }
 
@@ -112,6 +112,27 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Passes a response untouched, and without a header: it may be any file of the
+ * site.  It is counted, for who wonders why nothing is filtered.
+ */
+
+static void
+ngx_http_recs_other_type(ngx_http_recs_ctx_t *ctx)
+{
+    ngx_http_recs_main_conf_t  *rmcf;
+
+    ctx->phase = NGX_HTTP_RECS_DONE;
+    ctx->state = NGX_HTTP_RECS_BYPASSED;
+
+    if (ctx->request->headers_out.status == NGX_HTTP_OK) {
+        rmcf = ngx_http_get_module_main_conf(ctx->request,
+                                             ngx_http_recs_module);
+        ngx_recs_count(rmcf->responses->other_types, 1);
+    }
 }
 
 

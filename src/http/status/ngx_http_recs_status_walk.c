@@ -64,6 +64,8 @@ static const ngx_recs_counter_t  ngx_http_recs_response_counters[] = {
                      "Versions that are unfit for a header."),
     ngx_recs_counter("not_utf8", ngx_http_recs_responses_t, not_utf8,
                      "Pages with strings that are not UTF-8."),
+    ngx_recs_counter("other_types", ngx_http_recs_responses_t, other_types,
+                     "Responses of types that recs_types does not name."),
     ngx_recs_counter_end
 };
 
