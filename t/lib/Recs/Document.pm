@@ -209,14 +209,17 @@ sub run {
     my ($t, $language, $redis, $commands) = @_;
 
     my $dir = $t->dir;
+    my $address = '127.0.0.1:' . $redis->port;
     $commands =~ s{/var/log/nginx/}{}g;
+    $commands =~ s{\b127\.0\.0\.1:6379\b}{$address}g;
     $t->write('run/commands', $commands);
     local $ENV{PATH} = "$dir/bin:/usr/bin:/bin";
     local $ENV{PORT} = $redis->port;
     local $ENV{REDIS_URL} = $redis->tcp_url;
 
     my $program = $language eq 'sh' ? 'sh' : 'python3';
-    return scalar `cd $dir/run && $program commands 2>&1`;
+    return `cd $dir/run && $program commands 2>&1`
+           =~ s{\b\Q$address\E\b}{127.0.0.1:6379}gr;
 }
 
 
