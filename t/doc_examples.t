@@ -15,7 +15,7 @@ use Test::More;
 my @documents = qw(
     filtering.md caching.md users.md messagepack.md replicas.md snapshots.md
     exploration.md failures.md other-modules.md variables-and-headers.md
-    status.md directives.md
+    status.md directives.md how-to.md security.md
 );
 
 # Debian's other modules are built for its nginx, and for no other.

@@ -26,6 +26,10 @@ in C<http>, and locations in a server; C<load_module> before all.  F</srv/recs>
 and F</var/log/nginx> are the directory of the commands, and F</var/lib/nginx>
 is one that the workers may write to.
 
+A document may have places of its own: C<< places => {'/etc/x' => PATH} >> after
+the function says what stands for each, in commands and in what they print, and
+C<< scripts => {name => TEXT} >> which programs the commands find besides.
+
 Commands find C<redis-cli>, C<conf/recs.lua> and C<tools/load-snapshot>, which
 know where the Redis is, and C<REDIS_URL>.  C<curl> asks the nginx of the test
 whatever it is told, and ends the line after a body.
@@ -44,7 +48,7 @@ our @EXPORT_OK = qw(document_ok shown);
 
 
 sub document_ok {
-    my ($t, $file, $masked) = @_;
+    my ($t, $file, $masked, %own) = @_;
 
     my $doc = slurp($t->root . "/$file");
     my %server = ('' => empty_redis($t));
@@ -52,6 +56,7 @@ sub document_ok {
     my ($nginx, $n) = (undef, 0);
 
     place($t);
+    script($t, "bin/$_", $own{scripts}{$_}) for keys %{ $own{scripts} };
 
     # A block of commands, and the block of its output, if there is one before
     # the next commands.
@@ -70,7 +75,8 @@ sub document_ok {
         }
 
         $want //= '';
-        my $output = run($t, $language, $server{$where}, $commands);
+        my $output = run($t, $language, $server{$where}, $commands,
+                         $own{places});
         Test::More::is($masked->($output, $want), $masked->($want, $want),
                        "$n: $title");
     }
@@ -97,6 +103,7 @@ sub shown {
                       split /(?<=\n)/, $2
     }gem;
     $text =~ s/\bage=\K\d+/N/g;
+    $text =~ s/\bunknown for \K\d+(?=s,)/N/g;
     $text =~ s/("(?:age|time|since|loaded|written)":)\d+/$1N/g;
     $text =~ s/^(?:Recs-Age: |Server-Timing: recs;dur=)\K\d+/N/mg;
 
@@ -206,20 +213,31 @@ sub script {
 
 
 sub run {
-    my ($t, $language, $redis, $commands) = @_;
+    my ($t, $language, $redis, $commands, $places) = @_;
 
     my $dir = $t->dir;
-    my $address = '127.0.0.1:' . $redis->port;
+    my %places = ('127.0.0.1:6379' => '127.0.0.1:' . $redis->port,
+                  %{ $places // {} });
+    $commands = moved($commands, %places);
     $commands =~ s{/var/log/nginx/}{}g;
-    $commands =~ s{\b127\.0\.0\.1:6379\b}{$address}g;
     $t->write('run/commands', $commands);
     local $ENV{PATH} = "$dir/bin:/usr/bin:/bin";
     local $ENV{PORT} = $redis->port;
     local $ENV{REDIS_URL} = $redis->tcp_url;
 
     my $program = $language eq 'sh' ? 'sh' : 'python3';
-    return `cd $dir/run && $program commands 2>&1`
-           =~ s{\b\Q$address\E\b}{127.0.0.1:6379}gr;
+    return moved(scalar `cd $dir/run && $program commands 2>&1`,
+                 reverse %places);
+}
+
+
+# A text with other places in it.
+
+sub moved {
+    my ($text, %places) = @_;
+
+    my $names = join '|', map { quotemeta } sort { $b cmp $a } keys %places;
+    return $text =~ s{($names)(?!\d)}{$places{$1}}gr;
 }
 
 
