@@ -8,15 +8,20 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Basename qw(basename);
 use Recs::Document qw(document_ok shown);
+use Recs::Process qw(slurp);
 use Recs::Test;
 use Test::More;
 
-my @documents = qw(
-    filtering.md caching.md users.md messagepack.md replicas.md snapshots.md
-    exploration.md failures.md other-modules.md variables-and-headers.md
-    status.md directives.md how-to.md security.md
-);
+# All that have commands, but those of which another test is.
+
+my $root = "$FindBin::Bin/..";
+my $others = join '', map { slurp($_) } grep { $_ ne __FILE__ }
+             glob "$root/t/doc_*.t";
+my @documents = grep { $others !~ m{\bdocument_ok\(\$t, 'docs/\Q$_\E'} }
+                map { basename($_) } grep { slurp($_) =~ /^```sh\b/m }
+                glob "$root/docs/*.md";
 
 # Debian's other modules are built for its nginx, and for no other.
 @documents = grep { $_ ne 'other-modules.md' } @documents if $ENV{RECS_NGINX};

@@ -3,7 +3,7 @@
 # Measures what the module costs beside an nginx that only proxies, in CPU time
 # or in instructions; or how soon a snapshot that is published is what users
 # get; or how soon an id that is removed is gone; or what users see of a Redis
-# that stands still, or whose master dies.
+# that stands still, or whose master dies; or what a replica can follow.
 #
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
 #     sh t/bench/run.sh instructions [OPTION...]
@@ -12,6 +12,7 @@
 #     sh t/bench/run.sh frozen [OPTION...]
 #     sh t/bench/run.sh failover [OPTION...]
 #     sh t/bench/run.sh load [OPTION...]
+#     sh t/bench/run.sh follow [OPTION...]
 #
 # Installs what is missing (as root) and builds the module first.
 
@@ -30,7 +31,7 @@ instructions)
     shift
     set -- --instructions "$@"
     ;;
-cutover|removal|frozen|failover|load)
+cutover|removal|frozen|failover|load|follow)
     script=$1.pl
     shift
     ;;

@@ -197,6 +197,8 @@ sub place {
     $t->write('run/conf/recs.lua', slurp("$root/conf/recs.lua"));
     script($t, 'run/tools/load-snapshot',
            "exec perl $root/tools/load-snapshot --port=\$PORT \"\$@\"");
+    script($t, 'run/tools/capacity',
+           "exec perl $root/tools/capacity \"\$@\"");
     script($t, 'bin/redis-cli', "exec $cli -p \$PORT \"\$@\"");
     script($t, 'bin/curl',
            "exec $curl --connect-to ::127.0.0.1:$nginx -w '\\n' \"\$@\"");
