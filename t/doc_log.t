@@ -73,7 +73,8 @@ sub calls {
     while ($source =~ /\bngx_(conf_)?log_error\(/g) {
         my $conf = $1;
         my ($level, undef, undef, $format) = arguments($source, pos $source);
-        my $text = join '', $format =~ /"((?:[^"\\]|\\.)*)"/g;
+        my $text = join '', map { /^"(.*)"\z/s ? $1 : '%s' }
+                   $format =~ /("(?:[^"\\]|\\.)*"|\b[A-Z]\w+)/g;
         $text =~ s/\\(.)/$1/g;
 
         ($level) = $level =~ /^NGX_LOG_(\w+)$/;

@@ -86,7 +86,7 @@ subtest 'options' => sub {
     my $redis = $section{recs_redis};
     for my $line ($source{'ngx_http_recs_redis_conf.c'}
                   =~ /\{ ngx_string\("([a-z_]+)"\),/g) {
-        has $redis, qr/`$line [A-Za-z\[]/, "recs_redis: $line";
+        has $redis, qr/`$line [\w\[]/, "recs_redis: $line";
     }
 };
 
