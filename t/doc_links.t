@@ -2,7 +2,7 @@ use strict;
 use warnings;
 
 # What a document links to in the repository is there: the file, and the
-# heading.
+# heading; and documents that configurations, programs and sources name.
 
 use FindBin;
 use Cwd qw(abs_path);
@@ -28,7 +28,9 @@ sub anchors {
 
 my $links = 0;
 
-for my $document ("$root/README.md", glob("$root/docs/*.md")) {
+for my $document ("$root/README.md", "$root/CHANGELOG.md",
+                  glob("$root/docs/*.md"))
+{
     my $name = $document =~ s{^\Q$root\E/}{}r;
 
     for my $link (text($document) =~ /\]\(([^)\s]+)\)/g) {
@@ -44,5 +46,15 @@ for my $document ("$root/README.md", glob("$root/docs/*.md")) {
 }
 
 cmp_ok($links, '>', 50, 'there are links');
+
+for my $path (grep { -f } map { glob "$root/$_" }
+              qw(conf/* tools/* src/*/* src/*/*/* t/*.t t/bench/* t/lib/Recs/*
+                 debian/*))
+{
+    my $name = $path =~ s{^\Q$root\E/}{}r;
+
+    ok(-e "$root/$_", "$name: $_")
+        for text($path) =~ m{(?<![\w/.-])(docs/[\w-]+\.md)\b}g;
+}
 
 done_testing;
