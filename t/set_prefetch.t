@@ -452,8 +452,10 @@ subtest 'a page from a snapshot' => sub {
     is(ids($r), 'b2', 'the page');
     is($r->header('Recs-Sets'), 'seen;prefetched;removed=2', 'tags');
 
-    is(change('seen', sub { $r = $t->get('/home?u=u2') }), '1 1 0 0',
-       'a default page');
+    # Of another server the row may come first.
+    my $late = (() = $redis->masters) > 1 ? '[01]' : '0';
+    like(change('seen', sub { $r = $t->get('/home?u=u2') }),
+         qr/^1 1 0 $late$/, 'a default page');
     is(ids($r), 'b1 b9', 'too');
 };
 
