@@ -3,10 +3,12 @@
 # Builds the module for Debian's nginx: build/ngx_http_recs_module.so.
 #
 #     sh tools/build.sh [PACKAGE...]
+#     sh tools/build.sh --install PACKAGE...
 #
 # Installs first (as root) what is missing of the packages that this needs and
-# of those named.  No service is started by that.  Says a line a step, and
-# shows the whole output of a step that failed.
+# of those named; with --install of those named alone, and builds nothing.  No
+# service is started by that.  Says a line a step, and shows the whole output of
+# a step that failed.
 
 set -eu
 
@@ -71,7 +73,7 @@ install_missing() {
     [ "$(id -u)" = 0 ] \
         || die "not root, and these packages are missing:$missing"
 
-    say "installing:$missing"
+    say "installing (a minute or two):$missing"
 
     # A list that can't be renewed (of some other archive) need not matter.
     apt-get update >"$log" 2>&1 \
@@ -146,7 +148,7 @@ build_module() {
 
     print=$(fingerprint)
     if [ "$print" != "$(cat "$build/configured" 2>/dev/null)" ]; then
-        say "configuring"
+        say "configuring (some 10 seconds)"
         rm -f "$build/configured"
         run "configure" configure_tree
         printf '%s\n' "$print" >"$build/configured"
@@ -158,7 +160,7 @@ build_module() {
         find "$build/nginx/objs" -name '*.o' -exec rm -f {} +
     fi
 
-    say "building"
+    say "building (half a minute on two CPUs, if all is new)"
     cd "$build/nginx"
     run "make" make -j2 -f objs/Makefile modules
     printf '%s\n' "$print" >"$build/headers"
@@ -181,6 +183,12 @@ esac
 mkdir -p "$build"
 exec 9>"$build/lock"
 flock 9
+
+if [ "${1:-}" = --install ]; then
+    shift
+    install_missing "$@"
+    exit 0
+fi
 
 # shellcheck disable=SC2086
 install_missing $needed "$@"

@@ -8,9 +8,9 @@
 #
 # A source is a version of nginx, a tarball (.tar.gz), or a directory: a
 # checkout of nginx, freenginx or Angie.  The tarball of a version is looked for
-# in build/source/nginx-VERSION.tar.gz, and else fetched from nginx.org; Debian's
-# (nginx_VERSION.orig.tar.gz, of t/build-nginx.pl source) will do, too.  What is
-# not to be had counts as a failure, for nothing was tried.
+# in build/source/nginx-VERSION.tar.gz, and else fetched from nginx.org;
+# Debian's (nginx_VERSION.orig.tar.gz, of t/build-nginx.pl source) will do, too.
+# What is not to be had counts as a failure, for nothing was tried.
 #
 # Each is built
 #
@@ -41,7 +41,7 @@ VERSIONS="1.22.1 1.26.3 1.30.4 1.31.4"
 CCS=${CCS:-gcc clang}
 KINDS=${KINDS:-dynamic static packaged}
 TESTS=${TESTS:-t/page_columns.t t/set_answers.t t/status_pages.t
-               t/filter_subrequests.t t/pass_pages.t t/cache_validators.t}
+               t/filter_subrequests.t t/pass_rows.t t/cache_validators.t}
 
 failures=0
 

@@ -57,8 +57,8 @@ run() {
 
 
 # The sources as dpkg-source wants them: a tarball of all but debian/, and that
-# beside it.  Without t/data, which has other licences.  Each Debian has a version of its own, so that apt knows that the
-# next one's is newer.
+# beside it.  Without t/data, which has other licences.  Each Debian has a
+# version of its own, so that apt knows that the next one's is newer.
 
 source_package() {
     # shellcheck disable=SC1091

@@ -3,15 +3,17 @@
 # Shows what the module does, with real book pages: a recommendation API, Redis
 # and the edge in front of it, on this machine alone.
 #
-#     sh tools/quickstart.sh [--no-redis] [--once]
+#     sh tools/quickstart.sh [--no-redis] [--once] [--build]
 #
-# Installs first (as root) what is missing, curl among it, and builds the
-# module.  Then it stays until Ctrl-C, or until its standard input ends: with
-# </dev/null, as with --once, it shows all that it has to show, and ends.  What
-# it started and wrote is gone then; build/ stays.
+# Installs first (as root) what is missing, curl among it.  The module is that
+# of the package libnginx-mod-http-recs, where it is installed in this version,
+# and else built.  Then it stays until Ctrl-C, or until its standard input ends:
+# with </dev/null, as with --once, it shows all that it has to show, and ends.
+# What it started and wrote is gone then; build/ stays.
 #
 #     --no-redis      the sets are files
-#     PORT=8081       in the environment: another port than 8080
+#     --build         builds the module, whatever is installed
+#     PORT=8081       in the environment: another port than 8080; 0: a free one
 
 set -eu
 umask 022               # nginx's workers read what is written here
@@ -33,6 +35,9 @@ facts="$facts --features=/feature_schema --generated-at=/generated_at"
 
 with_redis=yes
 once=
+package=yes             # the module of a package will do
+
+module=                 # its file
 
 dir=
 redis=                  # pids
@@ -66,16 +71,18 @@ clean_up() {
 
     if [ -n "$dir" ]; then
         rm -rf "$dir"
-        say "Stopped. Nothing is left but build/." 2>/dev/null || :
+        say "Stopped. Nothing is left${built:+ but build/}." 2>/dev/null || :
     fi
 }
 
 
 # Ends with what is wrong, if nobody could listen on the port.  Asked before
-# anything is installed, which takes minutes, and after: a server that was
-# installed may have been started, too.
+# anything is installed, which takes minutes, and again just before nginx
+# listens.
 
 check_port() {
+    [ "$port" != 0 ] || return 0
+
     fault=$(perl -MSocket -e '
         socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
         setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -85,11 +92,48 @@ check_port() {
 
     case $fault in
         '') ;;
-        *in\ use) die "port $port is taken;" \
-                "for another one: PORT=$((port % 65535 + 1)) sh $0" ;;
+        *in\ use) die "port $port is taken; for a free one: PORT=0 sh $0" ;;
         *) die "port $port can't be had: $fault;" \
-                "for another one: PORT=8080 sh $0" ;;
+                "for a free one: PORT=0 sh $0" ;;
     esac
+}
+
+
+# A port that nobody listens on, at this moment.
+
+free_port() {
+    perl -MSocket -e '
+        socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+        bind($s, sockaddr_in(0, INADDR_LOOPBACK)) or die "bind: $!\n";
+        print +(sockaddr_in(getsockname($s)))[0];
+    '
+}
+
+
+# Sets module: the installed package's, if it is of this version and can be
+# loaded; else it is built.
+
+find_module() {
+    installed=/usr/lib/nginx/modules/ngx_http_recs_module.so
+    version=$(sed -n 's/^#define NGX_HTTP_RECS_VERSION *"\(.*\)"$/\1/p' \
+                  "$repo/src/http/tell/ngx_http_recs_version.h")
+    has=$(dpkg-query -W -f '${Version}' libnginx-mod-http-recs 2>/dev/null) \
+        || has=
+
+    if [ -z "$package" ] || [ ! -f $installed ] \
+        || [ "${has%%-*}" != "$version" ]
+    then
+        say "Preparing. The first time it takes some minutes: packages are" \
+            "installed, and the module is compiled."
+        sh "$repo/tools/build.sh" ${with_redis:+redis-server} curl
+        module=$repo/build/ngx_http_recs_module.so
+        built=yes
+        return 0
+    fi
+
+    say "using the module of libnginx-mod-http-recs $has"
+    sh "$repo/tools/build.sh" --install nginx ${with_redis:+redis-server} curl
+    module=$installed
 }
 
 
@@ -263,12 +307,8 @@ END
 
 # conf/edge.conf, with the addresses and paths of this run.
 
-start_edge() {
-    say "starting the edge on 127.0.0.1:$port"
-
-    cp "$data/pool-fresh.ndjson" "$dir"
-
-    sed -e "s|modules/ngx_http|$repo/build/ngx_http|" \
+write_edge() {
+    sed -e "s|modules/ngx_http_recs_module.so|$module|" \
         -e "s|^user www-data;|$workers|" \
         -e "s|/run/nginx.pid|$dir/edge.pid|" \
         -e "s|/var/log/nginx/error.log|$dir/edge.log|" \
@@ -291,9 +331,42 @@ start_edge() {
             -e '/# Without one:/,/^        }/d' \
             "$dir/edge.conf"
     fi
+}
 
-    start_nginx edge
-    edge=$pid
+
+# Whoever takes a free port before nginx does: there are others.
+
+start_edge() {
+    cp "$data/pool-fresh.ndjson" "$dir"
+    wanted=$port
+    tries=0
+
+    while :; do
+        check_port
+        [ "$wanted" != 0 ] || port=$(free_port)
+        url=http://127.0.0.1:$port/recommendations
+        home=http://127.0.0.1:$port/home
+
+        say "starting the edge on 127.0.0.1:$port"
+        write_edge
+        start_nginx edge
+        edge=$pid
+
+        until [ -s "$dir/edge.pid" ] || ! kill -0 "$edge" 2>/dev/null; do
+            sleep 0.1
+        done
+
+        [ ! -s "$dir/edge.pid" ] || break
+        tries=$((tries + 1))
+
+        if [ "$wanted" != 0 ] || [ $tries -gt 5 ] \
+            || ! grep -q 'bind() .* failed (98' "$dir/edge.log"
+        then
+            cat "$dir/edge.log" >&2
+            die "the edge does not start"
+        fi
+    done
+
     wait_for "the edge" "$edge" "$dir/edge.log" page
 }
 
@@ -498,25 +571,25 @@ for arg; do
     case $arg in
         --no-redis) with_redis= ;;
         --once)     once=yes ;;
-        *)          die "usage: sh tools/quickstart.sh [--no-redis] [--once]" ;;
+        --build)    package= ;;
+        *)          die "usage: sh tools/quickstart.sh [--no-redis] [--once]" \
+                        "[--build]" ;;
     esac
 done
 
 case $port in
+    0) ;;
     *[!0-9]* | '' | 0* | ??????*) fault=yes ;;
     *) [ "$port" -le 65535 ] || fault=yes ;;
 esac
 
 [ -z "${fault:-}" ] \
-    || die "PORT must be a number from 1 to 65535, not \"$port\""
-
-url=http://127.0.0.1:$port/recommendations
-home=http://127.0.0.1:$port/home
+    || die "PORT must be a number from 1 to 65535, or 0 for a free one," \
+           "not \"$port\""
 
 check_port
-
-sh "$repo/tools/build.sh" ${with_redis:+redis-server} curl
-
+built=
+find_module
 check_port
 
 trap clean_up EXIT
@@ -524,6 +597,8 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
+
+say "Starting, which takes some seconds."
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/recs.XXXXXX")
 chmod 750 "$dir"
