@@ -121,6 +121,11 @@ subtest 'every form of a directive is accepted' => sub {
         'recs_snapshots s redis=main prefix=p missing=none channels=active',
         'recs_snapshots s redis=main prefix=p missing=default '
             . 'min_coverage=100%',
+        (map { "recs_snapshots s redis=main prefix=p; recs_guard s $_" }
+             'removed=60%', 'errors=0.01%', 'channel=canary removed=+20% '
+             . 'empty=+5% missing=20% errors=2% window=1s min=1',
+             'channel=active against=canary removed=+99.99% window=1d',
+             'channel=canary missing=5%; recs_guard s missing=5%'),
         'recs on', 'recs off', 'recs shadow',
         'recs_types application/json application/vnd.api+json', 'recs_types *',
         'recs_user_hash key_file=%%TESTDIR%%/key', 'recs_user_hash off',
@@ -217,7 +222,8 @@ subtest 'a directive outside of its place is refused' => sub {
 subtest 'a wrong number of arguments is refused' => sub {
     my @wrong = (
         'recs_zone', 'recs_zone 1m 2m', 'recs_set s', 'recs_set',
-        'recs_pool p', 'recs_snapshots s', 'recs', 'recs on off', 'recs_types',
+        'recs_pool p', 'recs_snapshots s', 'recs_guard s', 'recs', 'recs on off',
+        'recs_types',
         'recs_user', 'recs_user a b', 'recs_user_hash',
         'recs_user_hash off off',
         'recs_event', 'recs_event a b', 'recs_items',
@@ -283,6 +289,33 @@ subtest 'a wrong value is refused, with what would be right' => sub {
             . join(',', map { "c$_" } 1 .. 16), qr/more than 16 channels/],
         ['recs_snapshots s redis=main prefix=p coverage=1%',
             qr/invalid parameter "coverage=1%" of recs_snapshots "s"/],
+        ['recs_guard s removed=60%',
+            qr/recs_guard "s" must come after the recs_snapshots of that/],
+        (map { ["recs_snapshots s redis=main prefix=p; recs_guard s $_->[0]",
+                $_->[1]] }
+             (map { ["removed=$_", qr/must be a percentage between 0 and 100/] }
+                  '0%', '100%', '+100%', '60', '+', '-1%', '1.001%', '+x%'),
+             ['channel=other removed=1%',
+                 qr/channel=other" .* one of the channels of its/],
+             ['against=other removed=+1%',
+                 qr/against=other" .* one of the channels of its/],
+             ['window=30s', qr/must have "removed=", "empty=", "missing=" or/],
+             ['removed=+1%',
+                 qr/"s" must have "against=" with another channel/],
+             ['channel=canary against=canary removed=+1%',
+                 qr/"s" must have "against=" with another channel/],
+             ['channel=canary against=active removed=1%',
+                 qr/has "against=", but no limit such as "removed=\+20%"/],
+             ['removed=1%; recs_guard s channel=active empty=1%',
+                 qr/has a guard of this channel already/],
+             ['removed=1% window=1m; recs_guard s channel=canary empty=+1%',
+                 qr/must have the same "window=" as the guard/],
+             (map { ["removed=1% window=$_", qr/a time from "1s" to "1d"/] }
+                  '999ms', '25h', 'x'),
+             (map { ["removed=1% min=$_", qr/a number of pages from 1 to/] }
+                  '0', 'x', '1000001'),
+             ['removed=1% removed=+2%', qr/duplicate parameter/],
+             ['kept=1%', qr/invalid parameter "kept=1%" of recs_guard/]),
         ['recs maybe', qr/invalid value "maybe"/],
         ['recs_distinct 1', qr/"1" in "recs_distinct" .*"on" or "off"/],
         ['recs_limit many', qr/invalid number/],

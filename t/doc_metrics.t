@@ -40,6 +40,7 @@ recs_set gone redis=main key=gone max_removed=50%;
 recs_set seen redis=main key=seen:\$arg_u prefetch=100;
 recs_pool fresh redis=main key=fresh image=$images/fresh;
 recs_snapshots home redis=main prefix=home channels=canary image=$images/home;
+recs_guard home missing=1% min=1;
 recs_user \$arg_u;
 recs_lookup_timeout 10s;
 
@@ -48,6 +49,8 @@ server {
     default_type application/json;
 
     location / { recs_status prometheus; }
+
+    location /home { recs_pass home; }
 
     location /page {
         recs on;
@@ -62,6 +65,7 @@ HTTP
 my $e;
 
 wait_until(sub {
+    $t->get('/home?u=u1');
     $e = exposition($t->get('/')->body);
 
     (metric($e, 'nginx_recs_replica_fresh') // 0)
@@ -69,6 +73,7 @@ wait_until(sub {
         && (metric($e, 'nginx_recs_channel_refused', channel => 'canary') // 0)
         && (metric($e, 'nginx_recs_set_state', set => 'gone',
                    state => 'absent') // 0)
+        && $e->{nginx_recs_guard_left_version_info}
         && $e->{nginx_recs_redis_server_trip_seconds}
         && $e->{nginx_recs_redis_server_lag_seconds}
 }, 20);

@@ -42,8 +42,8 @@ my $prefetch = 'prefetches prefetch_used prefetch_over prefetch_late';
 my $replica = 'loads failures entries answered stale resyncs gap lost count '
             . 'entry leader full failed few';
 my $pool = 'refreshes failures shown capped cap_full uncounted';
-my $snapshots = 'adopted refused returned events rows missing nobody previous '
-              . 'defaults none kept unknown too_large';
+my $snapshots = 'adopted refused returned guarded events rows missing nobody '
+              . 'previous defaults none kept unknown too_large';
 my $connections = 'commands errors connects losses refused discarded '
                 . 'opened declined';
 my $breaker = 'breaker state since';

@@ -2,12 +2,14 @@
 #
 # Measures what the module costs beside an nginx that only proxies, in CPU time
 # or in instructions; or how soon a snapshot that is published is what users
-# get; or how soon an id that is removed is gone; or what users see of a Redis
-# that stands still, or whose master dies; or what a replica can follow.
+# get; or how soon a bad one is left; or how soon an id that is removed is gone;
+# or what users see of a Redis that stands still, or whose master dies; or what
+# a replica can follow.
 #
 #     sh t/bench/run.sh [OPTION...]           sh t/bench/run.sh --help
 #     sh t/bench/run.sh instructions [OPTION...]
 #     sh t/bench/run.sh cutover [OPTION...]
+#     sh t/bench/run.sh guard [OPTION...]
 #     sh t/bench/run.sh removal [OPTION...]
 #     sh t/bench/run.sh frozen [OPTION...]
 #     sh t/bench/run.sh failover [OPTION...]
@@ -31,7 +33,7 @@ instructions)
     shift
     set -- --instructions "$@"
     ;;
-cutover|removal|frozen|failover|load|follow)
+cutover|guard|removal|frozen|failover|load|follow)
     script=$1.pl
     shift
     ;;

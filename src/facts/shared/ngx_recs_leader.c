@@ -28,7 +28,6 @@ static void ngx_recs_leader_take(ngx_recs_leader_t *leader);
 static void ngx_recs_leader_release(ngx_recs_leader_t *leader);
 static void ngx_recs_leader_lost(ngx_recs_leader_t *leader);
 static ngx_uint_t ngx_recs_leader_free(ngx_recs_lease_t *lease);
-static ngx_int_t ngx_recs_leader_mutex(ngx_recs_leader_t *leader);
 
 
 void
@@ -126,7 +125,7 @@ ngx_recs_leader_take(ngx_recs_leader_t *leader)
     ngx_recs_lease_t        *lease;
     ngx_recs_leader_user_t  *user;
 
-    if (ngx_recs_leader_mutex(leader) != NGX_OK) {
+    if (ngx_recs_leader_lock_any(leader) != NGX_OK) {
         return;
     }
 
@@ -203,7 +202,7 @@ ngx_recs_leader_lock(ngx_recs_leader_t *leader)
         return NGX_DECLINED;
     }
 
-    if (ngx_recs_leader_mutex(leader) != NGX_OK) {
+    if (ngx_recs_leader_lock_any(leader) != NGX_OK) {
         return NGX_BUSY;
     }
 
@@ -224,8 +223,8 @@ ngx_recs_leader_lock(ngx_recs_leader_t *leader)
  * its holder dies.
  */
 
-static ngx_int_t
-ngx_recs_leader_mutex(ngx_recs_leader_t *leader)
+ngx_int_t
+ngx_recs_leader_lock_any(ngx_recs_leader_t *leader)
 {
     ngx_uint_t  i;
 

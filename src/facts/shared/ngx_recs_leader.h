@@ -87,6 +87,13 @@ void ngx_recs_leader_exit(ngx_recs_leader_t *leader);
 ngx_int_t ngx_recs_leader_lock(ngx_recs_leader_t *leader);
 void ngx_recs_leader_unlock(ngx_recs_leader_t *leader);
 
+/*
+ * The same lock for any worker, for the little that not the leader alone
+ * writes.  NGX_OK or NGX_BUSY.
+ */
+
+ngx_int_t ngx_recs_leader_lock_any(ngx_recs_leader_t *leader);
+
 /* The process that leads, 0: none. */
 
 ngx_pid_t ngx_recs_leader_pid(ngx_recs_leader_t *leader);

@@ -208,17 +208,26 @@ ngx_recs_inquiry_page(ngx_recs_inquiry_t *inquiry)
 static void
 ngx_recs_inquiry_keep_page(ngx_recs_inquiry_t *inquiry, ngx_str_t *page)
 {
-    ngx_recs_snapshots_t  *ss;
+    ngx_recs_channel_t        *channel;
+    ngx_recs_snapshots_t      *ss;
+    ngx_recs_channel_state_t   now;
 
     ss = inquiry->verdict.snapshots;
+    channel = inquiry->verdict.channel;
 
     if (ngx_recs_leader_lock(ss->leader) != NGX_OK) {
         return;
     }
 
-    ngx_recs_channel_keep(inquiry->verdict.channel,
-                          &inquiry->verdict.state.active, page);
-    ss->shared->changes++;
+    /* a guard may have left the version meanwhile */
+
+    if (ngx_recs_channel_state(channel, &now)
+        && ngx_recs_text_eq(&now.active.version,
+                            &inquiry->verdict.state.active.version))
+    {
+        ngx_recs_channel_keep(channel, &inquiry->verdict.state.active, page);
+        ss->shared->changes++;
+    }
 
     ngx_recs_leader_unlock(ss->leader);
 }

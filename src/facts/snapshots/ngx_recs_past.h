@@ -5,8 +5,9 @@
  * older dump or its keys are evicted; the edge remembers, so that what was left
  * doesn't return by itself.
  *
- * It is in shared memory; the leader alone writes, under its lock, and reads.
- * One that is killed may leave one version torn: that is forgotten, no more.
+ * It is in shared memory; the leader writes, and a guard in any worker
+ * (ngx_recs_rollout.h), both under the leader's lock.  Who is killed meanwhile
+ * may leave one version torn: that is forgotten, no more.
  */
 
 

@@ -8,6 +8,7 @@
 
 #include "ngx_recs_row.h"
 #include "ngx_recs_quiet.h"
+#include "ngx_recs_rollout.h"
 
 
 static ngx_uint_t ngx_recs_row_nobody(const ngx_str_t *user);
@@ -16,6 +17,8 @@ static ngx_int_t ngx_recs_row_ask_previous(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_ask_default(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_default(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_next(ngx_recs_row_t *row);
+static void ngx_recs_row_user(ngx_recs_row_t *row,
+    const ngx_recs_row_reply_t *reply);
 static ngx_int_t ngx_recs_row_missing(ngx_recs_row_t *row);
 static ngx_int_t ngx_recs_row_settle(ngx_recs_row_t *row,
     ngx_recs_row_source_e source, const ngx_recs_row_reply_t *reply,
@@ -179,6 +182,8 @@ ngx_recs_row_next(ngx_recs_row_t *row)
     reply = &row->replies[0];
 
     if (row->step == NGX_RECS_ROW_ASK_USER) {
+        ngx_recs_row_user(row, reply);
+
         return reply->state == NGX_RECS_REPLY_NIL
                ? ngx_recs_row_missing(row)
                : ngx_recs_row_settle(row, NGX_RECS_ROW_USER, reply, active);
@@ -193,6 +198,18 @@ ngx_recs_row_next(ngx_recs_row_t *row)
 
     return ngx_recs_row_settle(row, NGX_RECS_ROW_DEFAULT, &row->replies[1],
                                active);
+}
+
+
+/* A guard counts users without a row, where Redis is to be believed. */
+
+static void
+ngx_recs_row_user(ngx_recs_row_t *row, const ngx_recs_row_reply_t *reply)
+{
+    if (reply->state != NGX_RECS_REPLY_FAILED && !row->snapshot->lost) {
+        ngx_recs_rollout_user(row->snapshots, row->snapshot,
+                              reply->state == NGX_RECS_REPLY_NIL, row->log);
+    }
 }
 
 

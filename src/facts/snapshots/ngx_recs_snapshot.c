@@ -20,6 +20,8 @@ const ngx_recs_counter_t  ngx_recs_snapshots_counters[] = {
     ngx_recs_counter("returned", ngx_recs_snapshots_counters_t, returned,
                      "Versions that were refused, as they had been left "
                      "before."),
+    ngx_recs_counter("guarded", ngx_recs_snapshots_counters_t, guarded,
+                     "Versions that a guard left, as they did badly."),
     ngx_recs_counter("events", ngx_recs_snapshots_counters_t, events,
                      "Messages that told of a change."),
     ngx_recs_counter("rows", ngx_recs_snapshots_counters_t, rows,
@@ -143,6 +145,8 @@ ngx_recs_snapshot_copy(ngx_recs_channel_t *channel, ngx_recs_snapshot_t *out)
         out->active = state->active;
         out->previous = state->previous;
         out->lost = state->lost;
+        out->serial = state->serial;
+        out->stays = state->left.stays;
 
     } while (!ngx_recs_latest_stood(&shared->state, g, NGX_RECS_STATES));
 
@@ -188,6 +192,13 @@ ngx_recs_channel_publish(ngx_recs_channel_t *channel,
     shared = channel->shared;
     next = shared->state + 1;
 
+    if (shared->states[shared->state % NGX_RECS_STATES].serial
+        != state->serial)
+    {
+        ngx_memzero(&shared->seen[state->serial % NGX_RECS_ROLLOUTS],
+                    sizeof(recs_rollout_seen_t));
+    }
+
     ngx_memcpy(&shared->states[next % NGX_RECS_STATES], state,
                sizeof(ngx_recs_channel_state_t));
     ngx_recs_latest_publish(&shared->state);
@@ -204,10 +215,56 @@ ngx_recs_channel_keep(ngx_recs_channel_t *channel,
     shared = channel->shared;
     kept = &shared->pages[(shared->page + 1) % NGX_RECS_DEFAULTS];
 
-    ngx_memcpy(&kept->of, of, sizeof(ngx_recs_descriptor_t));
+    /* who is killed in between leaves no page that seems whole */
+
+    kept->of.version.len = 0;
+    ngx_memory_barrier();
+
     kept->len = page->len;
     ngx_memcpy(kept->data, page->data, page->len);
+    ngx_memory_barrier();
+
+    ngx_memcpy(&kept->of, of, sizeof(ngx_recs_descriptor_t));
     ngx_recs_latest_publish(&shared->page);
+}
+
+
+/*
+ * A default page is served when nothing else is known, of whichever version;
+ * but not of one that was rolled back.
+ */
+
+void
+ngx_recs_channel_drop_page(ngx_recs_snapshots_t *ss,
+    ngx_recs_channel_t *channel, const ngx_recs_text_t *active)
+{
+    ngx_recs_text_t             version;
+    ngx_recs_default_t         *before;
+    ngx_recs_descriptor_t       none;
+    ngx_recs_channel_shared_t  *shared;
+
+    static const ngx_str_t  empty = ngx_string("");
+
+    if (ngx_recs_channel_default(channel, &version) == 0
+        || ngx_recs_text_eq(&version, active)
+        || !ngx_recs_past_find(&ss->shared->past, NGX_RECS_PAST_ROLLED_BACK,
+                               &channel->name, &version))
+    {
+        return;
+    }
+
+    ss->shared->changes++;
+
+    shared = channel->shared;
+    before = &shared->pages[(shared->page + 1) % NGX_RECS_DEFAULTS];
+
+    if (active->len && ngx_recs_text_eq(&before->of.version, active)) {
+        ngx_recs_latest_publish(&shared->page);
+        return;
+    }
+
+    ngx_memzero(&none, sizeof(ngx_recs_descriptor_t));
+    ngx_recs_channel_keep(channel, &none, &empty);
 }
 
 

@@ -16,6 +16,7 @@
 #include "ngx_recs_past.h"
 #include "ngx_recs_redis.h"
 #include "recs_missing_share.h"
+#include "recs_rollout.h"
 
 
 #define NGX_RECS_CHANNELS_MAX   16      /* of one recs_snapshots */
@@ -58,6 +59,7 @@ typedef struct {
                                                have one */
     ngx_atomic_t              returned;     /* versions refused, as they were
                                                left before */
+    ngx_atomic_t              guarded;      /* versions that a guard left */
 } ngx_recs_snapshots_counters_t;
 
 
@@ -71,7 +73,20 @@ typedef struct {
 } ngx_recs_snapshots_shared_t;
 
 
-/* What the leader says of a channel. */
+/* A version of which recs_guard found that it does badly, in one channel. */
+
+typedef struct {
+    ngx_recs_text_t           version;      /* len 0: there was none */
+    ngx_recs_text_t           to;           /* the channel's since; len 0: it
+                                               is what "active" is */
+    ngx_uint_t                stays;        /* not left: nothing was before */
+    ngx_uint_t                untold;       /* Redis is yet to be told */
+    time_t                    at;           /* unix seconds */
+    recs_rollout_found_t      found;
+} ngx_recs_left_t;
+
+
+/* What the leader, or a guard in any worker, says of a channel. */
 
 typedef struct {
     ngx_recs_descriptor_t     active;
@@ -86,6 +101,9 @@ typedef struct {
     ngx_uint_t                lost;         /* Redis no longer has what it had:
                                                a row that is absent there isn't
                                                one that doesn't exist */
+    uint64_t                  serial;       /* rises with each version that
+                                               becomes active */
+    ngx_recs_left_t           left;         /* by its guard, the last one */
 } ngx_recs_channel_state_t;
 
 
@@ -103,6 +121,10 @@ typedef struct {
 #define NGX_RECS_STATES         4
 #define NGX_RECS_DEFAULTS       2
 
+/* What is seen of a version is counted in place serial % so many. */
+
+#define NGX_RECS_ROLLOUTS       4
+
 typedef struct {
     ngx_atomic_t              state;
     ngx_atomic_t              page;
@@ -110,18 +132,27 @@ typedef struct {
                                                told all of it */
     ngx_recs_channel_state_t  states[NGX_RECS_STATES];
     ngx_recs_default_t        pages[NGX_RECS_DEFAULTS];
+    recs_rollout_seen_t       seen[NGX_RECS_ROLLOUTS];
 } ngx_recs_channel_shared_t;
 
 
 typedef struct ngx_recs_snapshots_s  ngx_recs_snapshots_t;
 typedef struct ngx_recs_inquiry_s    ngx_recs_inquiry_t;
 typedef struct ngx_recs_snapshots_image_s  ngx_recs_snapshots_image_t;
+typedef struct ngx_recs_rollout_tell_s  ngx_recs_rollout_tell_t;
 
 
 typedef struct {
     ngx_str_t                    name;
     ngx_recs_channel_shared_t   *shared;
     ngx_recs_inquiry_t          *inquiry;   /* the leader's, of this channel */
+
+    recs_rollout_t              *guard;     /* NULL: it has none */
+    ngx_uint_t                   against;   /* the channel that relative limits
+                                               are compared with */
+    ngx_msec_t                   window;    /* in which pages are counted; 0: no
+                                               guard needs that */
+    ngx_recs_rollout_tell_t     *tell;      /* the leader's, with a guard */
 } ngx_recs_channel_t;
 
 
@@ -153,6 +184,8 @@ struct ngx_recs_snapshots_s {
                                                which was logged */
     time_t                    failed;       /* when it last got no row; 0: it
                                                is well */
+    ngx_atomic_uint_t         guarded;      /* versions that guards had left
+                                               when the leader last looked */
 };
 
 
@@ -163,7 +196,9 @@ typedef struct {
                                                "active" */
     ngx_recs_descriptor_t     active;
     ngx_recs_descriptor_t     previous;     /* version.len 0: none; valid now */
-    ngx_uint_t                lost;         /* as in the channel's state */
+    ngx_uint_t                lost;         /* these as in its state */
+    uint64_t                  serial;
+    ngx_uint_t                stays;
 } ngx_recs_snapshot_t;
 
 
@@ -208,15 +243,25 @@ ngx_uint_t ngx_recs_channel_state(ngx_recs_channel_t *channel,
     ngx_recs_channel_state_t *state);
 
 /*
- * The leader publishes a state, or keeps a default page of at most
- * NGX_RECS_DEFAULT_MAX bytes, in place of the one before.  The caller holds
- * ngx_recs_leader_lock().
+ * Publishes a state, or keeps a default page of at most NGX_RECS_DEFAULT_MAX
+ * bytes, in place of the one before.  The caller holds the leader's lock; who
+ * publishes what he made of an older state asks first whether that still
+ * stands: only its generation, channel->shared->state, tells.
  */
 
 void ngx_recs_channel_publish(ngx_recs_channel_t *channel,
     const ngx_recs_channel_state_t *state);
 void ngx_recs_channel_keep(ngx_recs_channel_t *channel,
     const ngx_recs_descriptor_t *of, const ngx_str_t *page);
+
+/*
+ * A default page of a version that was rolled back is not kept any more: with
+ * the same lock.  That of the version that is active is taken again, if it was
+ * the one before.
+ */
+
+void ngx_recs_channel_drop_page(ngx_recs_snapshots_t *ss,
+    ngx_recs_channel_t *channel, const ngx_recs_text_t *active);
 
 /* Bytes of the default page that is kept, and the version it is of; 0: none. */
 

@@ -10,6 +10,7 @@
 #include "ngx_recs_snapshot_leader.h"
 
 #include "ngx_recs_inquiry.h"
+#include "ngx_recs_rollout.h"
 #include "ngx_recs_snapshots_image.h"
 
 
@@ -62,6 +63,12 @@ ngx_recs_snapshot_leader_init_worker(ngx_recs_snapshots_t *ss,
         inquiry->handler = ngx_recs_snapshot_leader_next;
 
         ngx_recs_inquiry_init(inquiry);
+
+        if (ngx_recs_rollout_init_worker(ss, &ss->channels[i], cycle)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     ss->events.redis = ss->redis;
@@ -138,6 +145,7 @@ ngx_recs_snapshot_leader_lost(void *data)
 
     for (i = 0; i < ss->nchannels; i++) {
         ngx_recs_inquiry_forget(ss->channels[i].inquiry);
+        ngx_recs_rollout_forget(&ss->channels[i]);
     }
 }
 
@@ -148,6 +156,11 @@ ngx_recs_snapshot_leader_poll(ngx_event_t *ev)
     ngx_recs_snapshots_t  *ss;
 
     ss = ev->data;
+
+    if (ss->guarded != ss->counters->guarded) {
+        ss->guarded = ss->counters->guarded;
+        ngx_recs_snapshots_changed(ss);
+    }
 
     ngx_recs_snapshot_leader_all(ss);
     ngx_recs_snapshot_leader_missing(ss);
@@ -210,6 +223,7 @@ ngx_recs_snapshot_leader_look(ngx_recs_inquiry_t *inquiry)
 static void
 ngx_recs_snapshot_leader_next(ngx_recs_inquiry_t *inquiry, ngx_int_t rc)
 {
+    ngx_int_t            published;
     ngx_recs_verdict_t  *verdict;
 
     verdict = &inquiry->verdict;
@@ -237,8 +251,15 @@ ngx_recs_snapshot_leader_next(ngx_recs_inquiry_t *inquiry, ngx_int_t rc)
 
     ngx_recs_verdict_reach(verdict);
 
-    if (ngx_recs_verdict_publish(verdict) != NGX_OK) {
+    published = ngx_recs_verdict_publish(verdict);
+
+    if (published != NGX_OK) {
         inquiry->step = NGX_RECS_INQUIRY_IDLE;
+
+        if (published == NGX_AGAIN) {
+            ngx_recs_snapshot_leader_look(inquiry);
+        }
+
         return;
     }
 
@@ -265,6 +286,8 @@ ngx_recs_snapshot_leader_finish(ngx_recs_inquiry_t *inquiry)
         ss->shared->image.used = 0;
         ngx_recs_leader_unlock(ss->leader);
     }
+
+    ngx_recs_rollout_tell(inquiry->verdict.channel);
 
     if (inquiry->again) {
         ngx_recs_snapshot_leader_look(inquiry);

@@ -7,10 +7,12 @@
 
 
 #include "ngx_recs_verdict.h"
+#include "ngx_recs_rollout.h"
 #include "ngx_recs_snapshots_image.h"
 
 
 static void ngx_recs_verdict_no_pointer(ngx_recs_verdict_t *v);
+static ngx_uint_t ngx_recs_verdict_left(ngx_recs_verdict_t *v);
 static ngx_uint_t ngx_recs_verdict_returned(ngx_recs_verdict_t *v);
 static ngx_uint_t ngx_recs_verdict_replaced(ngx_recs_verdict_t *v);
 static void ngx_recs_verdict_refuse_returned(ngx_recs_verdict_t *v,
@@ -20,7 +22,6 @@ static void ngx_recs_verdict_adopt(ngx_recs_verdict_t *v,
     const ngx_recs_descriptor_t *d);
 static void ngx_recs_verdict_refuse(ngx_recs_verdict_t *v,
     ngx_recs_refusal_e refusal, const ngx_str_t *reason);
-static void ngx_recs_verdict_drop_page(ngx_recs_verdict_t *v);
 static ngx_uint_t ngx_recs_verdict_remember(ngx_recs_verdict_t *v);
 static ngx_uint_t ngx_recs_verdict_remember_marks(ngx_recs_verdict_t *v);
 static ngx_uint_t ngx_recs_verdict_remember_move(ngx_recs_verdict_t *v);
@@ -33,6 +34,9 @@ ngx_recs_verdict_begin(ngx_recs_verdict_t *v)
 {
     ngx_memzero(&v->said, sizeof(ngx_recs_said_t));
     ngx_memzero(&v->before, sizeof(ngx_recs_channel_state_t));
+
+    v->generation = v->channel->shared->state;
+    ngx_memory_barrier();
 
     (void) ngx_recs_channel_state(v->channel, &v->before);
     ngx_memcpy(&v->state, &v->before, sizeof(ngx_recs_channel_state_t));
@@ -71,7 +75,17 @@ ngx_recs_verdict_reach(ngx_recs_verdict_t *v)
     } else if (v->said.rolled_back & NGX_RECS_SAID_NEW) {
         ngx_recs_verdict_refuse(v, NGX_RECS_REFUSED_ROLLED_BACK, &back);
 
-    } else if (!ngx_recs_verdict_returned(v)) {
+        /* an edge whose guard found it bad has marked it, but not moved it */
+
+        if (v->channel->guard
+            && ngx_recs_text_eq(&v->said.version, &v->before.active.version))
+        {
+            (void) ngx_recs_rollout_back(v->snapshots, v->channel, &v->state);
+        }
+
+    } else if (!ngx_recs_verdict_left(v)
+               && !ngx_recs_verdict_returned(v))
+    {
         ngx_recs_verdict_read(v);
     }
 }
@@ -93,10 +107,50 @@ ngx_recs_verdict_no_pointer(ngx_recs_verdict_t *v)
     {
         ngx_memzero(&v->state, sizeof(ngx_recs_channel_state_t));
 
+        v->state.left = v->before.left;
+        v->state.serial = v->before.serial
+                          + (v->before.active.version.len != 0);
+
     } else if (v->state.active.version.len) {
         v->state.lost = 1;
         ngx_recs_verdict_refuse(v, NGX_RECS_REFUSED_POINTER, &none);
     }
+}
+
+
+/*
+ * Does the channel name what its guard left, of which Redis doesn't know, yet
+ * or any more?  Not if it was restored since.
+ */
+
+static ngx_uint_t
+ngx_recs_verdict_left(ngx_recs_verdict_t *v)
+{
+    ngx_recs_left_t          *left;
+    ngx_recs_past_version_t  *past;
+
+    static const ngx_str_t  guard = ngx_string("its guard left it");
+
+    left = &v->before.left;
+
+    if (left->stays || !ngx_recs_text_eq(&left->version, &v->said.version)
+        || ngx_recs_text_eq(&left->version, &v->before.active.version))
+    {
+        return 0;
+    }
+
+    past = ngx_recs_past_find(&v->snapshots->shared->past,
+                              NGX_RECS_PAST_ROLLED_BACK, &v->channel->name,
+                              &left->version);
+
+    if (past == NULL || v->said.restored > past->moved) {
+        return 0;
+    }
+
+    v->state.left.untold = 1;
+    ngx_recs_verdict_refuse(v, NGX_RECS_REFUSED_ROLLED_BACK, &guard);
+
+    return 1;
 }
 
 
@@ -227,6 +281,13 @@ ngx_recs_verdict_adopt(ngx_recs_verdict_t *v, const ngx_recs_descriptor_t *d)
     }
 
     state->since = ngx_time();
+    state->serial++;
+
+    if (state->left.stays
+        || ngx_recs_text_eq(&d->version, &state->left.version))
+    {
+        ngx_memzero(&state->left, sizeof(ngx_recs_left_t));
+    }
 
     if (active->version.len && !(v->said.rolled_back & NGX_RECS_SAID_ACTIVE)
         && !ngx_recs_past_find(&v->snapshots->shared->past,
@@ -277,6 +338,11 @@ ngx_recs_verdict_publish(ngx_recs_verdict_t *v)
         return rc;
     }
 
+    if (v->channel->shared->state != v->generation) {
+        ngx_recs_leader_unlock(ss->leader);
+        return NGX_AGAIN;
+    }
+
     /* what was left is known before something else is served */
 
     changed = ngx_recs_verdict_remember(v);
@@ -285,7 +351,7 @@ ngx_recs_verdict_publish(ngx_recs_verdict_t *v)
         ngx_recs_snapshots_changed(ss);
     }
 
-    ngx_recs_verdict_drop_page(v);
+    ngx_recs_channel_drop_page(ss, v->channel, &v->state.active.version);
 
     if (ngx_memcmp(&v->state, &v->before,
                    sizeof(ngx_recs_channel_state_t))
@@ -298,34 +364,6 @@ ngx_recs_verdict_publish(ngx_recs_verdict_t *v)
     ngx_recs_leader_unlock(ss->leader);
 
     return NGX_OK;
-}
-
-
-/*
- * A default page is served when nothing else is known, of whichever version;
- * but not of one that was rolled back.
- */
-
-static void
-ngx_recs_verdict_drop_page(ngx_recs_verdict_t *v)
-{
-    ngx_recs_text_t        version;
-    ngx_recs_descriptor_t  none;
-
-    static const ngx_str_t  empty = ngx_string("");
-
-    if (ngx_recs_channel_default(v->channel, &version) == 0
-        || ngx_recs_text_eq(&version, &v->state.active.version)
-        || !ngx_recs_past_find(&v->snapshots->shared->past,
-                               NGX_RECS_PAST_ROLLED_BACK, &v->channel->name,
-                               &version))
-    {
-        return;
-    }
-
-    ngx_memzero(&none, sizeof(ngx_recs_descriptor_t));
-    ngx_recs_channel_keep(v->channel, &none, &empty);
-    v->snapshots->shared->changes++;
 }
 
 
@@ -449,6 +487,12 @@ ngx_recs_verdict_log(ngx_recs_verdict_t *v)
         if (now.len) {
             ngx_recs_count(ss->counters->adopted, 1);
             ngx_recs_verdict_log_adopted(v);
+
+        } else if (v->said.named) {
+            ngx_log_error(NGX_LOG_NOTICE, v->log, 0,
+                          "recs_snapshots \"%V\" channel \"%V\" is what "
+                          "\"active\" is now, it was \"%V\"",
+                          name, channel, &was);
 
         } else {
             ngx_log_error(NGX_LOG_NOTICE, v->log, 0,

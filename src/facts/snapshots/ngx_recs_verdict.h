@@ -54,7 +54,8 @@ typedef struct {
     ngx_log_t                    *log;
 
     ngx_recs_said_t               said;
-    ngx_recs_channel_state_t      before;   /* what is published */
+    ngx_atomic_uint_t             generation;   /* of what was published */
+    ngx_recs_channel_state_t      before;   /* that */
     ngx_recs_channel_state_t      state;    /* what will be */
 } ngx_recs_verdict_t;
 
@@ -69,6 +70,7 @@ void ngx_recs_verdict_reach(ngx_recs_verdict_t *v);
 
 /*
  * Publishes the state, if it is another, and remembers what was left.  NGX_OK;
+ * NGX_AGAIN: a guard moved the channel meanwhile, it is to be looked at anew;
  * else this worker may not write to shared memory, or can't now.
  */
 

@@ -29,9 +29,13 @@ char *ngx_http_recs_redis_block(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_recs_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ..._snapshots_conf.c, ..._explore_conf.c, ..._record_conf.c, */
+/* ..._snapshots_conf.c, ..._guard_conf.c, */
 
 char *ngx_http_recs_snapshots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ..._explore_conf.c, ..._record_conf.c, */
+
 char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_record_shown(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -59,6 +59,7 @@ typedef struct {
 typedef struct {
     ngx_recs_row_t              row;
     unsigned                    waiting:1;  /* for it */
+    unsigned                    unfit:1;    /* it can't be put into format */
     recs_format_e               format;     /* of the response */
 } ngx_http_recs_served_t;
 

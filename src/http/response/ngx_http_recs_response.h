@@ -111,6 +111,15 @@ ngx_int_t ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
 ngx_int_t ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx);
 
 /*
+ * ngx_http_recs_rollout.c
+ *
+ * Counts what became of a row that recs_pass serves, for the guard of its
+ * channel: once, when that is known.
+ */
+
+void ngx_http_recs_rollout(ngx_http_recs_ctx_t *ctx);
+
+/*
  * ngx_http_recs_inflate.c
  *
  * Decompresses the body into ctx->body.text.  NGX_OK; NGX_DECLINED: it can't

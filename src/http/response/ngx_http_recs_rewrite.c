@@ -36,8 +36,13 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
 
     rc = ngx_http_recs_read(ctx);
 
+    if (rc == NGX_DECLINED) {
+        ngx_http_recs_rollout(ctx);
+        return NGX_OK;
+    }
+
     if (rc != NGX_OK) {
-        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+        return NGX_ERROR;
     }
 
     ctx->lookup.ask.pool = ctx->request->pool;
@@ -78,17 +83,17 @@ ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 
     ngx_http_recs_decide_state(ctx);
 
-    if (ctx->reject) {
-        return NGX_OK;
+    if (!ctx->reject) {
+        ctx->rewritten = (ctx->conf->enable == NGX_HTTP_RECS_ON);
+
+        if (ctx->rewritten && ngx_http_recs_render(ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_recs_count_items(ctx);
     }
 
-    ctx->rewritten = (ctx->conf->enable == NGX_HTTP_RECS_ON);
-
-    if (ctx->rewritten && ngx_http_recs_render(ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_recs_count_items(ctx);
+    ngx_http_recs_rollout(ctx);
 
     return NGX_OK;
 }

@@ -173,6 +173,7 @@ ngx_http_recs_pass_answer(ngx_http_recs_ctx_t *ctx)
         return NGX_HTTP_SERVICE_UNAVAILABLE;
 
     case NGX_RECS_ROW_TOO_LARGE:
+        ngx_http_recs_rollout(ctx);
         return NGX_HTTP_BAD_GATEWAY;
 
     default:
@@ -220,6 +221,10 @@ ngx_http_recs_pass_type(ngx_http_recs_ctx_t *ctx)
     if (ngx_http_recs_pass_unfiltered(ctx)) {
 
         rc = ngx_http_recs_convert(ctx, &served->row.text);
+        served->unfit = (rc != NGX_OK);
+
+        ngx_http_recs_rollout(ctx);
+
         if (rc != NGX_OK) {
             return rc;
         }

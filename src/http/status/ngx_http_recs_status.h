@@ -151,6 +151,15 @@ void ngx_http_recs_status_snapshots(void *thing, ngx_http_recs_status_t *st);
 void ngx_http_recs_status_redis(void *thing, ngx_http_recs_status_t *st);
 
 /*
+ * ngx_http_recs_status_guard.c
+ *
+ * Adds "guard", of a channel that has one: what it sees, and left last.
+ */
+
+void ngx_http_recs_status_guard(ngx_http_recs_status_t *st,
+    ngx_recs_channel_t *channel, const ngx_recs_left_t *left);
+
+/*
  * ngx_http_recs_status_recent.c
  *
  * Adds "recent": the last ten minutes, in steps of ten seconds.

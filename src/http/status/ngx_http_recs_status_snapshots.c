@@ -178,6 +178,10 @@ ngx_http_recs_status_channel(ngx_recs_channel_t *channel,
     ngx_http_recs_status_uint(st, &ngx_http_recs_channel_lost, state.lost);
     ngx_http_recs_status_uint(st, &ngx_http_recs_channel_looked,
                               channel->shared->looked);
+
+    if (channel->guard) {
+        ngx_http_recs_status_guard(st, channel, &state.left);
+    }
 }
 
 
