@@ -16,7 +16,7 @@ use Recs::Process qw(free_port has_ipv6 slurp);
 use Recs::RedisRouter;
 use Recs::Test;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 my $t = Recs::Test->new;
 
@@ -418,6 +418,36 @@ subtest 'slots that no server has' => sub {
     is lines(qr/"main" .* no server has 8192 of the slots/), 1, 'a line';
     well_again();
     is lines(qr/"main" .* all slots have a server again/), 1, 'and another';
+};
+
+
+subtest 'a node and slots that come and go are no news each time' => sub {
+    my $gone = free_port();
+    my $other = shards([0, 99, $gone], [200, $half - 1, $port{a}],
+                       [$half, 16383, $port{b}]);
+    my $none = qr/"main" .* no server has 100 of the slots/;
+    my $served = qr/"main" .* all slots have a server again/;
+    my ($start, $ends) = (time, lines($served));
+
+    $fakes{$_}->clear for qw(a b);
+    says($_, CLUSTER => [$well, $other]) for qw(b c);
+    says('a', CLUSTER => [$well, $other], SMISMEMBER =>
+         error('MOVED ' . slot($first[0]) . " 127.0.0.1:$port{b}"));
+
+    ok wait_until(sub {
+        look($first[0]);
+        sleep 0.1;
+        return commands('a', 'CLUSTER') + commands('b', 'CLUSTER') >= 20;
+    }, 60), 'it is asked many times';
+
+    is lines(qr/connect\(\) to 127.0.0.1:$gone failed/), 2,
+        'one line of each worker';
+
+    my $n = lines($none);
+    cmp_ok $n, '>=', 1, 'and of slots without a server';
+    cmp_ok $n, '<=', 1 + (time - $start) / 10, 'one in ten seconds';
+    well_again();
+    ok wait_until(sub { lines($served) - $ends == $n }), 'and of their end';
 };
 
 

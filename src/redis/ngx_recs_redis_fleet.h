@@ -32,6 +32,16 @@ typedef struct {
 } ngx_recs_redis_kind_t;
 
 
+/* Of a server that left: what the log was told of it. */
+
+typedef struct {
+    uint32_t                    name;       /* CRC32 of it */
+    time_t                      left;       /* unix seconds; 0: it is none */
+    ngx_uint_t                  down;       /* as in its server */
+    ngx_uint_t                  failures;   /* to find its name */
+} ngx_recs_redis_told_t;
+
+
 struct ngx_recs_redis_fleet_s {
     ngx_recs_redis_t           *redis;
     ngx_cycle_t                *cycle;
@@ -48,6 +58,7 @@ struct ngx_recs_redis_fleet_s {
     ngx_uint_t                  any;        /* where the last one was found */
 
     ngx_recs_redis_server_t    *left;       /* those that are to be closed */
+    ngx_recs_redis_told_t       told[RECS_REDIS_NODES];     /* by name */
     ngx_recs_redis_server_t     nowhere;    /* nobody has it: no address */
 
     ngx_recs_redis_resolve_t   *names;      /* redis->nnames, of the configured

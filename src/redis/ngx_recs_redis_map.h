@@ -32,6 +32,9 @@ struct ngx_recs_redis_shared_s {
 
     ngx_atomic_t              failing;  /* nobody says what there is, and that
                                            was logged */
+    ngx_atomic_t              unserved; /* slots have no server, and that was
+                                           logged */
+    ngx_atomic_t              unserved_last;    /* when, unix seconds */
 
     ngx_atomic_t              answers;  /* how often somebody said it */
     ngx_atomic_t              first;    /* of sentinels: which one is asked

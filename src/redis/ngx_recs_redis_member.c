@@ -7,10 +7,22 @@
 #include "ngx_recs_redis_reads.h"
 
 
+/*
+ * One that joins again so soon, s, says in the log only what is new: nodes may
+ * be named and not named in turn, several times a second.
+ */
+
+#define NGX_RECS_REDIS_REJOINS  60
+
+
 static void ngx_recs_redis_member_breaker(ngx_recs_redis_server_t *server,
     ngx_uint_t i, uint64_t number);
 static ngx_int_t ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
     const recs_redis_node_t *node);
+static void ngx_recs_redis_member_told(ngx_recs_redis_fleet_t *fleet,
+    ngx_recs_redis_server_t *server);
+static void ngx_recs_redis_member_tells(ngx_recs_redis_fleet_t *fleet,
+    const ngx_recs_redis_server_t *server);
 static ngx_recs_redis_conn_t *ngx_recs_redis_member_private(
     const ngx_recs_redis_fleet_t *fleet, const ngx_recs_redis_server_t *server);
 
@@ -42,9 +54,14 @@ ngx_recs_redis_member_join(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i,
 
     if (ngx_recs_redis_member_name(server, node) != NGX_OK
         || (fleet->redis->reads
-            && ngx_recs_redis_reads_join(server, i, number) != NGX_OK)
-        || ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK)
+            && ngx_recs_redis_reads_join(server, i, number) != NGX_OK))
     {
+        goto failed;
+    }
+
+    ngx_recs_redis_member_told(fleet, server);
+
+    if (ngx_recs_redis_server_open(server, fleet->cycle->log) != NGX_OK) {
         goto failed;
     }
 
@@ -140,6 +157,7 @@ ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
     } else {
         ngx_recs_redis_server_resolve(server, server->hosts, node->port, 0,
                                       ngx_cycle->log);
+        server->resolve.unsaid = 1;
     }
 
     if (server->naddrs == 0 && server->redis->resolver == NULL) {
@@ -155,6 +173,43 @@ ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
 }
 
 
+static void
+ngx_recs_redis_member_told(ngx_recs_redis_fleet_t *fleet,
+    ngx_recs_redis_server_t *server)
+{
+    uint32_t                hash;
+    ngx_recs_redis_told_t  *told;
+
+    hash = ngx_crc32_short(server->name.data, server->name.len);
+    told = &fleet->told[hash % RECS_REDIS_NODES];
+
+    if (told->name == hash && ngx_time() - told->left < NGX_RECS_REDIS_REJOINS)
+    {
+        server->down = told->down;
+        server->resolve.failures = told->failures;
+    }
+}
+
+
+/* Before it leaves. */
+
+static void
+ngx_recs_redis_member_tells(ngx_recs_redis_fleet_t *fleet,
+    const ngx_recs_redis_server_t *server)
+{
+    uint32_t                hash;
+    ngx_recs_redis_told_t  *told;
+
+    hash = ngx_crc32_short(server->name.data, server->name.len);
+    told = &fleet->told[hash % RECS_REDIS_NODES];
+
+    told->name = hash;
+    told->left = ngx_time();
+    told->down = server->down;
+    told->failures = server->resolve.failures;
+}
+
+
 void
 ngx_recs_redis_member_leave(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i)
 {
@@ -163,6 +218,8 @@ ngx_recs_redis_member_leave(ngx_recs_redis_fleet_t *fleet, ngx_uint_t i)
     server = fleet->servers[i];
     fleet->servers[i] = NULL;
     server->source = NULL;
+
+    ngx_recs_redis_member_tells(fleet, server);
 
     for (p = &fleet->redis->servers; *p != server; p = &(*p)->next) {
         /* void */

@@ -7,6 +7,11 @@
 #include "ngx_recs_redis_tls.h"
 
 
+/* A fault that comes and goes is logged once in so many seconds. */
+
+#define NGX_RECS_REDIS_REFRESH_QUIET  10
+
+
 static void ngx_recs_redis_refresh_next(ngx_event_t *ev);
 static void ngx_recs_redis_refresh_address(ngx_recs_redis_refresh_t *refresh,
     const ngx_addr_t *addr, const ngx_str_t *host);
@@ -22,7 +27,7 @@ static ngx_int_t ngx_recs_redis_refresh_take(
     ngx_recs_redis_refresh_t *refresh);
 static void ngx_recs_redis_refresh_lost(ngx_recs_redis_refresh_t *refresh);
 static void ngx_recs_redis_refresh_unserved(ngx_recs_redis_refresh_t *refresh,
-    unsigned before, unsigned after);
+    ngx_uint_t n);
 static void ngx_recs_redis_refresh_why(ngx_recs_redis_refresh_t *refresh,
     const u_char *why, size_t len);
 static void ngx_recs_redis_refresh_end(ngx_recs_redis_refresh_t *refresh,
@@ -302,7 +307,7 @@ static ngx_int_t
 ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
 {
     int                        rc;
-    unsigned                   before, after;
+    unsigned                   unserved;
     const char                *why;
     ngx_shmtx_t               *mutex;
     const recs_redis_table_t  *table;
@@ -317,13 +322,12 @@ ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
             why = "the shared memory is locked";
 
         } else {
-            before = recs_redis_map_unserved(&refresh->redis->shared->map);
             rc = recs_redis_map_replace(&refresh->redis->shared->map, table);
-            after = recs_redis_map_unserved(&refresh->redis->shared->map);
+            unserved = recs_redis_map_unserved(&refresh->redis->shared->map);
             ngx_shmtx_unlock(mutex);
 
             if (rc >= 0) {
-                ngx_recs_redis_refresh_unserved(refresh, before, after);
+                ngx_recs_redis_refresh_unserved(refresh, unserved);
                 return NGX_OK;
             }
 
@@ -337,27 +341,44 @@ ngx_recs_redis_refresh_take(ngx_recs_redis_refresh_t *refresh)
 }
 
 
-/* So many slots had no server, and have none. */
+/*
+ * So many slots have no server.  If that comes and goes, it is logged now and
+ * then only, but if it stays it is, and so is the end of what was.
+ */
 
 static void
-ngx_recs_redis_refresh_unserved(ngx_recs_redis_refresh_t *refresh,
-    unsigned before, unsigned after)
+ngx_recs_redis_refresh_unserved(ngx_recs_redis_refresh_t *refresh, ngx_uint_t n)
 {
-    ngx_recs_redis_t  *redis;
+    ngx_recs_redis_t         *redis;
+    ngx_recs_redis_shared_t  *shared;
 
     redis = refresh->redis;
+    shared = redis->shared;
 
-    if (after && !before) {
-        ngx_log_error(NGX_LOG_ERR, refresh->cycle->log, 0,
-                      "recs_redis \"%V\" %V: no server has %ui of the slots, "
-                      "keys in them are unknown",
-                      &redis->name, &redis->server, (ngx_uint_t) after);
+    if (n == 0) {
 
-    } else if (before && !after) {
-        ngx_log_error(NGX_LOG_NOTICE, refresh->cycle->log, 0,
-                      "recs_redis \"%V\" %V: all slots have a server again",
-                      &redis->name, &redis->server);
+        if (ngx_atomic_cmp_set(&shared->unserved, 1, 0)) {
+            ngx_log_error(NGX_LOG_NOTICE, refresh->cycle->log, 0,
+                          "recs_redis \"%V\" %V: all slots have a server again",
+                          &redis->name, &redis->server);
+        }
+
+        return;
     }
+
+    if (shared->unserved
+        || ngx_time() - (time_t) shared->unserved_last
+           < NGX_RECS_REDIS_REFRESH_QUIET
+        || !ngx_atomic_cmp_set(&shared->unserved, 0, 1))
+    {
+        return;
+    }
+
+    shared->unserved_last = ngx_time();
+
+    ngx_log_error(NGX_LOG_ERR, refresh->cycle->log, 0,
+                  "recs_redis \"%V\" %V: no server has %ui of the slots, "
+                  "keys in them are unknown", &redis->name, &redis->server, n);
 }
 
 

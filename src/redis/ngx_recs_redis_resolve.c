@@ -154,7 +154,7 @@ ngx_recs_redis_resolve_found(ngx_recs_redis_resolve_t *rs,
         return;
     }
 
-    if (!same || rs->failures) {
+    if ((!same && !rs->unsaid) || rs->failures) {
         ngx_log_error(NGX_LOG_NOTICE, rs->log, 0,
                       "recs_redis \"%V\" %V: the name \"%V\" has %ui %s now, "
                       "%V%s", rs->redis, rs->server, &rs->host, rs->naddrs,
@@ -163,6 +163,7 @@ ngx_recs_redis_resolve_found(ngx_recs_redis_resolve_t *rs,
     }
 
     rs->failures = 0;
+    rs->unsaid = 0;
     rs->next = ngx_current_msec + NGX_RECS_REDIS_FRESH;
 }
 

@@ -41,13 +41,16 @@ typedef struct {
     ngx_str_t                *hosts;
     ngx_uint_t                naddrs;
     ngx_msec_t                next;         /* not before, ngx_current_msec */
+    ngx_uint_t                failures;     /* lookups in a row, and that was
+                                               logged; none at first */
+    unsigned                  unsaid:1;     /* nobody knows that there are none
+                                               yet: the first are no news */
 
     /* private */
 
     ngx_resolver_ctx_t       *ctx;          /* NULL: none is under way */
     ngx_msec_t                started;
     ngx_uint_t                starting;     /* resolve() is being called */
-    ngx_uint_t                failures;     /* in a row */
     u_char                   *memory;       /* of the addresses; NULL: they are
                                                the caller's */
 } ngx_recs_redis_resolve_t;

@@ -118,6 +118,7 @@ sub serve {
         if ($pid == 0) {
             $SIG{CHLD} = 'DEFAULT';
             close $listener;
+            srand;              # else all of them would draw the same
             my $stream = Recs::Stream->wrap($sock);
             eval { $self->converse($stream, $count); 1 }
                 or print STDERR '# ', ref $self, ": $@";
