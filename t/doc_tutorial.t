@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Recs::Document qw(document_ok shown);
-use Recs::Nginx;
+use Recs::Mode;
 use Recs::Test;
 
 my $t = Recs::Test->new;
@@ -23,11 +23,13 @@ mkdir "$dir/log" or die "$dir/log: $!\n";
 # A loaded machine's Redis may be late, and still is when it stands still.
 
 my $nginx = $t->nginx(daemon => 1, http => <<'HTTP');
-recs_lookup_timeout 500ms;
+recs_lookup_timeout 800ms;
 include %%TESTDIR%%/etc/conf.d/*.conf;
 HTTP
 
-my ($test) = join ' ', map { "'$_'" } $nginx->arguments;
+my %env = Recs::Mode::environment('-t');
+my $test = join ' ', 'env', map { "'$_'" }
+           (map { "$_=$env{$_}" } sort keys %env), $nginx->arguments;
 my $conf = $nginx->{dir} . '/nginx.conf';
 
 document_ok($t, 'docs/tutorial.md', \&shown,
@@ -46,8 +48,9 @@ document_ok($t, 'docs/tutorial.md', \&shown,
         systemctl => <<"END",
 [ "\$*" = "reload nginx" ] || exit 1
 master=\$(cat '$nginx->{dir}/nginx.pid')
-old=\$(ps -o pid= --ppid "\$master")
-kill -HUP "\$master"
+old=\$(grep -l "^PPid:[[:space:]]*\$master\$" /proc/[0-9]*/status 2>/dev/null \\
+      | cut -d / -f 3)
+[ "\$old" ] && kill -HUP "\$master" || exit 1
 for n in \$(seq 600); do
     kill -0 \$old 2>/dev/null || exit 0
     sleep 0.05

@@ -94,9 +94,10 @@ sub follow {
 
     while ($done < $calls) {
         my @calls = map {
-            my $first = 1 + int(($done + $_) / 2) * $ids % ($opt{members} - $ids);
+            my $first = int(($done + $_) / 2) * $ids;
+            $first = 1 + $first % ($opt{members} - $ids);
             ['FCALL', $_ % 2 ? 'recs_add' : 'recs_remove', @KEYS,
-             map { "item-$_" } $first .. $first + $ids - 1]
+             map { "item-$_" } $first .. $first + $ids - 1];
         } 0 .. $CALLS_AT_ONCE - 1;
 
         $redis->pipeline(@calls);
