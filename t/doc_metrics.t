@@ -42,6 +42,7 @@ recs_pool fresh redis=main key=fresh image=$images/fresh;
 recs_snapshots home redis=main prefix=home channels=canary image=$images/home;
 recs_guard home missing=1% min=1;
 recs_user \$arg_u;
+recs_label \$arg_arm;
 recs_lookup_timeout 10s;
 
 server {

@@ -36,6 +36,8 @@ my $responses = 'rejected not_modified emptied encoded unsent_versions '
               . 'not_utf8 other_types';
 my $items = 'total kept removed repeated unidentified explored backfilled '
           . 'skipped_slots unfilled_slots';
+my $within = 'count sum within 1 2 3 5 8 10 15 20 30 50 100';
+my $times = "lookup $within added $within";
 my $set = 'questions unknown unknown_why timeout error down absent distrusted '
         . 'shrunk skipped removed';
 my $prefetch = 'prefetches prefetch_used prefetch_over prefetch_late';
@@ -54,7 +56,8 @@ subtest 'counters stand in the order of their tables' => sub {
     my $body = $t->get('/')->body;
     my $names = join ' ', $body =~ /"(\w+)":/g;
 
-    like($names, qr/^version[ ]format[ ]responses[ ].* skew .* stale .* \Q$responses items $items\E
+    like($names, qr/^version[ ]build[ ]format[ ]responses[ ].* skew .* stale .*
+                    [ ]\Q$responses items $items times $times\E
                     [ ]sets[ ]/x, 'of responses and items');
     like($names, qr/ in_stock \Q$set\E /, 'of a set');
     like($names, qr/ seen \Q$set\E .*\Q$prefetch\E /, 'of a prefetched one');

@@ -6,6 +6,7 @@
  */
 
 
+#include "ngx_http_recs_counted.h"
 #include "ngx_http_recs_directives.h"
 #include "ngx_http_recs_response.h"
 #include "ngx_http_recs_tell.h"
@@ -207,9 +208,6 @@ ngx_http_recs_add_zone(ngx_conf_t *cf, ngx_http_recs_main_conf_t *rmcf)
                    <= NGX_RECS_ZONE_COUNTERS * sizeof(ngx_atomic_t),          \
                    #counters " do not fit an entry of the zone")
 
-ngx_http_recs_fits(ngx_http_recs_states_t);
-ngx_http_recs_fits(ngx_http_recs_responses_t);
-ngx_http_recs_fits(ngx_http_recs_items_t);
 ngx_http_recs_fits(ngx_recs_set_counters_t);
 ngx_http_recs_fits(ngx_recs_watch_shared_t);
 ngx_http_recs_fits(ngx_recs_trust_shared_t);
@@ -238,11 +236,6 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_recs_main_conf_t   *rmcf;
     ngx_http_recs_snapshots_t  **rn;
 
-    static ngx_str_t  states = ngx_string(NGX_HTTP_RECS_STATES_NAME);
-    static ngx_str_t  responses = ngx_string(NGX_HTTP_RECS_RESPONSES_NAME);
-    static ngx_str_t  items = ngx_string(NGX_HTTP_RECS_ITEMS_NAME);
-    static ngx_str_t  recent = ngx_string(NGX_HTTP_RECS_RECENT_NAME);
-
     rmcf = shm_zone->data;
 
     zone = ngx_recs_zone_attach(shm_zone, data);
@@ -252,14 +245,7 @@ ngx_http_recs_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     rmcf->zone = zone;
 
-    rmcf->states = (ngx_http_recs_states_t *)
-        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &states);
-    rmcf->responses = (ngx_http_recs_responses_t *)
-        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &responses);
-    rmcf->items = (ngx_http_recs_items_t *)
-        ngx_recs_zone_counters(zone, NGX_RECS_ZONE_RESPONSES, &items);
-    rmcf->recent = ngx_recs_zone_block(zone, NGX_RECS_ZONE_RESPONSES, &recent,
-                                       sizeof(recs_recent_t));
+    ngx_http_recs_counted_init_zone(rmcf);
 
     rs = rmcf->sets.elts;
 

@@ -17,7 +17,8 @@
 typedef enum {
     NGX_RECS_COUNTER = 0,                   /* only ever added to */
     NGX_RECS_GAUGE,
-    NGX_RECS_INFO                           /* 1: its labels tell */
+    NGX_RECS_INFO,                          /* 1: its labels tell */
+    NGX_RECS_HISTOGRAM
 } ngx_recs_metric_type_e;
 
 
@@ -75,13 +76,16 @@ typedef struct {
     { { NULL, NULL, NULL, 0, NGX_RECS_COUNTER, NULL, NULL }, 0, NULL, 0, NULL }
 
 
-/* A value that rises and falls; the label of a state's, that has one an each. */
+/* A value that rises and falls; and one a state, which the label names. */
 
 #define ngx_recs_gauge(name, stem, unit, scale, help)                         \
     { name, stem, unit, scale, NGX_RECS_GAUGE, NULL, help }
 
 #define ngx_recs_state_gauge(name, stem, label, help)                         \
     { name, stem, NULL, 1, NGX_RECS_GAUGE, label, help }
+
+#define ngx_recs_histogram(name, stem, unit, scale, help)                     \
+    { name, stem, unit, scale, NGX_RECS_HISTOGRAM, NULL, help }
 
 #define ngx_recs_info(name, stem, help)                                       \
     { name, stem, NULL, 1, NGX_RECS_INFO, NULL, help }

@@ -98,6 +98,8 @@ typedef struct {
     recs_idset_t              file;
 
     ngx_recs_set_counters_t  *counters;
+    ngx_atomic_t             *removed_by;   /* items, by the responses' labels;
+                                               NULL: there are none */
 
     time_t                    failed;       /* this worker: when it last got no
                                                answer; 0: it is well */

@@ -29,7 +29,7 @@ recs_recent_turn(recs_recent_t *recent, uint64_t step, const uint64_t *sums)
         return;
     }
 
-    /* nothing was counted since; of what was before the first step, no matter */
+    /* nothing was counted since; what was before the first step is of none */
 
     was = was ? was : step - 1;
     note = &recent->notes[was % RECS_RECENT_NOTES];

@@ -40,8 +40,9 @@ char *ngx_http_recs_explore(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_record_shown(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* ..._handler_conf.c, */
+/* ..._label_conf.c, ..._handler_conf.c, */
 
+char *ngx_http_recs_label(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_ready(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

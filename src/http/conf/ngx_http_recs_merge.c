@@ -79,6 +79,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     conf->user = NGX_CONF_UNSET_PTR;
     conf->user_hash = NGX_CONF_UNSET_PTR;
     conf->event = NGX_CONF_UNSET_PTR;
+    conf->label = NGX_CONF_UNSET_PTR;
     conf->explain = NGX_CONF_UNSET_PTR;
     conf->shelves = NGX_CONF_UNSET_PTR;
     conf->with = NGX_CONF_UNSET_PTR;
@@ -126,6 +127,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->user_hash, prev->user_hash, NULL);
     ngx_conf_merge_ptr_value(conf->event, prev->event, NULL);
+    ngx_conf_merge_ptr_value(conf->label, prev->label, NULL);
     ngx_conf_merge_ptr_value(conf->explain, prev->explain, NULL);
     ngx_conf_merge_ptr_value(conf->shelves, prev->shelves, NULL);
     ngx_conf_merge_ptr_value(conf->with, prev->with, NULL);

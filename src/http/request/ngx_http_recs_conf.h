@@ -119,15 +119,10 @@ typedef struct {
     ngx_atomic_t                unfilled_slots;
 } ngx_http_recs_items_t;
 
-/* These entries are in the zone under these names. */
+/* All of these, of the responses of one label: ngx_http_recs_counted.h. */
 
-#define NGX_HTTP_RECS_STATES_NAME     "states"
-#define NGX_HTTP_RECS_RESPONSES_NAME  "responses"
-#define NGX_HTTP_RECS_ITEMS_NAME      "items"
-
-/* And this block. */
-
-#define NGX_HTTP_RECS_RECENT_NAME     "recent"
+typedef struct ngx_http_recs_counted_s  ngx_http_recs_counted_t;
+typedef struct ngx_http_recs_labels_s   ngx_http_recs_labels_t;
 
 
 /*
@@ -199,10 +194,11 @@ typedef struct {
     ngx_recs_zone_t            *zone;
     ngx_recs_leader_t           leader;
     ngx_recs_watches_t          watches;
-    ngx_http_recs_states_t     *states;
-    ngx_http_recs_responses_t  *responses;
-    ngx_http_recs_items_t      *items;
-    recs_recent_t              *recent;     /* sums of these, step by step */
+    ngx_http_recs_counted_t    *counted;    /* without a label */
+    ngx_http_recs_labels_t     *labels;
+    ngx_uint_t                  max_labels; /* the largest max=; 0: no
+                                               recs_label is used */
+    recs_recent_t              *recent;     /* sums of all, step by step */
 
     uint64_t                    seed;       /* for hashing ids */
     ngx_int_t                   request_id; /* index of $request_id */
@@ -327,6 +323,7 @@ typedef struct {
     ngx_str_t                  *user_hash;  /* its key; NULL: users are logged
                                                as they are */
     ngx_http_complex_value_t   *event;
+    ngx_http_complex_value_t   *label;      /* NULL: none */
     ngx_http_complex_value_t   *explain;
 
     ngx_array_t                *shelves;    /* recs_pointer_t */

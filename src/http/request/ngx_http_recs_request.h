@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_counted.h"
 
 #include "ngx_recs_ask.h"
 #include "ngx_recs_row.h"
@@ -120,6 +121,8 @@ typedef struct {
     ngx_recs_ask_t              ask;
     ngx_msec_t                  began;      /* ngx_current_msec then */
     ngx_msec_t                  took;       /* ms */
+    uint64_t                    asked;      /* us, when the sets were; 0: none
+                                               was */
     uint8_t                    *rules;      /* rule -> question */
     size_t                     *removed;    /* question -> items */
 } ngx_http_recs_lookup_t;
@@ -170,6 +173,14 @@ struct ngx_http_recs_ctx_s {
     recs_decision_t             decision;
     recs_output_t               output;
 
+    ngx_http_recs_counted_t    *counted;    /* where it counts; NULL: not known
+                                               yet */
+    ngx_uint_t                  label;      /* if labelled: its number */
+    unsigned                    labelled:1;
+
+    uint64_t                    complete;   /* us, when the body was; 0: it is
+                                               not yet */
+
     ngx_str_t                   record_key; /* empty: it isn't recorded */
     ngx_http_recs_exposed_t     exposure;
 };
@@ -218,6 +229,18 @@ ngx_recs_pool_items_t *ngx_http_recs_hold_pool(ngx_http_request_t *r,
 
 ngx_http_recs_exploring_t *ngx_http_recs_exploring(
     const ngx_http_recs_ctx_t *ctx, const recs_draw_t *draw);
+
+/*
+ * ngx_http_recs_label.c
+ *
+ * Where the response is counted: with its label, or those that have none.
+ */
+
+#define ngx_http_recs_counted(ctx)                                            \
+    ((ctx)->counted ? (ctx)->counted : ngx_http_recs_count_by_label(ctx))
+
+ngx_http_recs_counted_t *ngx_http_recs_count_by_label(
+    ngx_http_recs_ctx_t *ctx);
 
 /*
  * ngx_http_recs_main_ctx.c

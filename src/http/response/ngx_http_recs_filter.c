@@ -35,6 +35,7 @@ static void ngx_http_recs_answered(ngx_recs_ask_t *ask);
 static ngx_int_t ngx_http_recs_send(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx,
     ngx_chain_t *rest);
+static void ngx_http_recs_goes_on(ngx_http_recs_ctx_t *ctx);
 static ngx_int_t ngx_http_recs_convert_original(ngx_http_recs_ctx_t *ctx);
 static ngx_chain_t *ngx_http_recs_output(ngx_http_recs_ctx_t *ctx);
 
@@ -117,7 +118,8 @@ ngx_http_recs_header_filter(ngx_http_request_t *r)
 
 /*
  * Passes a response untouched, and without a header: it may be any file of the
- * site.  It is counted, for who wonders why nothing is filtered.
+ * site.  It is counted, without its label, for who wonders why nothing is
+ * filtered.
  */
 
 static void
@@ -131,7 +133,7 @@ ngx_http_recs_other_type(ngx_http_recs_ctx_t *ctx)
     if (ctx->request->headers_out.status == NGX_HTTP_OK) {
         rmcf = ngx_http_get_module_main_conf(ctx->request,
                                              ngx_http_recs_module);
-        ngx_recs_count(rmcf->responses->other_types, 1);
+        ngx_recs_count(rmcf->counted->responses.other_types, 1);
     }
 }
 
@@ -363,6 +365,8 @@ ngx_http_recs_complete(ngx_http_recs_ctx_t *ctx)
         return NGX_OK;
     }
 
+    ctx->complete = ngx_http_recs_clock();
+
     rc = ngx_http_recs_rewrite(ctx, ngx_http_recs_answered);
 
     if (rc == NGX_AGAIN) {
@@ -475,6 +479,8 @@ ngx_http_recs_send(ngx_http_recs_ctx_t *ctx)
         }
     }
 
+    ngx_http_recs_goes_on(ctx);
+
     rc = ngx_http_next_header_filter(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || out == NULL) {
@@ -513,6 +519,8 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     if (ngx_http_recs_headers(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_http_recs_goes_on(ctx);
 
     rc = ngx_http_next_header_filter(r);
 
@@ -553,6 +561,18 @@ ngx_http_recs_send_original(ngx_http_recs_ctx_t *ctx, ngx_chain_t *rest)
     out->next = rest;
 
     return ngx_http_next_body_filter(r, out);
+}
+
+
+/* What was held goes on: counts how long it was, once its body was whole. */
+
+static void
+ngx_http_recs_goes_on(ngx_http_recs_ctx_t *ctx)
+{
+    if (ctx->complete) {
+        ngx_http_recs_count_time(&ngx_http_recs_counted(ctx)->added,
+                                 ngx_http_recs_clock() - ctx->complete);
+    }
 }
 
 

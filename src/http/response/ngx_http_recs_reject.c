@@ -46,10 +46,9 @@ ngx_http_recs_reject(ngx_http_recs_ctx_t *ctx)
 static void
 ngx_http_recs_reject_handler(ngx_event_t *ev)
 {
-    ngx_connection_t           *c;
-    ngx_http_request_t         *r;
-    ngx_http_recs_ctx_t        *ctx;
-    ngx_http_recs_main_conf_t  *rmcf;
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_recs_ctx_t  *ctx;
 
     ctx = ev->data;
     r = ctx->request;
@@ -69,8 +68,6 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
         ngx_add_timer(ev, NGX_HTTP_RECS_AIO_WAIT);
         return;
     }
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
 
     ngx_http_set_log_request(c->log, r);
 
@@ -92,7 +89,7 @@ ngx_http_recs_reject_handler(ngx_event_t *ev)
     r->request_output = 0;
 
     ngx_http_recs_count_response(ctx);
-    ngx_recs_count(rmcf->responses->rejected, 1);
+    ngx_recs_count(ngx_http_recs_counted(ctx)->responses.rejected, 1);
 
     ngx_http_clean_header(r);
     ngx_http_finalize_request(r, NGX_HTTP_BAD_GATEWAY);

@@ -64,6 +64,10 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
 
     ctx->lookup.began = ngx_current_msec;
 
+    if (ctx->lookup.ask.nquestions) {
+        ctx->lookup.asked = ngx_http_recs_clock();
+    }
+
     return ngx_recs_ask(&ctx->lookup.ask);
 }
 
@@ -72,6 +76,11 @@ ngx_int_t
 ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 {
     ctx->lookup.took = ngx_current_msec - ctx->lookup.began;
+
+    if (ctx->lookup.asked) {
+        ngx_http_recs_count_time(&ngx_http_recs_counted(ctx)->lookup,
+                                 ngx_http_recs_clock() - ctx->lookup.asked);
+    }
 
     if (ngx_http_recs_cap_draws(ctx) != NGX_OK
         || ngx_http_recs_decide(ctx) != NGX_OK)
@@ -603,13 +612,12 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
     const recs_draw_t          *draw;
     ngx_recs_question_t        *q;
     ngx_http_recs_items_t      *items;
+    ngx_http_recs_counted_t    *counted;
     ngx_http_recs_exploring_t  *exploring;
-    ngx_http_recs_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
 
     d = &ctx->decision;
-    items = rmcf->items;
+    counted = ngx_http_recs_counted(ctx);
+    items = &counted->items;
 
     ngx_recs_count(items->total, d->total);
     ngx_recs_count(items->kept, d->kept);
@@ -624,7 +632,7 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
     }
 
     if (d->total && d->kept + d->ninserts == 0) {
-        ngx_recs_count(rmcf->responses->emptied, 1);
+        ngx_recs_count(counted->responses.emptied, 1);
     }
 
     for (i = 0; i < ctx->lookup.ask.nquestions; i++) {
@@ -632,6 +640,11 @@ ngx_http_recs_count_items(ngx_http_recs_ctx_t *ctx)
 
         if (ctx->lookup.removed[i]) {
             ngx_recs_count(q->set->counters->removed, ctx->lookup.removed[i]);
+
+            if (ctx->labelled) {
+                ngx_recs_count(q->set->removed_by[ctx->label],
+                               ctx->lookup.removed[i]);
+            }
         }
     }
 

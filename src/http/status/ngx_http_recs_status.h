@@ -17,6 +17,7 @@
 
 
 #include "ngx_http_recs_conf.h"
+#include "ngx_http_recs_counted.h"
 
 #include "ngx_recs_counter.h"
 #include "recs_writer.h"
@@ -54,7 +55,8 @@ typedef enum {
     NGX_HTTP_RECS_STATUS_RATIO,                 /* in JSON a fraction */
     NGX_HTTP_RECS_STATUS_FLAG,                  /* in JSON true or false */
     NGX_HTTP_RECS_STATUS_TEXT,
-    NGX_HTTP_RECS_STATUS_SERIES                 /* in JSON an array */
+    NGX_HTTP_RECS_STATUS_SERIES,                /* in JSON an array */
+    NGX_HTTP_RECS_STATUS_TIMES                  /* a histogram */
 } ngx_http_recs_status_type_e;
 
 
@@ -70,7 +72,11 @@ struct ngx_http_recs_status_node_s {
                                                    is true */
     ngx_str_t                         text;     /* TEXT; any bytes */
     const uint64_t                   *series;   /* SERIES: RECS_RECENT_STEPS
-                                                   numbers, the last is now */
+                                                   numbers, the last is now;
+                                                   TIMES: NGX_HTTP_RECS_TIMES
+                                                   numbers, how many were within
+                                                   each bound alone; their sum,
+                                                   us, is in number */
 
     const ngx_recs_metric_t          *metric;   /* NULL: it is none, but a
                                                    member of JSON's alone */
@@ -160,6 +166,17 @@ void ngx_http_recs_status_guard(ngx_http_recs_status_t *st,
     ngx_recs_channel_t *channel, const ngx_recs_left_t *left);
 
 /*
+ * ngx_http_recs_status_responses.c
+ *
+ * Adds the counters and times of all responses; and "labels", if there are any.
+ */
+
+void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
+    ngx_http_recs_status_t *st);
+void ngx_http_recs_status_labels(ngx_http_recs_main_conf_t *rmcf,
+    ngx_http_recs_status_t *st);
+
+/*
  * ngx_http_recs_status_recent.c
  *
  * Adds "recent": the last ten minutes, in steps of ten seconds.
@@ -222,6 +239,11 @@ ngx_http_recs_status_node_t *ngx_http_recs_status_flag(
     ngx_uint_t flag);
 ngx_http_recs_status_node_t *ngx_http_recs_status_none(
     ngx_http_recs_status_t *st, const ngx_recs_metric_t *metric);
+
+/* A histogram, of times as they are now. */
+
+void ngx_http_recs_status_times(ngx_http_recs_status_t *st,
+    const ngx_recs_metric_t *metric, const ngx_http_recs_times_t *times);
 
 /* A value of the one of several that the metric's label names. */
 

@@ -7,6 +7,8 @@
 
 static void ngx_http_recs_status_json_node(
     const ngx_http_recs_status_node_t *node, recs_writer_t *w);
+static void ngx_http_recs_status_json_times(
+    const ngx_http_recs_status_node_t *node, recs_writer_t *w);
 
 
 void
@@ -79,5 +81,45 @@ ngx_http_recs_status_json_node(const ngx_http_recs_status_node_t *node,
 
         recs_write_array_end(w);
         break;
+
+    case NGX_HTTP_RECS_STATUS_TIMES:
+        ngx_http_recs_status_json_times(node, w);
+        break;
     }
+}
+
+
+/*
+ * {"count":9,"sum":12345,"within":{"1":7,"2":8,...,"100":9}}: the sum in us,
+ * and how many were so many ms at most.
+ */
+
+static void
+ngx_http_recs_status_json_times(const ngx_http_recs_status_node_t *node,
+    recs_writer_t *w)
+{
+    u_char      name[NGX_INT_T_LEN + 1];
+    uint64_t    n;
+    ngx_uint_t  i;
+
+    for (n = 0, i = 0; i < NGX_HTTP_RECS_TIMES; i++) {
+        n += node->series[i];
+    }
+
+    recs_write_object(w);
+    recs_write_key_uint(w, "count", n);
+    recs_write_key_uint(w, "sum", node->number);
+
+    recs_write_key(w, "within");
+    recs_write_object(w);
+
+    for (n = 0, i = 0; i < NGX_HTTP_RECS_TIMES - 1; i++) {
+        n += node->series[i];
+
+        *ngx_sprintf(name, "%ui", ngx_http_recs_time_bounds[i] / 1000) = '\0';
+        recs_write_key_uint(w, (char *) name, n);
+    }
+
+    recs_write_object_end(w);
+    recs_write_object_end(w);
 }

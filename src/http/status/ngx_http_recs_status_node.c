@@ -142,6 +142,31 @@ ngx_http_recs_status_none(ngx_http_recs_status_t *st,
 }
 
 
+void
+ngx_http_recs_status_times(ngx_http_recs_status_t *st,
+    const ngx_recs_metric_t *metric, const ngx_http_recs_times_t *times)
+{
+    uint64_t                     *series;
+    ngx_uint_t                    i;
+    ngx_http_recs_status_node_t  *node;
+
+    node = ngx_http_recs_status_value(st, metric, NGX_HTTP_RECS_STATUS_TIMES,
+                                      times->sum);
+
+    series = ngx_palloc(st->pool, NGX_HTTP_RECS_TIMES * sizeof(uint64_t));
+    if (series == NULL) {
+        st->failed = 1;
+        return;
+    }
+
+    for (i = 0; i < NGX_HTTP_RECS_TIMES; i++) {
+        series[i] = times->n[i];
+    }
+
+    node->series = series;
+}
+
+
 ngx_http_recs_status_node_t *
 ngx_http_recs_status_labelled(ngx_http_recs_status_t *st,
     const ngx_recs_metric_t *metric, const ngx_str_t *value, uint64_t n)

@@ -53,6 +53,15 @@ static ngx_uint_t ngx_http_recs_find_family(ngx_http_recs_exposition_t *e,
     const ngx_http_recs_status_node_t *node, ngx_uint_t guess);
 static void ngx_http_recs_expose_family(ngx_http_recs_exposition_t *e,
     const ngx_http_recs_family_t *family);
+static void ngx_http_recs_expose_value(ngx_http_recs_exposition_t *e,
+    const ngx_http_recs_family_t *family, const char *suffix,
+    const ngx_http_recs_status_node_t *node, uint64_t n);
+static void ngx_http_recs_expose_times(ngx_http_recs_exposition_t *e,
+    const ngx_http_recs_family_t *family,
+    const ngx_http_recs_status_node_t *node);
+static void ngx_http_recs_expose_within(ngx_http_recs_exposition_t *e,
+    const ngx_http_recs_family_t *family,
+    const ngx_http_recs_status_node_t *node, ngx_uint_t bound, uint64_t n);
 static void ngx_http_recs_expose_head(ngx_http_recs_exposition_t *e,
     const ngx_http_recs_family_t *family, const char *suffix);
 static void ngx_http_recs_write_name(recs_writer_t *w,
@@ -212,7 +221,7 @@ ngx_http_recs_expose_family(ngx_http_recs_exposition_t *e,
         suffix = "_info";
         break;
 
-    default: /* NGX_RECS_GAUGE */
+    default: /* NGX_RECS_GAUGE, NGX_RECS_HISTOGRAM */
         suffix = "";
         break;
     }
@@ -220,17 +229,83 @@ ngx_http_recs_expose_family(ngx_http_recs_exposition_t *e,
     ngx_http_recs_expose_head(e, family, suffix);
 
     for (exposed = family->first; exposed; exposed = exposed->next) {
-        ngx_http_recs_write_name(e->w, family, suffix);
 
-        if (ngx_http_recs_write_labels(e->w, exposed->node)) {
-            recs_write_bytes(e->w, "}", 1);
+        if (exposed->node->type == NGX_HTTP_RECS_STATUS_TIMES) {
+            ngx_http_recs_expose_times(e, family, exposed->node);
+            continue;
         }
 
-        recs_write_bytes(e->w, " ", 1);
-        ngx_http_recs_write_value(e->w, exposed->node->number,
-                                  family->metric->scale);
-        recs_write_bytes(e->w, "\n", 1);
+        ngx_http_recs_expose_value(e, family, suffix, exposed->node,
+                                   exposed->node->number);
     }
+}
+
+
+static void
+ngx_http_recs_expose_value(ngx_http_recs_exposition_t *e,
+    const ngx_http_recs_family_t *family, const char *suffix,
+    const ngx_http_recs_status_node_t *node, uint64_t n)
+{
+    uint64_t  scale;
+
+    ngx_http_recs_write_name(e->w, family, suffix);
+
+    if (ngx_http_recs_write_labels(e->w, node)) {
+        recs_write_bytes(e->w, "}", 1);
+    }
+
+    scale = ngx_strcmp(suffix, "_count") == 0 ? 1 : family->metric->scale;
+
+    recs_write_bytes(e->w, " ", 1);
+    ngx_http_recs_write_value(e->w, n, scale);
+    recs_write_bytes(e->w, "\n", 1);
+}
+
+
+static void
+ngx_http_recs_expose_times(ngx_http_recs_exposition_t *e,
+    const ngx_http_recs_family_t *family,
+    const ngx_http_recs_status_node_t *node)
+{
+    uint64_t    n;
+    ngx_uint_t  i;
+
+    for (n = 0, i = 0; i < NGX_HTTP_RECS_TIMES; i++) {
+        n += node->series[i];
+
+        ngx_http_recs_expose_within(e, family, node, i, n);
+    }
+
+    ngx_http_recs_expose_value(e, family, "_sum", node, node->number);
+    ngx_http_recs_expose_value(e, family, "_count", node, n);
+}
+
+
+/* That n of them were within a bound. */
+
+static void
+ngx_http_recs_expose_within(ngx_http_recs_exposition_t *e,
+    const ngx_http_recs_family_t *family,
+    const ngx_http_recs_status_node_t *node, ngx_uint_t bound, uint64_t n)
+{
+    ngx_http_recs_write_name(e->w, family, "_bucket");
+
+    recs_write_bytes(e->w, ngx_http_recs_write_labels(e->w, node) ? "," : "{",
+                     1);
+
+    ngx_http_recs_write_cstr(e->w, "le=\"");
+
+    if (bound == NGX_HTTP_RECS_TIMES - 1) {
+        ngx_http_recs_write_cstr(e->w, "+Inf");
+
+    } else {
+        ngx_http_recs_write_value(e->w, ngx_http_recs_time_bounds[bound],
+                                  family->metric->scale);
+    }
+
+    ngx_http_recs_write_cstr(e->w, "\"} ");
+    ngx_http_recs_write_value(e->w, n, 1);
+    recs_write_bytes(e->w, "\n", 1);
 }
 
 
@@ -242,8 +317,10 @@ ngx_http_recs_expose_head(ngx_http_recs_exposition_t *e,
 {
     const char  *unit;
 
-    static const char  *types[] = { "counter", "gauge", "gauge" };
-    static const char  *open_types[] = { "counter", "gauge", "info" };
+    static const char  *types[] = { "counter", "gauge", "gauge",
+                                        "histogram" };
+    static const char  *open_types[] = { "counter", "gauge", "info",
+                                             "histogram" };
 
     if (e->open) {
         suffix = "";

@@ -45,7 +45,8 @@ static const ngx_recs_metric_t  ngx_http_recs_server_ready
                      "Connections to the server that are ready, of the "
                      "worker that answers.");
 static const ngx_recs_metric_t  ngx_http_recs_server_fit
-    = ngx_recs_gauge("fit", "fit", NULL, 1, "1: pages are read from the server.");
+    = ngx_recs_gauge("fit", "fit", NULL, 1,
+                     "1: pages are read from the server.");
 static const ngx_recs_metric_t  ngx_http_recs_server_link
     = ngx_recs_state_gauge("link", "link", "state",
                            "1: the link of the replica to its master is so.");

@@ -55,7 +55,8 @@ static const ngx_recs_metric_t  ngx_http_recs_replica_capacity
     = ngx_recs_gauge("capacity", "capacity", NULL, 1,
                      "Ids that the replica has room for.");
 static const ngx_recs_metric_t  ngx_http_recs_replica_slots
-    = ngx_recs_gauge("slots", "slots", NULL, 1, "Slots of the replica's table.");
+    = ngx_recs_gauge("slots", "slots", NULL, 1,
+                     "Slots of the replica's table.");
 static const ngx_recs_metric_t  ngx_http_recs_replica_used
     = ngx_recs_gauge("used", "slots_used", NULL, 1,
                      "Slots of the table with an id, or with the mark of one "

@@ -1,12 +1,10 @@
 
 /*
  * The walk over all that is counted and known: what the status is made of.
- * Here are the responses, the pools and the zone; sets, snapshots and Redis
- * have files of their own.
+ * Here are the pools and the zone; all others have files of their own.
  */
 
 
-#include "ngx_http_recs_names.h"
 #include "ngx_http_recs_status.h"
 #include "ngx_http_recs_version.h"
 
@@ -19,8 +17,6 @@ typedef void (*ngx_http_recs_status_pt)(void *thing,
 
 static void ngx_http_recs_status_nginx(ngx_http_recs_main_conf_t *rmcf,
     ngx_http_recs_status_t *st);
-static void ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
-    ngx_http_recs_status_t *st);
 static void ngx_http_recs_status_things(ngx_http_recs_status_t *st,
     const char *name, ngx_array_t *things,
     const ngx_http_recs_status_kind_t *kind, ngx_http_recs_status_pt add);
@@ -30,73 +26,6 @@ static void ngx_http_recs_status_zone(ngx_recs_zone_t *zone,
     ngx_http_recs_status_t *st);
 
 
-static const ngx_recs_counter_t  ngx_http_recs_state_counters[] = {
-    ngx_recs_counter_array("responses", "", "state", ngx_http_recs_states_t,
-                           states[NGX_HTTP_RECS_FILTERED],
-                           &ngx_http_recs_states[NGX_HTTP_RECS_FILTERED],
-                           NGX_HTTP_RECS_NSTATES - NGX_HTTP_RECS_FILTERED,
-                           NULL,
-                           "Responses, by what became of them."),
-    ngx_recs_counter_end
-};
-
-
-static const ngx_recs_counter_t  ngx_http_recs_response_counters[] = {
-    ngx_recs_counter_array("skew", "skew", "version",
-                           ngx_http_recs_responses_t,
-                           skew, ngx_http_recs_versions,
-                           NGX_HTTP_RECS_NVERSIONS, NULL,
-                           "Responses with versions that differ, by the "
-                           "version."),
-    ngx_recs_counter_array("stale", "stale", "age", ngx_http_recs_responses_t,
-                           stale, ngx_http_recs_ages,
-                           NGX_HTTP_RECS_NAGES, NULL,
-                           "Responses that were too old, by the age."),
-    ngx_recs_counter("rejected", ngx_http_recs_responses_t, rejected,
-                     "Responses that were answered with 502."),
-    ngx_recs_counter("not_modified", ngx_http_recs_responses_t, not_modified,
-                     "Responses that were answered with 304."),
-    ngx_recs_counter("emptied", ngx_http_recs_responses_t, emptied,
-                     "Pages of which no item was left."),
-    ngx_recs_counter("encoded", ngx_http_recs_responses_t, encoded,
-                     "Responses in an encoding that is not known here."),
-    ngx_recs_counter("unsent_versions", ngx_http_recs_responses_t, unsent,
-                     "Versions that are unfit for a header."),
-    ngx_recs_counter("not_utf8", ngx_http_recs_responses_t, not_utf8,
-                     "Pages with strings that are not UTF-8."),
-    ngx_recs_counter("other_types", ngx_http_recs_responses_t, other_types,
-                     "Responses of types that recs_types does not name."),
-    ngx_recs_counter_end
-};
-
-
-static const ngx_recs_counter_t  ngx_http_recs_item_counters[] = {
-    ngx_recs_counter_as("total", "", ngx_http_recs_items_t, total,
-                        "Items of pages as they came."),
-    ngx_recs_counter("kept", ngx_http_recs_items_t, kept,
-                     "Items that stayed."),
-    ngx_recs_counter("removed", ngx_http_recs_items_t, removed,
-                     "Items that were removed."),
-    ngx_recs_counter("repeated", ngx_http_recs_items_t, repeated,
-                     "Items that were removed as they were repeated."),
-    ngx_recs_counter("unidentified", ngx_http_recs_items_t, unidentified,
-                     "Items without a usable id."),
-    ngx_recs_counter("explored", ngx_http_recs_items_t, explored,
-                     "Items that exploration put into pages."),
-    ngx_recs_counter("backfilled", ngx_http_recs_items_t, backfilled,
-                     "Items that filled up shelves."),
-    ngx_recs_counter("skipped_slots", ngx_http_recs_items_t, skipped_slots,
-                     "Slots of exploration that were past a shelf's end."),
-    ngx_recs_counter("unfilled_slots", ngx_http_recs_items_t, unfilled_slots,
-                     "Slots of exploration for which nothing was eligible."),
-    ngx_recs_counter_end
-};
-
-
-static const ngx_http_recs_status_kind_t  ngx_http_recs_responses_kind
-    = { "responses", NULL };
-static const ngx_http_recs_status_kind_t  ngx_http_recs_items_kind
-    = { "items", NULL };
 static const ngx_http_recs_status_kind_t  ngx_http_recs_set_kind
     = { "set", "set" };
 static const ngx_http_recs_status_kind_t  ngx_http_recs_pool_kind
@@ -112,7 +41,7 @@ static const ngx_http_recs_status_kind_t  ngx_http_recs_zone_kind
 
 
 static const ngx_recs_metric_t  ngx_http_recs_build
-    = ngx_recs_info("build", "build", "The module, by its version.");
+    = ngx_recs_info("build", "build", "The module, by its version and build.");
 static const ngx_recs_metric_t  ngx_http_recs_led
     = ngx_recs_gauge("led", "led", NULL, 1,
                      "1: a worker leads, which does what only one may do.");
@@ -147,6 +76,7 @@ ngx_http_recs_status_walk(ngx_http_recs_main_conf_t *rmcf,
 
     ngx_http_recs_status_nginx(rmcf, st);
     ngx_http_recs_status_responses(rmcf, st);
+    ngx_http_recs_status_labels(rmcf, st);
     ngx_http_recs_status_things(st, "sets", &rmcf->sets,
                                 &ngx_http_recs_set_kind,
                                 ngx_http_recs_status_set);
@@ -173,39 +103,19 @@ ngx_http_recs_status_nginx(ngx_http_recs_main_conf_t *rmcf,
     ngx_http_recs_status_node_t  *node;
 
     static const ngx_http_recs_status_label_t  build[] = {
-        { "version", ngx_string(NGX_HTTP_RECS_VERSION) }
+        { "version", ngx_string(NGX_HTTP_RECS_VERSION) },
+        { "build", ngx_string(NGX_HTTP_RECS_BUILD) }
     };
 
     ngx_http_recs_status_text(st, "version", &build[0].value);
+    ngx_http_recs_status_text(st, "build", &build[1].value);
     ngx_http_recs_status_number(st, "format", NGX_HTTP_RECS_STATUS_FORMAT);
 
-    ngx_http_recs_status_info(st, &ngx_http_recs_build, build, 1);
+    ngx_http_recs_status_info(st, &ngx_http_recs_build, build, 2);
 
     node = ngx_http_recs_status_flag(st, &ngx_http_recs_led,
                                      ngx_recs_leader_pid(&rmcf->leader) != 0);
     node->hidden = 1;
-}
-
-
-/* In JSON these stand beside all that follows, but for the items. */
-
-static void
-ngx_http_recs_status_responses(ngx_http_recs_main_conf_t *rmcf,
-    ngx_http_recs_status_t *st)
-{
-    st->object->kind = &ngx_http_recs_responses_kind;
-
-    ngx_http_recs_status_counters(st, ngx_http_recs_state_counters,
-                                  rmcf->states);
-    ngx_http_recs_status_counters(st, ngx_http_recs_response_counters,
-                                  rmcf->responses);
-
-    st->object->kind = NULL;
-
-    ngx_http_recs_status_open_as(st, "items", &ngx_http_recs_items_kind);
-    ngx_http_recs_status_counters(st, ngx_http_recs_item_counters,
-                                  rmcf->items);
-    ngx_http_recs_status_close(st);
 }
 
 

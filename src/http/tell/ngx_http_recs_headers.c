@@ -161,9 +161,8 @@ ngx_http_recs_header(ngx_http_request_t *r, const ngx_str_t *name,
 static ngx_int_t
 ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx)
 {
-    ngx_str_t                  *text;
-    ngx_uint_t                  i;
-    ngx_http_recs_main_conf_t  *rmcf;
+    ngx_str_t   *text;
+    ngx_uint_t   i;
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
         text = &ctx->versions[i].text;
@@ -173,9 +172,7 @@ ngx_http_recs_version_headers(ngx_http_recs_ctx_t *ctx)
         }
 
         if (!ngx_http_recs_sendable(text)) {
-            rmcf = ngx_http_get_module_main_conf(ctx->request,
-                                                 ngx_http_recs_module);
-            ngx_recs_count(rmcf->responses->unsent, 1);
+            ngx_recs_count(ngx_http_recs_counted(ctx)->responses.unsent, 1);
             continue;
         }
 
@@ -661,33 +658,36 @@ void
 ngx_http_recs_count_response(ngx_http_recs_ctx_t *ctx)
 {
     ngx_uint_t                  i;
+    ngx_http_recs_counted_t    *counted;
     ngx_http_recs_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_recs_module);
 
     ngx_http_recs_recent_note(rmcf);
 
-    ngx_recs_count(rmcf->states->states[ctx->state], 1);
+    counted = ngx_http_recs_counted(ctx);
+
+    ngx_recs_count(counted->states.states[ctx->state], 1);
 
     if (ctx->state == NGX_HTTP_RECS_BYPASSED && ctx->why
         && ngx_strcmp(ctx->why, "encoding") == 0)
     {
-        ngx_recs_count(rmcf->responses->encoded, 1);
+        ngx_recs_count(counted->responses.encoded, 1);
     }
 
     for (i = 0; i < NGX_HTTP_RECS_NVERSIONS; i++) {
         if (ctx->versions[i].skewed) {
-            ngx_recs_count(rmcf->responses->skew[i], 1);
+            ngx_recs_count(counted->responses.skew[i], 1);
         }
     }
 
     for (i = 0; i < NGX_HTTP_RECS_NAGES; i++) {
         if (ctx->ages[i].stale) {
-            ngx_recs_count(rmcf->responses->stale[i], 1);
+            ngx_recs_count(counted->responses.stale[i], 1);
         }
     }
 
     if (ctx->decided && ctx->page.not_utf8) {
-        ngx_recs_count(rmcf->responses->not_utf8, 1);
+        ngx_recs_count(counted->responses.not_utf8, 1);
     }
 }

@@ -2,6 +2,7 @@
 /* What is noted of the last minutes: sums of all workers' counters. */
 
 
+#include "ngx_http_recs_counted.h"
 #include "ngx_http_recs_recent.h"
 
 
@@ -39,20 +40,23 @@ ngx_http_recs_recent_view(ngx_http_recs_main_conf_t *rmcf,
 static void
 ngx_http_recs_recent_sums(ngx_http_recs_main_conf_t *rmcf, uint64_t *sums)
 {
-    ngx_uint_t             i;
-    ngx_http_recs_set_t  **rs;
+    ngx_uint_t                i;
+    ngx_http_recs_set_t     **rs;
+    ngx_http_recs_counted_t   all;
+
+    ngx_http_recs_counted_sum(rmcf, &all);
 
     ngx_memzero(sums, RECS_RECENT_SERIES * sizeof(uint64_t));
 
     for (i = NGX_HTTP_RECS_FILTERED; i < NGX_HTTP_RECS_NSTATES; i++) {
-        sums[i] = rmcf->states->states[i];
+        sums[i] = all.states.states[i];
     }
 
-    sums[NGX_HTTP_RECS_RECENT_ITEMS] = rmcf->items->total;
-    sums[NGX_HTTP_RECS_RECENT_REMOVED] = rmcf->items->removed;
-    sums[NGX_HTTP_RECS_RECENT_EXPLORED] = rmcf->items->explored;
-    sums[NGX_HTTP_RECS_RECENT_EMPTIED] = rmcf->responses->emptied;
-    sums[NGX_HTTP_RECS_RECENT_REJECTED] = rmcf->responses->rejected;
+    sums[NGX_HTTP_RECS_RECENT_ITEMS] = all.items.total;
+    sums[NGX_HTTP_RECS_RECENT_REMOVED] = all.items.removed;
+    sums[NGX_HTTP_RECS_RECENT_EXPLORED] = all.items.explored;
+    sums[NGX_HTTP_RECS_RECENT_EMPTIED] = all.responses.emptied;
+    sums[NGX_HTTP_RECS_RECENT_REJECTED] = all.responses.rejected;
 
     rs = rmcf->sets.elts;
 

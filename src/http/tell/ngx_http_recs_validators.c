@@ -241,9 +241,8 @@ ngx_http_recs_etag(ngx_http_recs_ctx_t *ctx)
 ngx_uint_t
 ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx)
 {
-    ngx_http_request_t         *r;
-    const ngx_str_t            *said;
-    ngx_http_recs_main_conf_t  *rmcf;
+    ngx_http_request_t  *r;
+    const ngx_str_t     *said;
 
     r = ctx->request;
 
@@ -264,8 +263,7 @@ ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx)
     r->headers_out.content_type.len = 0;
     ngx_http_clear_content_length(r);
 
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recs_module);
-    ngx_recs_count(rmcf->responses->not_modified, 1);
+    ngx_recs_count(ngx_http_recs_counted(ctx)->responses.not_modified, 1);
 
     return 1;
 }
