@@ -45,7 +45,7 @@ die() {
 
 run() {
     step=$1
-    log=$out/$(printf %s "$step" | tr -c 'a-z0-9\n' -).log
+    log=$out/$(printf %s "$step" | tr -c 'A-Za-z0-9\n' -).log
     shift
 
     say "$step"

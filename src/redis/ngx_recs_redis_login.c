@@ -122,11 +122,11 @@ ngx_recs_redis_login_read(ngx_recs_redis_login_t *login, u_char *buf,
 
         if (n != -1) {
             rc = ngx_recs_redis_login_take(login, buf, (size_t) n, log, why);
-        }
-    }
 
-    if (rc == NGX_OK) {
-        login->file = file;
+            if (rc == NGX_OK) {
+                login->file = file;
+            }
+        }
     }
 
     (void) ngx_close_file(fd);
