@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Recs::Mode;
 use Recs::Process qw(slurp);
+use Recs::Rights;
 use Recs::Test;
 use Test::More;
 
@@ -26,8 +27,36 @@ my $dir = $t->dir . '/images';
 mkdir $dir or die;
 chmod 0777, $dir or die;
 
+# The edge has the rights that docs/redis.md gives it, and no others; the first
+# of these, or one less.
+
+my @edges = Recs::Rights->new($t->root . '/docs/redis.md')->users({
+    name => 'edge', of => [['Sets', 0], ['Sets', 3], ['Snapshots', 0],
+                           ['Guards', 0], ['Guards', 1]],
+    less => [qw(+sadd +publish +fcall +type +hgetall +sismember +time +set
+                +lpush +ltrim)],
+});
+
+sub edge_is {
+    my ($user) = @_;
+
+    $redis->cmd('ACL', 'SETUSER', 'edge', (grep { !/^>/ } @{ $user->{rights} }),
+                '>sesame', '%R~sold');
+}
+
+sub edge_may_not_tell {
+    $redis->cmd('ACL', 'SETUSER', 'edge', '-sadd', '-publish', '-fcall');
+}
+
+edge_is($edges[0]);
+$t->set(PASSWORD => $t->write('password', "sesame\n"));
+
 my $http = <<'HTTP';
-    recs_redis main { server %%REDIS%%; timeout 2s; }
+    recs_redis main {
+        server %%REDIS%%;
+        timeout 2s;
+        auth user=edge password_file=%%PASSWORD%%;
+    }
     recs_set sold redis=main key=sold %%SET%%;
     recs_snapshots home redis=main prefix=home poll=100ms %%IMAGE%%;
     recs_guard home removed=60% empty=5% missing=20% errors=2% window=10m
@@ -292,9 +321,7 @@ sub forget {
 }
 
 subtest 'it does not return by itself' => sub {
-    my @tell = map { ["+$_", "-$_"] } qw(sadd publish fcall);
-
-    $redis->cmd('ACL', 'SETUSER', 'default', map { $_->[1] } @tell);
+    edge_may_not_tell();
     forget('v2');
     ok wait_until(sub { (channel()->{refused} // '') eq 'v2' }),
         'it is refused, marked or not';
@@ -316,7 +343,7 @@ subtest 'it does not return by itself' => sub {
     is left()->{version}, 'v2', 'the status, too';
     ok !left()->{told}, 'Redis is told again';
 
-    $redis->cmd('ACL', 'SETUSER', 'default', map { $_->[0] } @tell);
+    edge_is($edges[0]);
     told();
     is marked('v2'), 1, 'as soon as it listens';
     is pointer('active'), 'v1', 'and moved';
@@ -426,7 +453,7 @@ subtest 'the leader stands still, and Redis dies' => sub {
     $redis->cmd('SAVE');
 
     # Another leader could tell it before it dies.
-    $redis->cmd('ACL', 'SETUSER', 'default', '-sadd', '-publish', '-fcall');
+    edge_may_not_tell();
 
     my $leader = home()->{leader};
     my $c = $t->freeze_worker($leader);
@@ -442,6 +469,7 @@ subtest 'the leader stands still, and Redis dies' => sub {
 
     $redis->start;
     ok wait_until(sub { eval { $redis->cmd('PING') } }), 'Redis comes back';
+    edge_is($edges[0]);
     told();
     is marked('v10'), 1, 'marked';
     is pointer('active'), 'v9', 'moved';
@@ -572,22 +600,34 @@ subtest 'a canary without a version before' => sub {
     is pages(10, channel => 'canary'), 'v14:10', 'it stays so';
 };
 
+# Whatever the edge may not do, it goes back; the log tells what others don't
+# hear of.
+
 subtest 'rights' => sub {
-    load('v18', 'sold');
-    publish('v18');
+    my ($well, @users) = @edges;
+    my $n = 20;
 
-    # An edge that may only read.
-    $redis->cmd('ACL', 'SETUSER', 'default', '-sadd', '-publish', '-fcall');
-    is pages(3 * MIN), 'v14:100 v18:50', 'left all the same';
-    ok $nginx->wait_log(qr/"v18" was left, but Redis refuses SADD: NOPERM/),
-        'the log tells that nobody else knows';
-    looks();
-    cmp_ok logged(qr/"v18" was left, but Redis refuses SADD/, $nginx), '<=', 4,
-        'once a leader, of which there may be several on a slow machine';
-    ok !left()->{told}, 'the status, too';
+    for my $user (@users) {
+        my $version = 'v' . $n++;
+        my ($right, $says) = ($user->{lacks}, $user->{says}[0]);
 
-    $redis->cmd('ACL', 'SETUSER', 'default', '+sadd', '+publish', '+fcall');
-    told();
+        load($version, 'sold');
+        publish($version);
+        edge_is($user);
+
+        is pages(3 * MIN), "v14:100 $version:50", "without $right: left";
+        ok $nginx->wait_log(qr/"$version" was left, but \Q$says\E: .*/),
+            "the log: $says" or diag explain $user->{says};
+
+        looks();
+        cmp_ok logged(qr/"$version" was left, but \Q$says\E:/, $nginx), '<=', 4,
+            'once a leader, of which there may be several on a slow machine';
+        is pointer('active'), $version, 'the channel is not moved';
+        is marked($version), $right eq '+sadd' ? 0 : 1, 'is it marked?';
+
+        edge_is($well);
+        told();
+    }
 };
 
 $t->done;
