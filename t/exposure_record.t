@@ -364,6 +364,32 @@ subtest 'a record says what the response shows' => sub {
 };
 
 
+subtest 'the trace that a request is part of' => sub {
+    my ($id, $parent) = ('4bf92f3577b34da6a3ce929d0e0e4736',
+                         '00f067aa0ba902b7');
+    my $well = "00-$id-$parent-01";
+
+    my (undef, $record) = ask('filtered', fields => [Traceparent => $well]);
+    is($record->{trace_id}, $id, 'the id');
+    is($record->{parent_id}, $parent, 'that of who asked');
+
+    (undef, $record) = ask('filtered',
+                           fields => ['X-Traceparent' => $well]);
+    ok(!exists $record->{trace_id}, 'no such header');
+
+    for my $row (['in capitals', uc $well], ['of no trace', $well =~ tr/a-f1-9/0/r],
+                 ['what is no JSON', "00-$id\"\\-$parent-01"], ['nothing', ''],
+                 ['two', $well, traceparent => $well])
+    {
+        my ($name, @fields) = @$row;
+
+        (undef, $record) = ask('filtered', fields => [traceparent => @fields]);
+        ok(!exists $record->{trace_id} && !exists $record->{parent_id}, $name);
+        is($record->{state}, 'filtered', 'the record is there');
+    }
+};
+
+
 subtest 'sets that gave no answer, and why' => sub {
     my ($r, $record) = ask('lost');
     like($r->header('Recs-Sets'),

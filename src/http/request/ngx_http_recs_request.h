@@ -17,6 +17,7 @@
 #include "ngx_recs_row.h"
 #include "recs_decide.h"
 #include "recs_render.h"
+#include "recs_trace.h"
 
 
 /*
@@ -292,6 +293,16 @@ ngx_int_t ngx_http_recs_event(ngx_http_recs_ctx_t *ctx, ngx_str_t *event);
 
 ngx_int_t ngx_http_recs_request_event(ngx_http_request_t *r,
     ngx_http_recs_loc_conf_t *rlcf, ngx_str_t *event);
+
+/*
+ * ngx_http_recs_trace.c
+ *
+ * The trace that the request is part of, by its header traceparent.  1; or 0:
+ * it has none, or none that is well-formed.  *trace lasts as long as the
+ * request does.
+ */
+
+ngx_uint_t ngx_http_recs_trace(ngx_http_request_t *r, recs_trace_t *trace);
 
 /*
  * What an exploration gate is keyed by: what key= says, or the user, or where

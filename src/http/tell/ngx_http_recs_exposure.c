@@ -50,6 +50,7 @@ static size_t ngx_http_recs_exposure_size(const ngx_http_recs_ctx_t *ctx,
 static ngx_int_t ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e);
 static ngx_int_t ngx_http_recs_exposure_user(ngx_http_recs_exposure_t *e,
     const char *name, const char *hash_name, const ngx_str_t *user);
+static void ngx_http_recs_exposure_trace(ngx_http_recs_exposure_t *e);
 static void ngx_http_recs_exposure_text(recs_writer_t *w, const char *name,
     const ngx_str_t *text);
 static void ngx_http_recs_exposure_unknown(ngx_http_recs_exposure_t *e);
@@ -250,6 +251,8 @@ ngx_http_recs_exposure_head(ngx_http_recs_exposure_t *e)
         }
     }
 
+    ngx_http_recs_exposure_trace(e);
+
     state = ngx_recs_span(&ngx_http_recs_states[ctx->state]);
     recs_write_key(w, "state");
     recs_write_string(w, &state);
@@ -319,6 +322,23 @@ ngx_http_recs_exposure_user(ngx_http_recs_exposure_t *e, const char *name,
     recs_write_string(&e->w, &text);
 
     return NGX_OK;
+}
+
+
+/* Writes the ids of the trace and of the span that sent the request, if any. */
+
+static void
+ngx_http_recs_exposure_trace(ngx_http_recs_exposure_t *e)
+{
+    recs_trace_t  trace;
+
+    if (ngx_http_recs_trace(e->ctx->request, &trace)) {
+        recs_write_key(&e->w, "trace_id");
+        recs_write_string(&e->w, &trace.id);
+
+        recs_write_key(&e->w, "parent_id");
+        recs_write_string(&e->w, &trace.parent);
+    }
 }
 
 
