@@ -20,6 +20,7 @@ my $t = Recs::Test->new;
 
 my $redis = $t->redis;
 $redis->cmd('SADD', 'seen', 'b');
+$redis->cmd('HSET', 'fresh', 'p', '{"id":"p"}');
 $redis->cmd('SADD', 'stock', map { "i$_" } 1 .. 9);
 
 # What a batch may write: 127 bytes of anything.
@@ -37,6 +38,7 @@ my $nginx = $t->nginx(http => <<'HTTP');
 recs_redis main { server %%REDIS%%; }
 recs_set seen redis=main key=seen;
 recs_set stock redis=main key=stock replica=on;
+recs_pool fresh redis=main key=fresh refresh=200ms;
 recs_snapshots home redis=main prefix=home min_coverage=50%;
 recs_lookup_timeout 10s;
 charset utf-8;
@@ -184,6 +186,11 @@ subtest 'a state changes' => sub {
         metric(scrape(), 'nginx_recs_set_state', set => 'seen',
                state => 'known')
     }, 20);
+
+    is(metric(scrape(), 'nginx_recs_pool_failed'), 0, 'a pool');
+    $redis->pipeline(['DEL', 'fresh'], ['SET', 'fresh', 'no hash']);
+    wait_until(sub { metric(scrape(), 'nginx_recs_pool_failed') }, 20);
+    is(metric(scrape(), 'nginx_recs_pool_items'), 1, 'that stays as it was');
 };
 
 

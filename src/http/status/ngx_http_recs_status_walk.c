@@ -56,6 +56,9 @@ static const ngx_recs_metric_t  ngx_http_recs_pool_refused
 static const ngx_recs_metric_t  ngx_http_recs_pool_loaded
     = ngx_recs_gauge("loaded", "loaded", "timestamp_seconds", 1,
                      "When the pool was last read, 0: never.");
+static const ngx_recs_metric_t  ngx_http_recs_pool_failed
+    = ngx_recs_gauge("failed", "failed", NULL, 1,
+                     "1: the pool could not be read the last time.");
 
 static const ngx_recs_metric_t  ngx_http_recs_zone_size
     = ngx_recs_gauge("size", "size", "bytes", 1,
@@ -158,6 +161,9 @@ ngx_http_recs_status_pool(void *thing, ngx_http_recs_status_t *st)
                               pool->items ? pool->items->refused : 0);
     ngx_http_recs_status_uint(st, &ngx_http_recs_pool_loaded,
                               pool->shared->loaded);
+
+    ngx_http_recs_status_flag(st, &ngx_http_recs_pool_failed,
+                              pool->shared->failed)->hidden = 1;
 
     held = pool->shared->held;
     ngx_http_recs_status_held(st, &held);
