@@ -20,12 +20,11 @@ RUN apt-get update \
         --no-install-recommends nginx /tmp/*.deb \
     && rm -rf /tmp/*.deb /var/lib/apt/lists/* /etc/nginx/conf.d/* \
     && ln -sf /dev/stdout /var/log/nginx/access.log \
-    && ln -sf /dev/stdout /var/log/nginx/exposure.log \
-    && ln -sf /dev/stderr /var/log/nginx/error.log
+    && ln -sf /dev/stdout /var/log/nginx/exposure.log
 COPY conf/container.conf /etc/nginx/nginx.conf
 
 # nginx answers what it has begun.
 STOPSIGNAL SIGQUIT
 EXPOSE 8080
 USER www-data
-CMD ["nginx", "-e", "/dev/stderr", "-g", "daemon off;"]
+CMD ["nginx", "-e", "stderr", "-g", "daemon off;"]

@@ -71,7 +71,7 @@ clean_up() {
 
     if [ -n "$dir" ]; then
         rm -rf "$dir"
-        say "Stopped. Nothing is left${built:+ but build/}." 2>/dev/null || :
+        say "Stopped. Nothing is left but build/." 2>/dev/null || :
     fi
 }
 
@@ -127,7 +127,6 @@ find_module() {
             "installed, and the module is compiled."
         sh "$repo/tools/build.sh" ${with_redis:+redis-server} curl
         module=$repo/build/ngx_http_recs_module.so
-        built=yes
         return 0
     fi
 
@@ -588,7 +587,6 @@ esac
            "not \"$port\""
 
 check_port
-built=
 find_module
 check_port
 
