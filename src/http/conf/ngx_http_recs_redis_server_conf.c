@@ -11,6 +11,15 @@
 #define NGX_HTTP_RECS_RESOLVER_TIMEOUT  30000
 
 
+/* Does a resolver have a server?  A list is Angie's. */
+
+#if (NGX_RECS_RESOLVER_LIST)
+#define ngx_http_recs_resolver_asks(r)  ((r)->connections != NULL)
+#else
+#define ngx_http_recs_resolver_asks(r)  ((r)->connections.nelts != 0)
+#endif
+
+
 static char *ngx_http_recs_redis_url(ngx_conf_t *cf, ngx_str_t *url,
     ngx_http_recs_redis_t *rr);
 static char *ngx_http_recs_redis_place(ngx_str_t *rest, size_t scheme,
@@ -254,7 +263,7 @@ ngx_http_recs_check_redis(ngx_conf_t *cf)
 
         /* without the directive, nginx makes one that asks nobody */
 
-        if (clcf->resolver && clcf->resolver->connections.nelts) {
+        if (clcf->resolver && ngx_http_recs_resolver_asks(clcf->resolver)) {
             rr[i]->redis.resolver = clcf->resolver;
             rr[i]->redis.resolver_timeout =
                 (clcf->resolver_timeout == NGX_CONF_UNSET_MSEC)
