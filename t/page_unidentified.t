@@ -213,7 +213,8 @@ subtest 'Server-Timing' => sub {
     my @timing = $r->headers('Server-Timing');
     is scalar @timing, 2, 'beside the upstream\'s';
     is $timing[0], 'db;dur=53, app;dur=47.2', 'which stays';
-    like $timing[1], qr/^recs;dur=\d+$/, 'ours';
+    like $timing[1],
+        qr/^recs;dur=\d+\.\d{3}, recs-filter;dur=\d+\.\d{3}$/, 'ours';
 
     is scalar(() = $t->get('/untold/whole')->headers('Server-Timing')), 1,
         'not without recs_tag headers';

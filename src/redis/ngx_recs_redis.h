@@ -306,6 +306,8 @@ struct ngx_recs_redis_query_s {
                                                lost */
 
     ngx_recs_redis_breaker_t  *breaker; /* of the server that was asked */
+    const ngx_str_t          *server;   /* its URL, for the log: while it waits,
+                                           and in done() */
     ngx_recs_redis_slot_t    *slot;     /* its place in the pipeline; NULL: it
                                            waits for nothing.  The caller sets
                                            it to NULL once, before all else */

@@ -248,6 +248,7 @@ ngx_recs_redis_pipeline_add(ngx_recs_redis_pipeline_t *pl,
     if (q) {
         q->slot = slot;
         q->breaker = pl->breaker;
+        q->server = pl->server;
         q->late = 0;
         q->too_large = 0;
         q->due = 0;

@@ -48,6 +48,7 @@ struct ngx_recs_redis_slot_s {
 
 typedef struct {
     ngx_log_t                *log;
+    const ngx_str_t          *server;       /* its URL; NULL: no page asks */
     ngx_recs_redis_breaker_t *breaker;      /* its server's, told of what comes
                                                of questions; NULL: it isn't */
 

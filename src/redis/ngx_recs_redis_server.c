@@ -139,6 +139,7 @@ ngx_recs_redis_server_open(ngx_recs_redis_server_t *server, ngx_log_t *log)
 
     for (i = 0; i < server->redis->nconns; i++) {
         server->conns[i].pipeline.breaker = b->shared ? b : NULL;
+        server->conns[i].pipeline.server = &server->name;
     }
 
     ngx_recs_redis_conn_open(&server->conns[0]);

@@ -37,6 +37,8 @@ static ngx_int_t ngx_recs_ask_count_value(ngx_recs_redis_query_t *query,
 static void ngx_recs_ask_count_done(ngx_recs_redis_query_t *query,
     ngx_int_t rc, ngx_str_t *error);
 static void ngx_recs_ask_deadline(ngx_event_t *ev);
+static void ngx_recs_ask_waited(ngx_recs_question_t *q,
+    const ngx_str_t *server);
 
 
 ngx_int_t
@@ -47,6 +49,8 @@ ngx_recs_ask(ngx_recs_ask_t *ask)
     ngx_recs_question_t  *q;
 
     ask->npending = 0;
+    ask->nslow = 0;
+    ask->began = ngx_current_msec;
     nredis = 0;
 
     answers = ngx_pnalloc(ask->pool, ask->nquestions * ask->nids + 1);
@@ -142,6 +146,7 @@ ngx_recs_ask_begin(ngx_recs_ask_t *ask, ngx_recs_question_t *q,
     q->found = 0;
     q->counted = 0;
     q->uncounted = NGX_RECS_WHY_NONE;
+    q->waited = 0;
     q->answers = answers;
 
     ngx_memzero(&q->query, sizeof(ngx_recs_redis_query_t));
@@ -221,6 +226,8 @@ ngx_recs_ask_prefetch_done(ngx_recs_prefetch_wait_t *wait)
     ngx_recs_question_t  *q;
 
     q = wait->data;
+
+    ngx_recs_ask_waited(q, &q->prefetch->server);
 
     if (ngx_recs_ask_prefetched(q) == NGX_OK) {
         ngx_recs_ask_judge(q);
@@ -466,6 +473,8 @@ ngx_recs_ask_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
     q = query->data;
     ask = q->ask;
 
+    ngx_recs_ask_waited(q, query->server);
+
     q->why = ngx_recs_answer_why(rc);
 
     if (rc == NGX_OK) {
@@ -504,6 +513,8 @@ ngx_recs_ask_count_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
 
     q = query->data;
     ask = q->ask;
+
+    ngx_recs_ask_waited(q, query->server);
 
     q->counted = (rc == NGX_OK);
     q->uncounted = ngx_recs_answer_why(rc);
@@ -594,13 +605,18 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
         ngx_recs_redis_late(&q->count);
 
         if (q->query.slot) {
+            ngx_recs_ask_waited(q, q->query.server);
             q->why = NGX_RECS_WHY_TIMEOUT;
 
         } else if (ngx_recs_prefetch_leave(&q->wait)) {
+            ngx_recs_ask_waited(q, q->prefetch->query.slot
+                                   ? q->prefetch->query.server
+                                   : &q->prefetch->server);
             ngx_recs_redis_late(&q->prefetch->query);
             q->why = NGX_RECS_WHY_TIMEOUT;
 
         } else if (q->count.slot) {
+            ngx_recs_ask_waited(q, q->count.server);
             q->uncounted = NGX_RECS_WHY_TIMEOUT;
 
         } else {
@@ -621,6 +637,40 @@ ngx_recs_ask_deadline(ngx_event_t *ev)
     ngx_recs_answer_trust(ask);
 
     ask->handler(ask);
+}
+
+
+/*
+ * A question waited for that server until now.  The name is copied: a server
+ * may have gone by the time that anybody tells of it.
+ */
+
+static void
+ngx_recs_ask_waited(ngx_recs_question_t *q, const ngx_str_t *server)
+{
+    ngx_msec_t       waited;
+    ngx_recs_ask_t  *ask;
+
+    ask = q->ask;
+
+    if (ask->slow == 0) {
+        return;
+    }
+
+    waited = ngx_current_msec - ask->began;
+
+    if (waited < ask->slow) {
+        return;
+    }
+
+    ask->nslow += (q->waited == 0);
+    q->waited = waited;
+    q->server.len = 0;
+
+    if (server) {
+        q->server.data = ngx_pstrdup(ask->pool, (ngx_str_t *) server);
+        q->server.len = q->server.data ? server->len : 0;
+    }
 }
 
 

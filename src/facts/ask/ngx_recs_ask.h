@@ -36,6 +36,10 @@ typedef struct {
                                                gave none */
     ngx_msec_t                age;      /* ms, of a replica's */
     u_char                   *answers;  /* recs_answer_e of each id */
+    ngx_msec_t                waited;   /* ms, until Redis answered or nobody
+                                           waited any more, if that is slow;
+                                           else 0 */
+    ngx_str_t                 server;   /* that was slow; len 0: not known */
 
     /* private */
 
@@ -61,12 +65,16 @@ struct ngx_recs_ask_s {
     ngx_recs_question_t      *questions;
     ngx_uint_t                nquestions;
     ngx_msec_t                timeout;
+    ngx_msec_t                slow;     /* ms; 0: nothing is */
     uint64_t                  seed;     /* for hashing ids */
     void                    (*handler)(ngx_recs_ask_t *ask);
     void                     *data;
 
+    ngx_uint_t                nslow;    /* the answer: so many questions were */
+
     /* private */
 
+    ngx_msec_t                began;    /* ngx_current_msec then */
     ngx_uint_t                npending;
     ngx_event_t               timer;
 };

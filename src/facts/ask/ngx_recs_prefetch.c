@@ -364,6 +364,14 @@ ngx_recs_prefetch_done(ngx_recs_redis_query_t *query, ngx_int_t rc,
         ngx_recs_set_ill(set, error, p->all->log);
     }
 
+    /* some of those who wait are woken later */
+
+    if (!ngx_queue_empty(&p->waits) && query->server) {
+        p->server.data = ngx_pstrdup(p->all->pool,
+                                     (ngx_str_t *) query->server);
+        p->server.len = p->server.data ? query->server->len : 0;
+    }
+
     ngx_recs_prefetch_wake(&p->event);
 }
 

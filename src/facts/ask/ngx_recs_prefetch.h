@@ -52,6 +52,8 @@ struct ngx_recs_prefetch_s {
     ngx_uint_t                  users;  /* how many did, and still may need it
                                            before it is sent */
     ngx_recs_redis_query_t      query;
+    ngx_str_t                   server; /* that answered those who wait; len 0:
+                                           none yet */
     ngx_uint_t                  pairs;  /* the reply has an array for each
                                            member and its value */
     ngx_uint_t                  broken; /* the reply can't be used: too much of

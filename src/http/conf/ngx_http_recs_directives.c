@@ -256,6 +256,13 @@ ngx_command_t  ngx_http_recs_commands[] = {
       offsetof(ngx_http_recs_loc_conf_t, lookup_timeout),
       &ngx_http_recs_lookup_timeout_bounds },
 
+    { ngx_string("recs_slow"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_recs_slow_time,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recs_max_body_size"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,

@@ -56,6 +56,7 @@ char *ngx_http_recs_backfill(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_version(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_freshness(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_recs_slow_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* A block without a name has the handler of its location, if recs_pass is. */
 

@@ -652,3 +652,37 @@ ngx_http_recs_expires(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return NGX_CONF_OK;
 }
+
+
+char *
+ngx_http_recs_slow_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recs_loc_conf_t *rlcf = conf;
+
+    ngx_int_t   msec;
+    ngx_str_t  *value;
+
+    if (rlcf->slow != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->slow = 0;
+        return NGX_CONF_OK;
+    }
+
+    msec = ngx_parse_time(&value[1], 0);
+
+    if (msec == NGX_ERROR || msec == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in recs_slow, it must be a time such "
+                           "as \"50ms\", or \"off\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->slow = msec;
+
+    return NGX_CONF_OK;
+}

@@ -99,6 +99,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
     conf->on_bad_body = NGX_CONF_UNSET_UINT;
     conf->on_unidentified = NGX_CONF_UNSET_UINT;
     conf->lookup_timeout = NGX_CONF_UNSET_MSEC;
+    conf->slow = NGX_CONF_UNSET_MSEC;
     conf->max_body_size = NGX_CONF_UNSET_SIZE;
     conf->max_items = NGX_CONF_UNSET_UINT;
 
@@ -149,6 +150,7 @@ ngx_http_recs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_RECS_BAD_REJECT_TOO_LARGE);
     ngx_conf_merge_sec_value(conf->expires, prev->expires, 0);
     ngx_conf_merge_msec_value(conf->lookup_timeout, prev->lookup_timeout, 15);
+    ngx_conf_merge_msec_value(conf->slow, prev->slow, 0);
     ngx_conf_merge_size_value(conf->max_body_size, prev->max_body_size,
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->max_items, prev->max_items, 5000);

@@ -296,6 +296,14 @@ typedef struct {
 } ngx_http_recs_pass_conf_t;
 
 
+/* What this worker has said of slow look-ups. */
+
+typedef struct {
+    time_t                      last;       /* unix seconds; 0: nothing yet */
+    ngx_uint_t                  unsaid;     /* so many were slow since */
+} ngx_http_recs_slow_t;
+
+
 #define NGX_HTTP_RECS_OFF           0
 #define NGX_HTTP_RECS_ON            1
 #define NGX_HTTP_RECS_SHADOW_MODE   2
@@ -356,6 +364,8 @@ typedef struct {
                                                came */
 
     ngx_msec_t                  lookup_timeout;
+    ngx_msec_t                  slow;       /* ms; 0: recs_slow off */
+    ngx_http_recs_slow_t        slow_said;
     size_t                      max_body_size;
     ngx_uint_t                  max_items;
 } ngx_http_recs_loc_conf_t;

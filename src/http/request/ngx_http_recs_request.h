@@ -120,10 +120,9 @@ typedef struct {
 
 typedef struct {
     ngx_recs_ask_t              ask;
-    ngx_msec_t                  began;      /* ngx_current_msec then */
-    ngx_msec_t                  took;       /* ms */
     uint64_t                    asked;      /* us, when the sets were; 0: none
                                                was */
+    uint64_t                    took;       /* us, until they had answered */
     uint8_t                    *rules;      /* rule -> question */
     size_t                     *removed;    /* question -> items */
 } ngx_http_recs_lookup_t;

@@ -48,6 +48,8 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
     ctx->lookup.ask.pool = ctx->request->pool;
     ctx->lookup.ask.log = ctx->request->connection->log;
     ctx->lookup.ask.timeout = ctx->conf->lookup_timeout;
+    ctx->lookup.ask.slow = ngx_min(ctx->conf->slow,
+                                   ctx->conf->lookup_timeout);
     ctx->lookup.ask.handler = done;
     ctx->lookup.ask.data = ctx;
 
@@ -62,8 +64,6 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ctx->lookup.began = ngx_current_msec;
-
     if (ctx->lookup.ask.nquestions) {
         ctx->lookup.asked = ngx_http_recs_clock();
     }
@@ -75,11 +75,15 @@ ngx_http_recs_rewrite(ngx_http_recs_ctx_t *ctx,
 ngx_int_t
 ngx_http_recs_rewrite_answered(ngx_http_recs_ctx_t *ctx)
 {
-    ctx->lookup.took = ngx_current_msec - ctx->lookup.began;
-
     if (ctx->lookup.asked) {
+        ctx->lookup.took = ngx_http_recs_clock() - ctx->lookup.asked;
+
         ngx_http_recs_count_time(&ngx_http_recs_counted(ctx)->lookup,
-                                 ngx_http_recs_clock() - ctx->lookup.asked);
+                                 ctx->lookup.took);
+    }
+
+    if (ctx->lookup.ask.nslow) {
+        ngx_http_recs_slow(ctx);
     }
 
     if (ngx_http_recs_cap_draws(ctx) != NGX_OK

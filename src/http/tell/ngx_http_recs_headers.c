@@ -126,9 +126,14 @@ ngx_http_recs_headers(ngx_http_recs_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    /* in shadow, nothing is added that is not ours by its name */
+    /*
+     * in shadow, nothing is added that is not ours by its name; and no browser
+     * ever sees a subrequest's
+     */
 
-    if (ctx->rewritten && ngx_http_recs_timing_header(ctx) != NGX_OK) {
+    if (ctx->rewritten && ctx->request == ctx->request->main
+        && ngx_http_recs_timing_header(ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -402,22 +407,31 @@ ngx_http_recs_age_header(ngx_http_recs_ctx_t *ctx)
 
 
 /*
- * How long the answers took (W3C Server Timing), in ms.  It is a list in as
- * many lines as there are: what the upstream says stays beside it.
+ * How long the answers took, and all else that was done since the body was
+ * complete (W3C Server Timing), in ms.  It is a list in as many lines as there
+ * are: what the upstream says stays beside it.
  */
 
 static ngx_int_t
 ngx_http_recs_timing_header(ngx_http_recs_ctx_t *ctx)
 {
+    uint64_t   lookup, filter;
     ngx_str_t  value;
 
     value.data = ngx_pnalloc(ctx->request->pool,
-                             sizeof("recs;dur=") + NGX_INT64_LEN);
+                             sizeof("recs;dur=.000, recs-filter;dur=.000")
+                             + 2 * NGX_INT64_LEN);
     if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    value.len = ngx_sprintf(value.data, "recs;dur=%M", ctx->lookup.took)
+    lookup = ctx->lookup.took;
+    filter = ngx_http_recs_clock() - ctx->complete - lookup;
+
+    value.len = ngx_sprintf(value.data,
+                            "recs;dur=%uL.%03uL, recs-filter;dur=%uL.%03uL",
+                            lookup / 1000, lookup % 1000,
+                            filter / 1000, filter % 1000)
                 - value.data;
 
     return ngx_http_recs_header(ctx->request, &ngx_http_recs_timing_name,

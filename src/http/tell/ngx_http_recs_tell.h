@@ -63,6 +63,15 @@ ngx_uint_t ngx_http_recs_not_modified(ngx_http_recs_ctx_t *ctx);
 ngx_int_t ngx_http_recs_tag(ngx_http_recs_ctx_t *ctx, recs_str_t *tag);
 
 /*
+ * ngx_http_recs_slow.c
+ *
+ * Logs which sets and servers a response waited for too long, of which
+ * lookup.ask.nslow are known; now and then, and how many it said nothing of.
+ */
+
+void ngx_http_recs_slow(ngx_http_recs_ctx_t *ctx);
+
+/*
  * ngx_http_recs_variables.c
  *
  * Before the configuration is read: all $recs_... there are.  NGX_OK or

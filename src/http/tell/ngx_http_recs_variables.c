@@ -662,6 +662,7 @@ ngx_http_recs_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_str_t             text;
+    ngx_msec_t            ms;
     ngx_http_recs_ctx_t  *ctx;
 
     ctx = ngx_http_recs_decided(r);
@@ -676,8 +677,9 @@ ngx_http_recs_time_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    text.len = ngx_sprintf(text.data, "%M.%03M", ctx->lookup.took / 1000,
-                           ctx->lookup.took % 1000)
+    ms = ctx->lookup.took / 1000;
+
+    text.len = ngx_sprintf(text.data, "%M.%03M", ms / 1000, ms % 1000)
                - text.data;
 
     return ngx_http_recs_text(v, &text);

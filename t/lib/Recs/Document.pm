@@ -105,7 +105,8 @@ sub shown {
     $text =~ s/\bage=\K\d+/N/g;
     $text =~ s/\bunknown for \K\d+(?=s,)/N/g;
     $text =~ s/("(?:age|time|since|loaded|written)":)\d+/$1N/g;
-    $text =~ s/^(?:Recs-Age: |Server-Timing: recs;dur=)\K\d+/N/mg;
+    $text =~ s/^Recs-Age: \K\d+/N/mg;
+    $text =~ s/^(Server-Timing: .*)/$1 =~ s{dur=\K[\d.]+}{N}gr/emg;
 
     return $text;
 }
