@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use File::Temp ();
+use File::Path qw(make_path);
 use JSON::PP qw(decode_json);
 use Recs::Process qw(run slurp spew);
 use Recs::Test;
@@ -158,6 +158,29 @@ subtest 'man pages' => sub {
     my %headings = map { $_ => 1 } map { split /, / } $text =~ /^\.SS (.*)/mg;
     is_deeply [grep { !$headings{$_} } @directives], [],
         'all directives have an entry';
+};
+
+
+subtest 'conf/systemd' => sub {
+    my ($status) = run('sh', '-c', 'command -v systemd-analyze');
+    plan skip_all => 'no systemd-analyze' if $status != 0;
+
+    my $dir = $t->dir . '/units';
+    my $verify = sub {
+        my ($text) = @_;
+
+        spew("$dir/nginx.service.d/recs.conf", $text);
+        return (run('sh', '-c', "SYSTEMD_UNIT_PATH=$dir: systemd-analyze"
+                    . " verify $dir/nginx.service 2>&1"
+                    . ' | grep nginx.service.d'))[1];
+    };
+
+    make_path("$dir/nginx.service.d");
+    spew("$dir/nginx.service", "[Service]\nExecStart=/bin/true\n");
+
+    my $text = slurp("$root/conf/systemd");
+    is $verify->($text), '', 'systemd knows all of it';
+    like $verify->("${text}Unknown=1\n"), qr/Unknown/, 'and else says so';
 };
 
 
