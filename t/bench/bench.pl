@@ -128,6 +128,11 @@ my $ROWS = <<'END';
     recs_snapshots packed redis=main prefix=packed;
 END
 
+my $GUARD = <<'END';
+    recs_guard home removed=99.99% empty=99.99% missing=99.99% errors=99.99%
+               min=1;
+END
+
 my $ASK = <<'END';
             recs on;
             recs_user $arg_user;
@@ -223,6 +228,9 @@ END
       define => $REDIS . $ROWS, from => 'recs_pass home;', use => 'recs on;' },
     { name => 'pass-redis', title => '`recs_pass`, two Redis sets',
       define => $SETS . $ROWS, from => 'recs_pass home;', use => $ASK },
+    { name => 'guarded', title => 'the same, with a guard',
+      define => $SETS . $ROWS . $GUARD, from => 'recs_pass home;',
+      use => $ASK },
     { name => 'packed', title => '`recs_pass` of MessagePack, two Redis sets',
       define => $SETS . $ROWS, from => 'recs_pass packed;', use => $ASK },
     { name => 'unpacked', define => $SETS . $ROWS, use => $ASK,
@@ -258,6 +266,8 @@ usage: sh t/bench/run.sh [instructions] [OPTION...]
                         what a cap costs, and to record what was shown
   --beside=logged --with=exposure
                         what the exposure log costs, beside nginx's own
+  --with=pass-redis,guarded
+                        what the guard of a channel costs
   --with=one,prefetch   and these: only what a user has watched is in Redis,
                         asked about by id or prefetched
   --with=replica        and these: stock in a replica; alone, and with what a
