@@ -131,6 +131,8 @@ ngx_http_recs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    rlcf->status_own = (cf->args->nelts == 2);
+
     return ngx_http_recs_handle(cf, rlcf, ngx_http_recs_status_handler);
 }
 

@@ -70,6 +70,7 @@ ngx_http_recs_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->handler = { 0, NULL };
      *     conf->status = 0;
+     *     conf->status_own = 0;
      *     conf->types = { NULL };
      *     conf->types_keys = NULL;
      *     conf->spec = { 0 };

@@ -322,6 +322,7 @@ typedef struct {
                                                this module's */
     ngx_uint_t                  status;     /* recs_status: its format, 0:
                                                JSON */
+    ngx_uint_t                  status_own; /* the directive names it */
 
     ngx_hash_t                  types;
     ngx_array_t                *types_keys;

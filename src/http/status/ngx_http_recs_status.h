@@ -114,6 +114,14 @@ typedef void (*ngx_http_recs_status_writer_pt)(
     const ngx_http_recs_status_node_t *root, recs_writer_t *w);
 
 
+/* A header that a format has; the last one's name is empty. */
+
+typedef struct {
+    ngx_str_t                         name;
+    ngx_str_t                         value;
+} ngx_http_recs_status_header_t;
+
+
 /* ngx_http_recs_status_handler.c */
 
 ngx_int_t ngx_http_recs_status_handler(ngx_http_request_t *r);
@@ -127,15 +135,20 @@ ngx_int_t ngx_http_recs_status_format(const ngx_str_t *name,
     ngx_uint_t *format);
 
 #define NGX_HTTP_RECS_STATUS_FORMATS                                          \
-    "\"json\", \"prometheus\" or \"openmetrics\""
+    "\"json\", \"prometheus\", \"openmetrics\" or \"html\""
 
-/* ngx_http_recs_status_json.c, ngx_http_recs_status_prometheus.c */
+/*
+ * ngx_http_recs_status_json.c, ngx_http_recs_status_prometheus.c,
+ * ngx_http_recs_status_html.c
+ */
 
 void ngx_http_recs_status_json(const ngx_http_recs_status_node_t *root,
     recs_writer_t *w);
 void ngx_http_recs_status_prometheus(const ngx_http_recs_status_node_t *root,
     recs_writer_t *w);
 void ngx_http_recs_status_openmetrics(const ngx_http_recs_status_node_t *root,
+    recs_writer_t *w);
+void ngx_http_recs_status_html(const ngx_http_recs_status_node_t *root,
     recs_writer_t *w);
 
 /*
@@ -199,8 +212,8 @@ void ngx_http_recs_status_image(ngx_http_recs_status_t *st,
 /*
  * ngx_http_recs_status_node.c
  *
- * For writers: the node of that name in an object.  NULL: there is none, or
- * node is NULL or no object.
+ * For writers: the node of that name in an object, the one that JSON shows, or
+ * else a hidden one.  NULL: there is none, or node is NULL or no object.
  */
 
 ngx_http_recs_status_node_t *ngx_http_recs_status_child(

@@ -2,12 +2,16 @@
 /* The handler recs_status: in which format it answers, and the answer. */
 
 
+#include "ngx_http_recs_html.h"
 #include "ngx_http_recs_serve.h"
 #include "ngx_http_recs_status.h"
+#include "ngx_http_recs_tell.h"
 
 
 static ngx_int_t ngx_http_recs_status_choose(ngx_http_request_t *r,
     ngx_uint_t *format);
+static ngx_int_t ngx_http_recs_status_add_headers(ngx_http_request_t *r,
+    const ngx_http_recs_status_header_t *header);
 
 
 /* A format; rlcf->status is its index. */
@@ -16,16 +20,19 @@ typedef struct {
     ngx_str_t                         name;
     const char                       *type;     /* Content-Type */
     ngx_http_recs_status_writer_pt    write;
+    const ngx_http_recs_status_header_t  *headers;  /* NULL: none */
 } ngx_http_recs_status_writer_t;
 
 
 static const ngx_http_recs_status_writer_t  ngx_http_recs_status_writers[] = {
-    { ngx_string("json"), "application/json", ngx_http_recs_status_json },
+    { ngx_string("json"), "application/json", ngx_http_recs_status_json, NULL },
     { ngx_string("prometheus"), "text/plain; version=0.0.4; charset=utf-8",
-      ngx_http_recs_status_prometheus },
+      ngx_http_recs_status_prometheus, NULL },
     { ngx_string("openmetrics"),
       "application/openmetrics-text; version=1.0.0; charset=utf-8",
-      ngx_http_recs_status_openmetrics }
+      ngx_http_recs_status_openmetrics, NULL },
+    { ngx_string("html"), "text/html; charset=utf-8",
+      ngx_http_recs_status_html, ngx_http_recs_html_headers }
 };
 
 #define NGX_HTTP_RECS_STATUS_WRITERS                                          \
@@ -33,13 +40,19 @@ static const ngx_http_recs_status_writer_t  ngx_http_recs_status_writers[] = {
      / sizeof(ngx_http_recs_status_writer_t))
 
 
-/* What Accept asks for, in the order of the writers. */
+/*
+ * What Accept asks for, in the order of the writers.  A browser gets the last
+ * one where the location has no format of its own, or has that one.
+ */
 
 static const ngx_http_recs_offer_t  ngx_http_recs_status_offers[] = {
     { ngx_string("application/json"), 0 },
     { ngx_string("text/plain"), 1 },
-    { ngx_string("application/openmetrics-text"), 2 }
+    { ngx_string("application/openmetrics-text"), 2 },
+    { ngx_string("text/html"), 3 }
 };
+
+#define NGX_HTTP_RECS_STATUS_HTML  3
 
 
 ngx_int_t
@@ -69,11 +82,13 @@ ngx_http_recs_status_handler(ngx_http_request_t *r)
     st.pool = r->pool;
     st.recent = (ngx_http_arg(r, (u_char *) "recent", 6, &recent) == NGX_OK);
 
-    if (ngx_http_recs_status_walk(rmcf, &st) != NGX_OK) {
+    writer = &ngx_http_recs_status_writers[format];
+
+    if (ngx_http_recs_status_walk(rmcf, &st) != NGX_OK
+        || ngx_http_recs_status_add_headers(r, writer->headers) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    writer = &ngx_http_recs_status_writers[format];
 
     ngx_recs_mem(&mem, r->pool);
     recs_writer_init(&w, &mem, RECS_JSON, 8192);
@@ -114,6 +129,7 @@ static ngx_int_t
 ngx_http_recs_status_choose(ngx_http_request_t *r, ngx_uint_t *format)
 {
     ngx_str_t                  name, type;
+    ngx_uint_t                 n;
     ngx_http_recs_loc_conf_t  *rlcf;
 
     if (ngx_http_arg(r, (u_char *) "format", 6, &name) == NGX_OK) {
@@ -123,8 +139,28 @@ ngx_http_recs_status_choose(ngx_http_request_t *r, ngx_uint_t *format)
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recs_module);
 
     *format = rlcf->status;
+    n = NGX_HTTP_RECS_STATUS_WRITERS;
 
-    ngx_http_recs_negotiate(r, ngx_http_recs_status_offers,
-                            NGX_HTTP_RECS_STATUS_WRITERS, format, &type);
+    if (rlcf->status_own && *format != NGX_HTTP_RECS_STATUS_HTML) {
+        n = NGX_HTTP_RECS_STATUS_HTML;
+    }
+
+    ngx_http_recs_negotiate(r, ngx_http_recs_status_offers, n, format, &type);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recs_status_add_headers(ngx_http_request_t *r,
+    const ngx_http_recs_status_header_t *header)
+{
+    for ( /* void */ ; header && header->name.len; header++) {
+
+        if (ngx_http_recs_header(r, &header->name, &header->value) == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     return NGX_OK;
 }

@@ -23,20 +23,29 @@ ngx_http_recs_status_child(const ngx_http_recs_status_node_t *node,
     const char *name)
 {
     size_t                        len;
-    ngx_http_recs_status_node_t  *child;
+    ngx_http_recs_status_node_t  *child, *hidden;
 
     len = ngx_strlen(name);
+    hidden = NULL;
 
     for (child = node ? node->first : NULL; child; child = child->next) {
 
-        if (child->name.len == len
-            && ngx_memcmp(child->name.data, name, len) == 0)
+        if (child->name.len != len
+            || ngx_strncmp(child->name.data, name, len) != 0)
         {
+            continue;
+        }
+
+        if (!child->hidden) {
             return child;
+        }
+
+        if (hidden == NULL) {
+            hidden = child;
         }
     }
 
-    return NULL;
+    return hidden;
 }
 
 
