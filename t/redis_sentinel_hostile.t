@@ -27,7 +27,7 @@ my $all = join ' ', @ids;
 my $dead = free_port();
 
 # s; a sentinel that says nothing is left after that.
-my $timeout = Recs::Mode::patience(1);
+my $timeout = int 0.5 + Recs::Mode::patience(1);
 
 
 # ---- The master, its replica, and what has other keys

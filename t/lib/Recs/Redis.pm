@@ -571,7 +571,8 @@ sub encode {
 sub reply {
     my ($self) = @_;
 
-    my $line = $self->line(20) // die "redis: no reply\n";
+    my $line = $self->line(20)
+               // die "redis: no reply: ", $self->ended // "timeout", "\n";
     my ($type, $rest) = $line =~ /\A(.)(.*)\r\n\z/s
         or die "redis: not a reply: $line\n";
 
