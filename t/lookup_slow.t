@@ -14,10 +14,11 @@ use Test::More;
 
 my $t = Recs::Test->new;
 
-my $LATE = 0.06;                # s, and a bit more on a slow machine
+my $LATE = 0.2;                 # s, and more on a busy machine
 
 $t->upstream(sub { { body => '{"items":[{"id":"b1"},{"id":"b2"}]}' } });
 $t->write('out.txt', "b2\n");
+$t->write('page.json', '{"items":[{"id":"b1"},{"id":"b2"}]}');
 
 my @fakes = map {
     $t->fake_redis(sub {
@@ -51,17 +52,18 @@ server {
     recs on;
     recs_exclude first second whole out;
 
-    location / { proxy_pass http://%%API%%; recs_slow 20ms; }
-    location /again { proxy_pass http://%%API%%; recs_slow 20ms; }
-    location /both { proxy_pass http://%%API%%; recs_slow 20ms; }
-    location /whole { proxy_pass http://%%API%%; recs_slow 20ms; }
-    location /odd { proxy_pass http://%%API%%; recs_slow 20ms;
+    location / { proxy_pass http://%%API%%; recs_slow 150ms; }
+    location /again { proxy_pass http://%%API%%; recs_slow 150ms; }
+    location /both { proxy_pass http://%%API%%; recs_slow 150ms; }
+    location /whole { alias %%TESTDIR%%/page.json; recs_slow 20ms;
+                      types { } default_type application/json; }
+    location /odd { proxy_pass http://%%API%%; recs_slow 150ms;
                     recs_event "a\\n\$arg_e"; }
-    location /shadow { recs shadow; proxy_pass http://%%API%%; recs_slow 20ms; }
+    location /shadow { recs shadow; proxy_pass http://%%API%%; recs_slow 150ms; }
     location /patient { proxy_pass http://%%API%%; recs_slow 100s; }
     location /silent {
         recs_slow 100s;
-        recs_lookup_timeout 30ms;
+        recs_lookup_timeout 200ms;
         proxy_pass http://%%API%%;
 
         location /silent/off { recs_slow off; proxy_pass http://%%API%%; }
@@ -102,7 +104,9 @@ sub slow {
 }
 
 
-my $more = qr/; so slow since the last line: 0\z/;
+# On a busy machine others may be late as well.
+
+my $more = qr/(?:, recs_set .*)?; so slow since the last line: 0\z/;
 
 subtest 'the set and the server that were late' => sub {
     my $ms = slow('a set', '/?e=e1&first=late&second=b',
@@ -127,9 +131,9 @@ subtest 'the set and the server that were late' => sub {
 
 subtest 'no answer at all' => sub {
     my $ms = slow('past the deadline', '/silent?e=e5&first=a&second=silent',
-                  qr/"e5" waited \d+ms: recs_set "second" \d+ms for /
+                  qr/"e5" waited \d+ms: .*recs_set "second" \d+ms for /
                   . qr/recs_redis "two" \Q$two\E$more/);
-    cmp_ok($ms, '>=', 30, 'that of recs_lookup_timeout, though recs_slow is '
+    cmp_ok($ms, '>=', 200, 'that of recs_lookup_timeout, though recs_slow is '
                           . 'longer');
 };
 
@@ -156,7 +160,7 @@ subtest 'a line now and then' => sub {
         $asked++;
         $t->get("/again?e=n$asked&first=late");
         @lines = lines();
-        return @lines || $asked > 1000;
+        return scalar @lines;
     }, 30);
 
     cmp_ok($asked, '>', 1, 'not one a request');
