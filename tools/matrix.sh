@@ -161,6 +161,7 @@ build() {
 check() {
     made=$out/$name/$1-$2
     RECS_NGINX=$made/nginx
+    [ ! -e "$made/angie" ] || RECS_NGINX=$made/angie
     RECS_MODULE=$made/ngx_http_recs_module.so
     [ "$1" != static ] || RECS_MODULE=
     export RECS_NGINX RECS_MODULE

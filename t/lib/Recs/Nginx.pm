@@ -55,6 +55,7 @@ use Recs::Mode;
 use Recs::Process qw(wait_until slurp spew process_info processes);
 
 my $MODULES = '/usr/lib/nginx/modules';     # Debian's
+my $WORKER = qr/^(?:nginx|angie): worker process/;
 
 
 # Options: dir, and as Recs::Test's nginx() says; under: a command that runs it
@@ -273,7 +274,7 @@ sub workers {
 
     my $master = $self->master;
     my @pids = map { $_->{pid} } processes(sub {
-        $_[0]{parent} == $master && $_[0]{title} =~ /^nginx: worker process$/;
+        $_[0]{parent} == $master && $_[0]{title} =~ /$WORKER(?: #\d+)?$/;
     });
 
     return @pids;
@@ -304,7 +305,7 @@ sub old_workers {
 
     return map { $_->{pid} } processes(sub {
         $_[0]{group} == $self->master
-            && $_[0]{title} =~ /^nginx: worker process is shutting down/;
+            && $_[0]{title} =~ /$WORKER is shutting down/;
     });
 }
 
