@@ -48,6 +48,7 @@ recs_pool fresh redis=main key=fresh;
 recs_snapshots home redis=main prefix=home channels=canary min_coverage=50%;
 recs_guard home removed=60%;
 recs_lookup_timeout 10s;
+recs_label $arg_arm max=3;
 
 server {
     listen %%LISTEN%%;
@@ -260,7 +261,8 @@ sub degraded {
 subtest 'it is well formed, and can be found one\'s way in' => sub {
     $t->answered(sub { $t->get('/page') });
     $t->get('/page') for 1 .. 20;
-    $t->get('/shadow');
+    $t->get('/page?arm=canary') for 1 .. 3;
+    $t->get(qq{/shadow?arm=<b>"\xff});
 
     wait_until(sub { page() =~ /following/ }, 20);
 
@@ -330,6 +332,11 @@ subtest 'the figures are those of JSON' => sub {
         ['pools', 'fresh', 'Shown', $json->{pools}{fresh}{shown}],
         ['channels', 'home active', 'Coverage', '0.750000'],
         ['snapshots', 'home', 'Refused', $json->{snapshots}{home}{refused}],
+        ['times', 'lookup', 'Responses', $json->{times}{lookup}{count}],
+        (map { ['labels', 'canary', @$_] }
+         ['Responses', 3], ['Items', 9], ['In shadow', '0.000000'],
+         ['Removed by set', $json->{labels}{canary}{removed}{seen}]),
+        ['labels', q{<b>"?}, 'In shadow', '1.000000'],
         ['redis', 'main', 'Losses', $json->{redis}{main}{losses}],
         ['zone', 'all', 'Memory', 16 * 1024 * 1024],
     );
@@ -345,6 +352,13 @@ subtest 'the figures are those of JSON' => sub {
     is(text(cell($root, 'channels', 'home active', 'Age')),
        "1\x{202f}h 6\x{202f}min", 'a time in words');
     like(text($root), qr/Some responses are in shadow/, 'shadow is told of');
+
+    my ($within) = text(cell($root, 'times', 'lookup', "99\x{202f}% within"))
+        =~ /\A(\d+)/;
+    my $lookup = $json->{times}{lookup};
+    my ($bound) = grep { $lookup->{within}{$_} >= 0.99 * $lookup->{count} }
+                  sort { $a <=> $b } keys %{ $lookup->{within} };
+    is($within, $bound // 100, 'within which time');
 };
 
 

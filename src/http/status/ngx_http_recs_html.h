@@ -157,10 +157,11 @@ void ngx_http_recs_html_cell_parts(ngx_http_recs_html_t *h,
     const ngx_http_recs_status_node_t *thing,
     const ngx_http_recs_status_node_t *value);
 
-/* The number that a member is; 0: there is none. */
+/* The number that a member is; 0: there is none.  The sum of all members. */
 
 uint64_t ngx_http_recs_html_uint(const ngx_http_recs_status_node_t *thing,
     const char *member);
+uint64_t ngx_http_recs_html_parts(const ngx_http_recs_status_node_t *node);
 
 /* Is the node that text? */
 
@@ -169,7 +170,8 @@ ngx_uint_t ngx_http_recs_html_is(const ngx_http_recs_status_node_t *node,
 
 /*
  * ngx_http_recs_html_degraded.c, ngx_http_recs_html_recent.c,
- * ngx_http_recs_html_facts.c, ngx_http_recs_html_redis.c
+ * ngx_http_recs_html_labels.c, ngx_http_recs_html_facts.c,
+ * ngx_http_recs_html_redis.c
  *
  * Sections.  The first one writes a list, and returns how many things are
  * degraded.
@@ -177,6 +179,7 @@ ngx_uint_t ngx_http_recs_html_is(const ngx_http_recs_status_node_t *node,
 
 ngx_uint_t ngx_http_recs_html_degraded(ngx_http_recs_html_t *h);
 void ngx_http_recs_html_recent(ngx_http_recs_html_t *h);
+void ngx_http_recs_html_labels(ngx_http_recs_html_t *h);
 void ngx_http_recs_html_counted(ngx_http_recs_html_t *h);
 void ngx_http_recs_html_facts(ngx_http_recs_html_t *h);
 void ngx_http_recs_html_zone(ngx_http_recs_html_t *h);

@@ -199,10 +199,24 @@ static void
 ngx_http_recs_html_rule_pool(ngx_http_recs_html_list_t *list,
     const ngx_http_recs_status_node_t *pool)
 {
-    if (ngx_http_recs_html_uint(pool, "loaded") == 0) {
-        ngx_http_recs_html_item(list, NGX_HTTP_RECS_HTML_BAD, "Pool",
-                                &pool->name);
-        ngx_http_recs_html_raw(list->h, " has not been read yet");
+    time_t      loaded;
+    ngx_uint_t  failed;
+
+    loaded = ngx_http_recs_html_uint(pool, "loaded");
+    failed = ngx_http_recs_html_uint(pool, "failed");
+
+    if (failed || loaded == 0) {
+        ngx_http_recs_html_item(list, loaded ? NGX_HTTP_RECS_HTML_WARN
+                                             : NGX_HTTP_RECS_HTML_BAD,
+                                "Pool", &pool->name);
+        ngx_http_recs_html_raw(list->h, failed ? " can't be read"
+                                               : " has not been read yet");
+
+        if (loaded) {
+            ngx_http_recs_html_raw(list->h, ", and is as it was ");
+            ngx_http_recs_html_moment(list->h, loaded);
+        }
+
         ngx_http_recs_html_item_end(list, 0);
     }
 

@@ -23,6 +23,9 @@ static void ngx_http_recs_html_replica_state(ngx_http_recs_html_t *h,
 static void ngx_http_recs_html_full(ngx_http_recs_html_t *h,
     const ngx_http_recs_status_node_t *replica,
     const ngx_http_recs_status_node_t *capacity);
+static void ngx_http_recs_html_pool_read(ngx_http_recs_html_t *h,
+    const ngx_http_recs_status_node_t *pool,
+    const ngx_http_recs_status_node_t *loaded);
 static void ngx_http_recs_html_image(ngx_http_recs_html_t *h,
     const ngx_http_recs_status_node_t *thing,
     const ngx_http_recs_status_node_t *image);
@@ -115,7 +118,7 @@ static const ngx_http_recs_html_column_t
 static const ngx_http_recs_html_column_t  ngx_http_recs_html_pool_columns[] = {
     { "Items", "items", ngx_http_recs_html_cell_number, 1 },
     { "Unusable", "refused", ngx_http_recs_html_cell_number, 1 },
-    { "Read", "loaded", ngx_http_recs_html_cell_moment, 0 },
+    { "Read", "loaded", ngx_http_recs_html_pool_read, 0 },
     { "Held back", "held", ngx_http_recs_html_cell_held, 0 },
     { "Shown", "shown", ngx_http_recs_html_cell_number, 1 },
     { "Capped", "capped", ngx_http_recs_html_cell_number, 1 },
@@ -302,6 +305,22 @@ ngx_http_recs_html_full(ngx_http_recs_html_t *h,
 {
     ngx_http_recs_html_share(h, ngx_http_recs_html_uint(replica, "ids"),
                              capacity->number);
+}
+
+
+static void
+ngx_http_recs_html_pool_read(ngx_http_recs_html_t *h,
+    const ngx_http_recs_status_node_t *pool,
+    const ngx_http_recs_status_node_t *loaded)
+{
+    static const ngx_str_t  failed = ngx_string("failed");
+
+    if (ngx_http_recs_html_uint(pool, "failed")) {
+        ngx_http_recs_html_sign(h, NGX_HTTP_RECS_HTML_BAD, &failed);
+        ngx_http_recs_html_raw(h, ", the last one ");
+    }
+
+    ngx_http_recs_html_moment(h, loaded->number);
 }
 
 

@@ -42,8 +42,8 @@ static const ngx_http_recs_html_column_t  ngx_http_recs_html_recent_columns[] =
 
 static const ngx_http_recs_html_table_t  ngx_http_recs_html_recent_table = {
     "recent", "Responses and items",
-    "Responses by state, of all workers. \"Now\" is the mean of the last minute; each "
-    "picture has a scale of its own.",
+    "Responses by state, of all workers. \"Now\" is the mean of the last "
+    "minute; each picture has a scale of its own.",
     { NULL }, { "What" }, ngx_http_recs_html_recent_columns
 };
 

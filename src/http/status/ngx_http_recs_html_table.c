@@ -197,11 +197,7 @@ ngx_http_recs_html_cell_parts(ngx_http_recs_html_t *h,
     const char                         *before;
     const ngx_http_recs_status_node_t  *part;
 
-    sum = 0;
-
-    for (part = value ? value->first : NULL; part; part = part->next) {
-        sum += part->number;
-    }
+    sum = ngx_http_recs_html_parts(value);
 
     ngx_http_recs_html_number(h, sum);
 
@@ -236,6 +232,22 @@ ngx_http_recs_html_uint(const ngx_http_recs_status_node_t *thing,
     node = ngx_http_recs_status_child(thing, member);
 
     return node ? node->number : 0;
+}
+
+
+uint64_t
+ngx_http_recs_html_parts(const ngx_http_recs_status_node_t *node)
+{
+    uint64_t                            sum;
+    const ngx_http_recs_status_node_t  *part;
+
+    sum = 0;
+
+    for (part = node ? node->first : NULL; part; part = part->next) {
+        sum += part->number;
+    }
+
+    return sum;
 }
 
 

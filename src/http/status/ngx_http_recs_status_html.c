@@ -42,6 +42,7 @@ ngx_http_recs_status_html(const ngx_http_recs_status_node_t *root,
     ngx_http_recs_html_state(&h, n, &list);
 
     ngx_http_recs_html_recent(&h);
+    ngx_http_recs_html_labels(&h);
     ngx_http_recs_html_facts(&h);
     ngx_http_recs_html_redis(&h);
 
@@ -102,6 +103,7 @@ ngx_http_recs_html_nav(ngx_http_recs_html_t *h)
 
     static const char  *links[][3] = {
         { "responses", "recent", "Responses and items" },
+        { "labels", "labels", "Labels" },
         { "sets", "sets", "Sets" },
         { "snapshots", "channels", "Snapshots" },
         { "pools", "pools", "Pools" },
