@@ -119,7 +119,8 @@ subtest 'the dashboard' => sub {
     cmp_ok(scalar @panels, '>', 30, 'it has panels');
     is(join(' ', grep { $ids{$_} > 1 } keys %ids), '', 'each has its id');
 
-    my %variables = map { ($_->{name} => $_) } @{ $dashboard->{templating}{list} };
+    my %variables = map { ($_->{name} => $_) }
+                    @{ $dashboard->{templating}{list} };
     is($variables{datasource}{type}, 'datasource',
        'the data source is a variable');
 
@@ -193,7 +194,10 @@ HTTP
     spew("$dir/alerts.yml",
          $alerts =~ s/^    *for: \K\w+/0s/mgr =~ s/\[\d+m\]/[5s]/gr);
     spew("$dir/prometheus.yml", <<"YAML");
-global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }
+global:
+  scrape_interval: 500ms
+  scrape_timeout: 500ms
+  evaluation_interval: 500ms
 rule_files: [$dir/alerts.yml]
 scrape_configs:
   - job_name: edge

@@ -377,7 +377,8 @@ subtest 'the trace that a request is part of' => sub {
                            fields => ['X-Traceparent' => $well]);
     ok(!exists $record->{trace_id}, 'no such header');
 
-    for my $row (['in capitals', uc $well], ['of no trace', $well =~ tr/a-f1-9/0/r],
+    for my $row (['in capitals', uc $well],
+                 ['of no trace', $well =~ tr/a-f1-9/0/r],
                  ['what is no JSON', "00-$id\"\\-$parent-01"], ['nothing', ''],
                  ['two', $well, traceparent => $well])
     {

@@ -174,7 +174,8 @@ subtest 'nginx -t' => sub {
     for my $value (qw(0 50parsecs -1)) {
         my ($code, $said) = $t->nginx_test("recs_slow $value;");
         isnt($code, 0, "recs_slow $value");
-        like($said, qr/invalid "$value" in recs_slow, it must be a time such as/, 'it says why');
+        like($said, qr/invalid "$value" in recs_slow, it must be a time such as/,
+             'it says why');
     }
 
     my ($code, $said) = $t->nginx_test('recs_slow 1s; recs_slow 2s;');

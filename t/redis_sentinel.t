@@ -44,7 +44,9 @@ for (['liar', $replica->port], ['itself', $sentinel->port]) {
 my $http = <<'HTTP';
 recs_redis main { %%SENTINEL_SETTINGS%% timeout 2s; }
 recs_redis other {
-    server %%SENTINEL_WATCH_1_TCP%%; topology sentinel other; connect_timeout 20s;
+    server %%SENTINEL_WATCH_1_TCP%%;
+    topology sentinel other;
+    connect_timeout 20s;
 }
 recs_redis plain {
     server %%PLAIN_TCP%%; topology sentinel shop; connect_timeout 20s;

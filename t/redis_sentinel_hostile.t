@@ -80,7 +80,9 @@ sub says {
 }
 
 
-sub message { return list(bulk('message'), bulk('+switch-master'), bulk($_[0])) }
+sub message {
+    return list(bulk('message'), bulk('+switch-master'), bulk($_[0]));
+}
 
 sub sentinel {
     my ($name) = @_;

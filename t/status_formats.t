@@ -25,7 +25,8 @@ $redis->cmd('SADD', 'stock', map { "i$_" } 1 .. 9);
 
 # What a batch may write: 127 bytes of anything.
 
-my $hostile = qq("\\\n{a="b"} \t\0\x7f) . "\xff\xc3(" . encode('UTF-8', "\x{263a}");
+my $hostile = qq("\\\n{a="b"} \t\0\x7f) . "\xff\xc3("
+              . encode('UTF-8', "\x{263a}");
 
 $redis->cmd('HSET', '{home}:v1:meta', state => 'complete', expected => 8,
             written => 6, generated_at => time - 100, model => $hostile,
@@ -147,7 +148,8 @@ subtest 'formats say the same' => sub {
        'and what it is not');
     is(metric($e, 'nginx_recs_channel_coverage_ratio'), 0.75, 'coverage');
     cmp_ok(metric($e, 'nginx_recs_channel_age_seconds'), '>=', 100, 'age');
-    like(metric($e, 'nginx_recs_replica_age_seconds'), qr/\A\d+(?:\.\d{1,3})?\z/,
+    like(metric($e, 'nginx_recs_replica_age_seconds'),
+         qr/\A\d+(?:\.\d{1,3})?\z/,
          'seconds with a fraction');
 
     my $size = metric($e, 'nginx_recs_zone_size_bytes');

@@ -50,7 +50,10 @@ server {
         recs_label shop_\$arg_shop max=3;
         proxy_pass http://%%API%%;
     }
-    location /header { recs_label \$http_x_arm max=1; proxy_pass http://%%API%%; }
+    location /header {
+        recs_label \$http_x_arm max=1;
+        proxy_pass http://%%API%%;
+    }
     location /off { recs_label off; proxy_pass http://%%API%%; }
     location /hasty { recs_lookup_timeout 10ms; proxy_pass http://%%API%%; }
 }

@@ -164,8 +164,8 @@ ngx_recs_redis_member_name(ngx_recs_redis_server_t *server,
         server->vain = 1;
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "recs_redis \"%V\" %V: \"%V\" is no address, and there is "
-                      "no resolver", &server->redis->name, &server->name,
+                      "recs_redis \"%V\" %V: \"%V\" is no address, and there "
+                      "is no resolver", &server->redis->name, &server->name,
                       server->hosts);
     }
 

@@ -175,8 +175,8 @@ my $EXPOSURE = $ASK . <<'END';
 END
 
 # What can be measured, in the order of the table.  define is for the server,
-# use for the location; from is where pages come from, if not from the API; redis
-# is how Redis is deployed, if it is not one server.
+# use for the location; from is where pages come from, if not from the API;
+# redis is how Redis is deployed, if it is not one server.
 
 my @KINDS = (
     { name => 'static', title => 'static file', define => $FILES, from => '' },

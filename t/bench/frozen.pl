@@ -2,7 +2,7 @@ use strict;
 use warnings;
 
 # What users see of a Redis that stands still, or is slow: until it is no longer
-# asked, meanwhile, and until it is asked again; beside pages that don't need it.
+# asked, meanwhile, and until it is asked again; beside pages that need none.
 # run.sh starts this; usage() says the rest.
 
 use FindBin;

@@ -677,8 +677,8 @@ ngx_http_recs_slow_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (msec == NGX_ERROR || msec == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\" in recs_slow, it must be a time such "
-                           "as \"50ms\", or \"off\"", &value[1]);
+                           "invalid \"%V\" in recs_slow, it must be a time "
+                           "such as \"50ms\", or \"off\"", &value[1]);
         return NGX_CONF_ERROR;
     }
 

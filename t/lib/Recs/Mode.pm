@@ -120,7 +120,8 @@ sub patient {
         if valgrind();
 
     # Each Redis is asked in RESP3, unless its block says how.
-    $text =~ s/^(\s*recs_redis\s+\S+\s*\{)(?![^}]*\bprotocol\s)/$1 protocol 3;/mg
+    $text =~ s/^(\s*recs_redis\s+\S+\s*\{)(?![^}]*\bprotocol\s)
+              /$1 protocol 3;/mgx
         if protocol();
 
     return $text if $whole && factor() == 1;

@@ -501,7 +501,8 @@ sub fake_redis {
     my $name = $opt{name} // 'fake';
     my $fake = $self->add($name, Recs::FakeRedis->new(
         handler => $handler, greeting => $opt{greeting},
-        hang_up => $opt{hang_up}, hello => $opt{hello}, log => "$self->{dir}/$name.commands",
+        hang_up => $opt{hang_up}, hello => $opt{hello},
+        log => "$self->{dir}/$name.commands",
         path => $opt{tcp} ? undef : "$self->{dir}/$name.sock"));
 
     $fake->start;
