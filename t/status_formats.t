@@ -240,10 +240,9 @@ YAML
         if (!$pid) {
             open STDOUT, '>', "$dir/log" or POSIX::_exit(127);
             open STDERR, '>&', \*STDOUT;
-            exec $prometheus, "--config.file=$dir/prometheus.yml",
-                "--storage.tsdb.path=$dir/data",
-                "--web.listen-address=127.0.0.1:$port";
-            POSIX::_exit(127);
+            exec($prometheus, "--config.file=$dir/prometheus.yml",
+                 "--storage.tsdb.path=$dir/data",
+                 "--web.listen-address=127.0.0.1:$port") or POSIX::_exit(127);
         }
 
         my $ask = sub {
