@@ -526,9 +526,10 @@ ngx_http_recs_html_rule_series(ngx_http_recs_html_list_t *list,
 
     ngx_str_null(&nothing);
     ngx_http_recs_html_item(list, NGX_HTTP_RECS_HTML_WARN, "", &nothing);
-    ngx_http_recs_html_number(list->h, n);
-    ngx_http_recs_html_raw(list->h, " responses of the last minute ");
+    ngx_http_recs_html_raw(list->h, "Responses of the last minute that ");
     ngx_http_recs_html_raw(list->h, what);
+    ngx_http_recs_html_raw(list->h, ": ");
+    ngx_http_recs_html_number(list->h, n);
     ngx_http_recs_html_item_end(list, ngx_time()
                                       - (time_t) (RECS_RECENT_STEPS - first)
                                         * NGX_HTTP_RECS_RECENT_STEP);
