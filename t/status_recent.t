@@ -1,8 +1,8 @@
 use strict;
 use warnings;
 
-# recs_status?recent=1 shows the last ten minutes of all workers, in steps of ten
-# seconds.
+# recs_status?recent=1 shows the last ten minutes of all workers, in steps of
+# ten seconds.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

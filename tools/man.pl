@@ -49,8 +49,8 @@ sub head {
 }
 
 
-# A program's page: the comment at its head.  What its first sentence begins with
-# says what it does; lines that are indented stay as they are.
+# A program's page: the comment at its head.  What its first sentence begins
+# with says what it does; lines that are indented stay as they are.
 
 sub program {
     my ($name, $file) = @_;

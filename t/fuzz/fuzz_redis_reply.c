@@ -1,10 +1,10 @@
 
 /*
  * A libFuzzer target for whole replies (make fuzz), linked with the reader over
- * hiredis, its pipeline and its pushes.  What is checked: bytes that come one by
- * one, or in pieces, give the same values, errors and ends as those that come as
- * they do from a socket; who waits is told once; what the reader keeps is
- * bounded.
+ * hiredis, its pipeline and its pushes.  What is checked: bytes that come one
+ * by one, or in pieces, give the same values, errors and ends as those that
+ * come as they do from a socket; who waits is told once; what the reader keeps
+ * is bounded.
  *
  * The input: how many queries wait, modulo 8 (with 0x80 set, none does, and a
  * channel is subscribed to; with 0x40, the other side speaks RESP3), a byte for

@@ -1,10 +1,10 @@
 
 /*
  * A libFuzzer target for what sentinels say (make fuzz): a reply about the
- * master, one about its replicas, and a message, one behind the other; the first
- * is taken for a reply to ROLE, too.  What is checked: a master that is not
- * refused has an address, and so has each replica; no address is there twice,
- * and a map that takes the table says the same.
+ * master, one about its replicas, and a message, one behind the other; the
+ * first is taken for a reply to ROLE, too.  What is checked: a master that is
+ * not refused has an address, and so has each replica; no address is there
+ * twice, and a map that takes the table says the same.
  */
 
 

@@ -93,7 +93,8 @@ sub open {
                 width => $o{width} || 1440, height => $o{height} || 900,
                 deviceScaleFactor => 1, mobile => JSON::PP::false);
     $self->call('Emulation.setEmulatedMedia', features => [
-        { name => 'prefers-color-scheme', value => $o{dark} ? 'dark' : 'light' },
+        { name => 'prefers-color-scheme',
+          value => $o{dark} ? 'dark' : 'light' },
     ]);
 
     $self->{loaded} = 0;

@@ -21,7 +21,8 @@ All that the test modes (F<docs/development.md>) change in the tests is said
 here, and what a busy machine does: everything may take as many times as long
 as there are processes that want a CPU for each one that there is.
 Environment: C<ASAN>, C<VALGRIND>, C<HUP>, C<REDIS>, C<PROTOCOL>, of
-F<t/run.sh>; C<RECS_PATIENCE>, how many times as long as usual everything may take.
+F<t/run.sh>; C<RECS_PATIENCE>, how many times as long as usual everything may
+take.
 
 =cut
 
