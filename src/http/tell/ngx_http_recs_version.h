@@ -2,8 +2,8 @@
 /*
  * The module's version, as its log line at the start, its status and its
  * packages say it.  It is written here and nowhere else in the code;
- * t/package.t sees that CHANGELOG.md, debian/changelog and the man pages say the
- * same.
+ * t/package.t sees that CHANGELOG.md, debian/changelog and the man pages say
+ * the same.
  */
 
 
