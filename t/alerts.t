@@ -2,18 +2,18 @@ use strict;
 use warnings;
 
 # conf/alerts.yml and conf/grafana-dashboard.json ask for metrics that there
-# are, with their labels; each alert has its entry in docs/runbook.md.  promtool,
-# if it is there, says that the alerts fire when they are to, and a Prometheus
-# that an nginx whose Redis died is noticed, and takes each query of the
+# are, with their labels; each alert has its entry in docs/runbook.md.  If there
+# is promtool, it says that the alerts fire when they are to; if there is
+# Prometheus, it notices an nginx whose Redis died, and takes each query of the
 # dashboard.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use File::Temp ();
 use JSON::PP qw(decode_json);
-use POSIX ();
-use Recs::Process qw(run slurp spew wait_until);
+use Recs::Process qw(run slurp wait_until);
+use Recs::Prometheus qw(program);
+use Recs::PrometheusServer;
 use Recs::Test;
 use Test::More;
 
@@ -30,12 +30,7 @@ my %documented = slurp("$root/docs/status.md")
 $_ = { map { ($_ => 1) } /`(\w+)`/g } for values %documented;
 
 
-# Those of tools that are there, "" if not.
-
-my ($promtool, $prometheus) = map {
-    my $name = $_;
-    (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0] // ''
-} qw(promtool prometheus);
+my $promtool = program('promtool');
 
 
 sub queries {
@@ -160,7 +155,7 @@ subtest 'promtool' => sub {
 
 
 SKIP: {
-    skip 'there is no prometheus', 1 if !$prometheus;
+    skip 'there is no prometheus', 1 if !program('prometheus');
 
     subtest 'a failure is noticed' => sub { noticed() };
 }
@@ -173,8 +168,6 @@ $t->done;
 
 sub noticed {
     my $redis = $t->redis(kind => 'plain');
-    my $port = $t->port('PROMETHEUS');
-    my $dir = File::Temp->newdir;
 
     $redis->cmd('SADD', 'stock', 'a', 'b');
 
@@ -192,45 +185,14 @@ server {
 }
 HTTP
 
-    spew("$dir/alerts.yml",
-         $alerts =~ s/^    *for: \K\w+/0s/mgr =~ s/\[\d+m\]/[5s]/gr);
-    spew("$dir/prometheus.yml", <<"YAML");
-global:
-  scrape_interval: 500ms
-  scrape_timeout: 500ms
-  evaluation_interval: 500ms
-rule_files: [$dir/alerts.yml]
-scrape_configs:
-  - job_name: edge
-    static_configs: [{ targets: ['127.0.0.1:@{[ $t->port ]}'] }]
-YAML
-
-    my $pid = fork // die "fork: $!";
-
-    if (!$pid) {
-        open STDOUT, '>', "$dir/log" or POSIX::_exit(127);
-        open STDERR, '>&', \*STDOUT;
-        exec($prometheus, "--config.file=$dir/prometheus.yml",
-             "--storage.tsdb.path=$dir/data",
-             "--web.listen-address=127.0.0.1:$port") or POSIX::_exit(127);
-    }
-
-    my $api = sub {
-        my ($path) = @_;
-        my $r = eval { $t->get("/api/v1/$path", { port => 'PROMETHEUS' }) };
-        return $r && eval { $r->json };
-    };
-
-    my $query = sub {
-        my ($q) = @_;
-        $q =~ s/([^\w.])/sprintf '%%%02X', ord $1/ge;
-        return $api->("query?query=$q") // { status => 'no answer' };
-    };
+    my $prometheus = Recs::PrometheusServer->new(
+        $t, path => '/metrics', interval => '500ms',
+        rules => $alerts =~ s/^    *for: \K\w+/0s/mgr =~ s/\[\d+m\]/[5s]/gr);
 
     # Those that fire now, by their names.
 
     my $firing = sub {
-        my $said = $api->('alerts') or return { 'no answer' => {} };
+        my $said = $prometheus->ask('alerts') or return { 'no answer' => {} };
         return { map { ($_->{labels}{alertname} => $_) }
                  grep { $_->{state} eq 'firing' } @{ $said->{data}{alerts} } };
     };
@@ -238,10 +200,10 @@ YAML
     eval {
         my $fresh = wait_until(sub {
             $t->get('/page?u=1');
-            my $said = $query->('nginx_recs_replica_fresh == 1');
+            my $said = $prometheus->query('nginx_recs_replica_fresh == 1');
             return @{ $said->{data}{result} // [] };
         }, 60);
-        ok($fresh, 'all is well') or diag(slurp("$dir/log"));
+        ok($fresh, 'all is well') or diag($prometheus->log);
         ok(wait_until(sub { !%{ $firing->() } }, 60), 'no alert fires')
             or diag(join ' ', sort keys %{ $firing->() });
 
@@ -263,7 +225,7 @@ YAML
         my $with = 0;
 
         for my $q (put_in(queries())) {
-            my $answer = $query->($q);
+            my $answer = $prometheus->query($q);
             is($answer->{status}, 'success', $q) or diag($answer->{error});
             $with++ if @{ $answer->{data}{result} // [] };
         }
@@ -272,7 +234,6 @@ YAML
         1;
     } or fail($@);
 
-    kill TERM => $pid;
-    waitpid $pid, 0;
+    $prometheus->stop;
     return;
 }

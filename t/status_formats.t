@@ -9,10 +9,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Encode qw(encode);
-use File::Temp ();
 use JSON::PP qw(decode_json);
-use Recs::Process qw(spew wait_until);
-use Recs::Prometheus qw(exposition metric promtool);
+use Recs::Process qw(wait_until);
+use Recs::Prometheus qw(exposition metric program promtool);
+use Recs::PrometheusServer;
 use Recs::Test;
 use Test::More;
 
@@ -218,52 +218,24 @@ SKIP: {
 # A Prometheus that scrapes each 100 ms, until it can be asked.
 
 SKIP: {
-    my ($prometheus) = grep { -x } map { "$_/prometheus" } split /:/,
-                                                                $ENV{PATH};
     skip 'prometheus is missing (package prometheus): nothing scraped', 1
-        if !$prometheus;
+        if !program('prometheus');
 
     subtest 'Prometheus scrapes it' => sub {
-        my $port = $t->port('PROMETHEUS');
-        my $dir = File::Temp->newdir;
-
-        spew("$dir/prometheus.yml", <<"YAML");
-global: { scrape_interval: 100ms, scrape_timeout: 100ms }
-scrape_configs:
-  - job_name: edge
-    metrics_path: /status
-    static_configs: [{ targets: ['127.0.0.1:@{[ $t->port ]}'] }]
-YAML
-
-        my $pid = fork // die "fork: $!";
-
-        if (!$pid) {
-            open STDOUT, '>', "$dir/log" or POSIX::_exit(127);
-            open STDERR, '>&', \*STDOUT;
-            exec($prometheus, "--config.file=$dir/prometheus.yml",
-                 "--storage.tsdb.path=$dir/data",
-                 "--web.listen-address=127.0.0.1:$port") or POSIX::_exit(127);
-        }
-
-        my $ask = sub {
-            my ($query) = @_;
-            my $r = eval {
-                $t->get("/api/v1/query?query=$query", { port => 'PROMETHEUS' })
-            } or return;
-            my $body = eval { $r->json } or return;
-            my ($first) = @{ $body->{data}{result} } or return;
-            return $first->{value}[1];
+        my $prometheus = Recs::PrometheusServer->new($t, path => '/status',
+                                                     interval => '100ms');
+        my $value = sub {
+            my ($first) = @{ $prometheus->query($_[0])->{data}{result} // [] };
+            return $first && $first->{value}[1];
         };
 
-        my $up = eval { wait_until(sub { $ask->('up') }, 30); 1 };
+        ok(wait_until(sub { $value->('up') }, 30), 'it is up')
+            or diag($prometheus->log);
+        is($value->('nginx_recs_replica_ids'), 9, 'a gauge');
+        cmp_ok($value->('count({__name__=~"nginx_recs_.+"})'), '>', 100,
+               'and all others');
 
-        ok($up, 'it is up');
-        is($ask->('nginx_recs_replica_ids'), 9, 'a gauge');
-        is($ask->('count({__name__=~"nginx_recs_.%2B"})')
-           > 100 ? 'many' : 'few', 'many', 'and all others');
-
-        kill TERM => $pid;
-        waitpid $pid, 0;
+        $prometheus->stop;
     };
 }
 

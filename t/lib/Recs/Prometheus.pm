@@ -15,6 +15,7 @@ Recs::Prometheus - what a scrape says, read by the letter of its format
     metric($e, 'nginx_recs_set_removed_total', set => 'seen')   # its value
 
     my $said = promtool($body);     # of check metrics; undef: there is none
+    my $path = program('promtool'); # in PATH; undef: there is none
 
 =head1 DESCRIPTION
 
@@ -36,7 +37,7 @@ use Encode ();
 use Exporter 'import';
 use Recs::Process qw(run slurp spew);
 
-our @EXPORT_OK = qw(exposition metric promtool);
+our @EXPORT_OK = qw(exposition metric promtool program);
 
 my $name = qr/[a-zA-Z_:][a-zA-Z0-9_:]*/;
 my %suffix = (counter => '_total', info => '_info');
@@ -114,11 +115,19 @@ sub metric {
 }
 
 
+# None is installed for the tests.
+
+sub program {
+    my ($name) = @_;
+
+    return (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0];
+}
+
+
 sub promtool {
     my ($body) = @_;
 
-    my ($tool) = grep { -x } map { "$_/promtool" } split /:/, $ENV{PATH};
-    return if !$tool;
+    my $tool = program('promtool') or return;
 
     my $file = File::Temp->new;
     spew("$file", $body);
