@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 
 use Recs::Process qw(slurp);
 use Recs::Rights;
+use Recs::RightsInUse;
 use Recs::Test;
 use Test::More;
 
@@ -89,20 +90,7 @@ my @features = (
       ['replica_scores', 1, 'key=arrived type=zset within=1d'],
       ['replica_values', 2, 'key=shares type=hash']),
 
-    { name => 'feed', of => [['Sets', 0], ['Replicas', 0], ['Replicas', 3]],
-      http => 'recs_set USER redis=USER replica=on resync=1s capacity=1000'
-              . ' key=in_stock "feed={in_stock}:feed";',
-      page => "recs_require USER; return 200 '$page';",
-      well => qr/$filtered.*USER;age=\d+;removed/s },
-
-    { name => 'pool', of => [['Pools', 0]],
-      http => 'recs_pool USER redis=USER key=fresh size=64k refresh=1s;',
-      page => "recs_backfill USER min=3; return 200 '$page';",
-      well => qr/"p1"/ },
-
-    { name => 'snapshots', of => [['Snapshots', 0]],
-      http => 'recs_snapshots USER redis=USER prefix=home poll=1h;',
-      page => 'recs_pass USER; recs_user u1;', well => qr/Recs-Snapshot: v1/ },
+    Recs::RightsInUse::common(),
 
     { name => 'shown', of => [['What was shown', 1], ['What was shown', 0]],
       page => 'recs_record_shown redis=USER key=shown:USER within=1h max=10;'

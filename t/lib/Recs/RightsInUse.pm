@@ -18,6 +18,8 @@ Recs::RightsInUse - features that many users of several servers use at once
     $use->lacking('+asking', 'u9');
     $use->said($users[0]);
 
+    my @features = Recs::RightsInUse::common();     # feed, pool, snapshots
+
 =head1 DESCRIPTION
 
 Each user (L<Recs::Rights>) has a recs_redis block, of C<lines>, and of his
@@ -71,18 +73,10 @@ sub seen {
 }
 
 
-# One of each kind, with the rights of further lines.
+# Those that are the same of one server as of several.
 
-sub features {
-    my ($self, @of) = @_;
-
-    my @features = (
-        { name => 'whole', of => [['Sets', 0], ['Sets', 6]],
-          http => 'recs_set USER redis=USER prefetch=10 absent=empty'
-                  . ' key=in_stock;',
-          page => 'recs_require USER; proxy_pass http://%%API%%;',
-          well => qr/$filtered.*;prefetched;/s },
-
+sub common {
+    return (
         { name => 'feed',
           of => [['Sets', 0], ['Replicas', 0], ['Replicas', 3]],
           http => 'recs_set USER redis=USER replica=on resync=1s capacity=1000'
@@ -99,6 +93,23 @@ sub features {
           http => 'recs_snapshots USER redis=USER prefix=home poll=1h;',
           page => 'recs_pass USER; recs_user u1;',
           well => qr/Recs-Snapshot: v1/ },
+    );
+}
+
+
+# One of each kind, with the rights of further lines.
+
+sub features {
+    my ($self, @of) = @_;
+
+    my @features = (
+        { name => 'whole', of => [['Sets', 0], ['Sets', 6]],
+          http => 'recs_set USER redis=USER prefetch=10 absent=empty'
+                  . ' key=in_stock;',
+          page => 'recs_require USER; proxy_pass http://%%API%%;',
+          well => qr/$filtered.*;prefetched;/s },
+
+        common(),
 
         { name => 'shown', of => [['What was shown', 1], ['What was shown', 0]],
           page => 'recs_record_shown redis=USER key=shown:$arg_u within=1h'
